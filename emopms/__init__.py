@@ -1,0 +1,40 @@
+"""Evolutionary multi-objective joint pruning of PyTorch networks with multiple sub-networks (EMO-PMS).
+
+The public names load on first use: ``import emopms`` imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emopms.engine.model import load as load
+    from emopms.engine.run import Result as Result
+    from emopms.engine.run import run as run
+    from emopms.errors import EmopmsError as EmopmsError
+    from emopms.spec import Spec as Spec
+    from emopms.spec import load_spec as load_spec
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EmopmsError": "emopms.errors",
+    "Result": "emopms.engine.run",
+    "Spec": "emopms.spec",
+    "load": "emopms.engine.model",
+    "load_spec": "emopms.spec",
+    "run": "emopms.engine.run",
+}
+
+__all__ = ["EmopmsError", "Result", "Spec", "__version__", "load", "load_spec", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'emopms' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,40 @@
+"""All that an author of components imports: one abstract class a slot, and the values they exchange.
+
+Importing it imports no torch, so that a spec can be validated in no time; components import what they compute
+with inside their methods.
+"""
+
+from emopms.api.algorithm import Algorithm, Search
+from emopms.api.backbone import Backbone
+from emopms.api.constraint import ChainStep, Constraint
+from emopms.api.data import Data, Folder, Images, Source
+from emopms.api.exporter import Exporter, PrunedModel
+from emopms.api.objective import Cost, Objective, Task
+from emopms.api.ranker import JointSchemes, Ranker, SubFront
+from emopms.api.sampling import Sampling
+from emopms.api.selector import Selector, Site
+from emopms.api.split import Split
+
+__all__ = [
+    "Algorithm",
+    "Backbone",
+    "ChainStep",
+    "Constraint",
+    "Cost",
+    "Data",
+    "Exporter",
+    "Folder",
+    "Images",
+    "JointSchemes",
+    "Objective",
+    "PrunedModel",
+    "Ranker",
+    "Sampling",
+    "Search",
+    "Selector",
+    "Site",
+    "Source",
+    "Split",
+    "SubFront",
+    "Task",
+]

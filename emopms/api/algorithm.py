@@ -1,0 +1,56 @@
+"""Slot ``algorithm``: the evolutionary multi-objective optimiser."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field, PositiveInt
+
+from emopms.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+class Search(Protocol):
+    """An algorithm in progress. The engine asks for genomes, evaluates them, and tells."""
+
+    def ask(self) -> NDArray[Any]:
+        """The next genomes to evaluate, boolean [n, genes]; none at all once the space is exhausted."""
+
+    def tell(self, objectives: NDArray[Any]) -> None:
+        """Objectives [n, m] of the genomes last asked for, all finite, to be minimised."""
+
+
+class Algorithm(Component):
+    """A seeded optimiser over bit strings, driven by ask and tell."""
+
+    slot: ClassVar[str] = "algorithm"
+
+    pop_size: Annotated[int, Field(ge=4)] = 40
+    """Candidates kept from one generation to the next."""
+    generations: PositiveInt = 30
+    """Generations, the initial population counted as the first."""
+
+    @abstractmethod
+    def start(
+        self,
+        *,
+        sample: Callable[[int], NDArray[Any]],
+        repair: Callable[[NDArray[Any]], NDArray[Any]],
+        genes: int,
+        objectives: int,
+        seed: int,
+    ) -> Search:
+        """Begin a search.
+
+        Args:
+            sample: Draws that many genomes [n, genes], repaired; the initial population comes from it.
+            repair: Makes genomes [n, genes] valid.
+            genes: Length of a genome.
+            objectives: Number of objectives m.
+            seed: Same seed, same told values: same questions.
+        """

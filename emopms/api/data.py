@@ -1,0 +1,102 @@
+"""Slot ``data``: labelled images, and which of them may be seen by whom."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from emopms.component import Component
+from emopms.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images in memory."""
+
+    pixels: NDArray[Any]
+    """[N, C, H, W]: uint8 in 0…255, or float32 already scaled."""
+    labels: NDArray[Any]
+    """[N], int64 class numbers from 0."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder that relative paths in a spec start from."""
+
+    path: Path
+    origin: str
+    """How that folder was chosen, for error messages."""
+
+    def find(self, relative: str, *, what: str) -> Path:
+        """The file or folder at ``relative`` (or at an absolute path).
+
+        Raises:
+            DataError: Nothing is there.
+        """
+        path = self.path / relative
+        if not path.exists():
+            raise DataError(
+                f"No {what} at {path} ({self.origin}).",
+                remedy="Name the folder that holds it with --data-root DIR or the variable EMOPMS_DATA.",
+            )
+        return path
+
+
+class Source(ABC):
+    """Opened data: cheap facts at once, pixels when asked for."""
+
+    shape: tuple[int, ...]
+    """[C, H, W] of one image."""
+    classes: tuple[str, ...]
+    """Class names, in the order of the class numbers."""
+    fingerprint: str
+    """Changes whenever the content does; stages are stored under it."""
+
+    @abstractmethod
+    def train(self) -> Images:
+        """All images that are not test images, in a fixed order."""
+
+    @abstractmethod
+    def test(self) -> Images:
+        """The test images, in a fixed order."""
+
+
+class Data(Component):
+    """A labelled image data set.
+
+    The engine carves calibration and validation images out of `Source.train`; what is left is trained on. The
+    search sees calibration images, choices are made on validation images, and test images are read once, at
+    the end.
+    """
+
+    slot: ClassVar[str] = "data"
+
+    calibration: PositiveInt = 1024
+    """Images on which candidates are judged during the search."""
+    validation: PositiveInt = 1024
+    """Images on which joint schemes are measured and chosen."""
+    mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
+    """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
+    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
+    """Standard deviation of each channel, likewise."""
+    augment: Annotated[tuple[Literal["flip", "crop"], ...], Field(strict=False)] = ()
+    """Training images are flipped left to right, and shifted by up to an eighth of their size."""
+
+    @abstractmethod
+    def open(self, folder: Folder) -> Source:
+        """Look at the data without reading all of them.
+
+        Raises:
+            DataError: They are missing or not of the expected form.
+        """

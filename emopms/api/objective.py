@@ -1,0 +1,69 @@
+"""Slot ``objective``: what the search minimises."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from emopms.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from emopms.network.device import Device
+    from emopms.network.subnetwork import SubNetwork
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sub-network's search: all that its candidates are judged with. Inputs are computed once and kept."""
+
+    subnetwork: SubNetwork
+    inputs: Tensor
+    """Calibration features f_{i−1} [N, …] that enter the sub-network."""
+    references: Tensor
+    """What the dense sub-network makes of them, f_i [N, …]."""
+    labels: Tensor
+    """[N]."""
+    judge: nn.Module
+    """The selector's judge S_i, called as ``judge(features, references, labels)`` → mean loss."""
+    device: Device
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.
+
+        Equal, because batch norm is re-estimated on each batch: a short last one would distort it.
+        """
+        parts = max(1, -(-len(self.labels) // size))
+        for part in range(parts):
+            rows = slice(part * len(self.labels) // parts, (part + 1) * len(self.labels) // parts)
+            yield self.inputs[rows], self.references[rows], self.labels[rows]
+
+
+class Objective(Component):
+    """A quality of candidates to minimise, such as the selector's loss."""
+
+    slot: ClassVar[str] = "objective"
+
+    @abstractmethod
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        """Judge a population.
+
+        Args:
+            genomes: Distinct candidates, boolean [n, genes], True keeps a channel.
+            task: What they are judged with.
+
+        Returns:
+            One float a candidate [n]; lower is better.
+        """
+
+
+class Cost(Objective):
+    """An objective that says how much of the network remains.
+
+    Costs add up over sub-networks: that is what makes joint schemes cheap to predict.
+    """

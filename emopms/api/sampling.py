@@ -1,0 +1,24 @@
+"""Slot ``sampling``: the population that a search starts from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from emopms.component import Component
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.network.subnetwork import SubNetwork
+
+
+class Sampling(Component):
+    """Draws candidates of a sub-network."""
+
+    slot: ClassVar[str] = "sampling"
+
+    @abstractmethod
+    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Draw ``count`` genomes, boolean [count, genes]. Groups left empty are repaired by the engine."""

@@ -1,0 +1,50 @@
+"""Slot ``selector``: how well a pruned sub-network still processes features, without the rest of the network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import NonNegativeInt, PositiveFloat
+
+from emopms.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Site:
+    """The place behind one sub-network, where a selector judges its features."""
+
+    shape: tuple[int, ...]
+    """Shape of the features f_i of one input, such as [C, H, W]."""
+    classes: int
+    tail: Callable[[Tensor], Tensor]
+    """The dense rest of the network: features [N, *shape] → class scores [N, classes]."""
+
+
+class Selector(Component):
+    """Makes the judge S_i of one site (third idea of EMO-PMS, arXiv 2303.16212).
+
+    The last site is judged by the network's own classifier, whatever the selector.
+    """
+
+    slot: ClassVar[str] = "selector"
+
+    epochs: NonNegativeInt = 0
+    """Passes over the training images in which judges with parameters learn on the dense features."""
+    lr: PositiveFloat = 1e-2
+    """Their learning rate (Adam)."""
+
+    @abstractmethod
+    def judge(self, site: Site) -> nn.Module:
+        """A judge: a module called as ``judge(features, reference, labels)``.
+
+        It gets the features of a candidate [N, *shape], those of the dense network [N, *shape] and the labels
+        [N], and returns the mean loss as a scalar; lower is better. If it has parameters, they are trained by
+        minimising that very loss on the dense features.
+        """

@@ -1,0 +1,21 @@
+"""Slot ``split``: where the network is cut into sub-networks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from emopms.component import Component
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Split(Component):
+    """Chooses the split points of a network."""
+
+    slot: ClassVar[str] = "split"
+
+    @abstractmethod
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        """Module paths after which to cut, in the order of the forward pass; none for the whole network."""

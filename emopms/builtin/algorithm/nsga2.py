@@ -1,0 +1,40 @@
+"""NSGA-II, from pymoo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from emopms.api import Algorithm, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+class Nsga2(Algorithm):
+    """NSGA-II: non-dominated sorting and crowding distance (Deb et al. 2002)."""
+
+    name: Literal["nsga2"] = "nsga2"
+
+    def start(
+        self,
+        *,
+        sample: Callable[[int], NDArray[Any]],
+        repair: Callable[[NDArray[Any]], NDArray[Any]],
+        genes: int,
+        objectives: int,
+        seed: int,
+    ) -> Search:
+        from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowding, binary_tournament
+        from pymoo.operators.selection.tournament import TournamentSelection
+
+        from emopms.builtin.algorithm.pymoo_search import PymooSearch, operators
+
+        algorithm = NSGA2(
+            pop_size=self.pop_size,
+            selection=TournamentSelection(func_comp=binary_tournament),
+            survival=RankAndCrowding(),
+            **operators(sample, repair),
+        )
+        return PymooSearch(algorithm, genes=genes, objectives=objectives, seed=seed)

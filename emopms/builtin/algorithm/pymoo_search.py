@@ -1,0 +1,77 @@
+"""pymoo algorithms behind ask and tell, with every operator made explicitly.
+
+pymoo's default operators are objects shared between instances, and without a termination a default one
+applies: both would tie searches to each other. The engine counts generations, so the termination here is the
+one that never fires.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.problem import Problem
+from pymoo.core.repair import Repair
+from pymoo.core.sampling import Sampling
+from pymoo.core.termination import NoTermination
+from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.mutation.bitflip import BitflipMutation
+from pymoo.problems.static import StaticProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from pymoo.core.algorithm import Algorithm as PymooAlgorithm
+
+
+class PymooSearch:
+    """One pymoo algorithm in progress (see `emopms.api.Search`)."""
+
+    def __init__(self, algorithm: PymooAlgorithm, *, genes: int, objectives: int, seed: int) -> None:
+        self._problem = Problem(n_var=genes, n_obj=objectives, vtype=bool)
+        self._algorithm = algorithm
+        self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed, verbose=False)
+        self._asked: Any = None
+
+    def ask(self) -> NDArray[np.bool_]:
+        self._asked = self._algorithm.ask()
+        if self._asked is None or not len(self._asked):
+            return np.zeros((0, self._problem.n_var), dtype=np.bool_)
+        return np.asarray(self._asked.get("X"), dtype=np.bool_)
+
+    def tell(self, objectives: NDArray[np.float64]) -> None:
+        Evaluator().eval(StaticProblem(self._problem, F=objectives), self._asked)
+        self._algorithm.tell(infills=self._asked)
+
+
+def operators(
+    sample: Callable[[int], NDArray[np.bool_]], repair: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
+) -> dict[str, Any]:
+    """Fresh operators for a binary genome: our sampling and repair, uniform crossover, one flip on average."""
+    return {
+        "sampling": _Sample(sample),
+        "crossover": UniformCrossover(prob=0.9),
+        "mutation": BitflipMutation(prob=1.0),
+        "repair": _Repair(repair),
+        "eliminate_duplicates": True,
+    }
+
+
+class _Sample(Sampling):  # type: ignore[misc]
+    def __init__(self, draw: Callable[[int], NDArray[np.bool_]]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def _do(self, problem: Any, n_samples: int, **kwargs: Any) -> NDArray[np.bool_]:
+        return self._draw(n_samples)
+
+
+class _Repair(Repair):  # type: ignore[misc]
+    def __init__(self, repair: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> None:
+        super().__init__()
+        self._repair = repair
+
+    def _do(self, problem: Any, X: Any, **kwargs: Any) -> NDArray[np.bool_]:  # noqa: N803  pymoo calls it so
+        return self._repair(np.asarray(X, dtype=np.bool_))

@@ -1,0 +1,40 @@
+"""Random search: the honest control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from emopms.api import Algorithm, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+class RandomSearch(Algorithm):
+    """Draws every generation anew from the initial sampling: what evolution has to beat at equal evaluations."""
+
+    name: Literal["random"] = "random"
+
+    def start(
+        self,
+        *,
+        sample: Callable[[int], NDArray[Any]],
+        repair: Callable[[NDArray[Any]], NDArray[Any]],
+        genes: int,
+        objectives: int,
+        seed: int,
+    ) -> Search:
+        return _Draws(lambda: sample(self.pop_size))
+
+
+class _Draws:
+    def __init__(self, draw: Callable[[], NDArray[Any]]) -> None:
+        self._draw = draw
+
+    def ask(self) -> NDArray[Any]:
+        return self._draw()
+
+    def tell(self, objectives: NDArray[Any]) -> None:
+        """Learns nothing, on purpose."""

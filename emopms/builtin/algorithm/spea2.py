@@ -1,0 +1,40 @@
+"""SPEA2, from pymoo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from emopms.api import Algorithm, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+class Spea2(Algorithm):
+    """SPEA2: strength of domination and density of neighbours (Zitzler et al. 2001)."""
+
+    name: Literal["spea2"] = "spea2"
+
+    def start(
+        self,
+        *,
+        sample: Callable[[int], NDArray[Any]],
+        repair: Callable[[NDArray[Any]], NDArray[Any]],
+        genes: int,
+        objectives: int,
+        seed: int,
+    ) -> Search:
+        from pymoo.algorithms.moo.spea2 import SPEA2, SPEA2Survival, spea_binary_tournament
+        from pymoo.operators.selection.tournament import TournamentSelection
+
+        from emopms.builtin.algorithm.pymoo_search import PymooSearch, operators
+
+        algorithm = SPEA2(
+            pop_size=self.pop_size,
+            selection=TournamentSelection(func_comp=spea_binary_tournament),
+            survival=SPEA2Survival(normalize=True),
+            **operators(sample, repair),
+        )
+        return PymooSearch(algorithm, genes=genes, objectives=objectives, seed=seed)

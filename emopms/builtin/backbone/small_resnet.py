@@ -1,0 +1,27 @@
+"""The backbone ``small_resnet``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from emopms.api import Backbone
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SmallResNet(Backbone):
+    """Small residual network for tiny images; `stem`, one stage a width (`stage1`, `stage2`, …), `head`."""
+
+    name: Literal["small_resnet"] = "small_resnet"
+    widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (16, 32, 64)
+    """Channels of each stage. Every stage after the first halves the image."""
+    blocks: PositiveInt = 1
+    """Residual blocks a stage."""
+
+    def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+        from emopms.builtin.nets import small
+
+        return small.SmallResNet(self.widths, blocks=self.blocks, channels=input_shape[0], classes=classes)

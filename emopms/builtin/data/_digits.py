@@ -1,0 +1,49 @@
+"""Reading scikit-learn's digits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from emopms.api import Images, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TEST_PART: Final = 0.2
+_SEED: Final = 0
+
+
+class DigitsSource(Source):
+    """Imports scikit-learn, which is slow, only when pixels are asked for."""
+
+    def __init__(self) -> None:
+        self.shape = (1, 8, 8)
+        self.classes = tuple(str(digit) for digit in range(10))
+        self.fingerprint = "scikit-learn-digits-1"  # the data never change; the number is that of our division
+
+    def train(self) -> Images:
+        return _part(is_test=False)
+
+    def test(self) -> Images:
+        return _part(is_test=True)
+
+
+def _part(*, is_test: bool) -> Images:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    chosen = np.flatnonzero(_test_mask(labels) == is_test)
+    scaled = np.rint(pixels[chosen] * (255 / 16)).astype(np.uint8)
+    return Images(scaled.reshape(-1, 1, 8, 8), labels[chosen].astype(np.int64))
+
+
+def _test_mask(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """True for the same fifth of each class on every machine: numpy froze what RandomState draws."""
+    random = np.random.RandomState(_SEED)
+    mask = np.zeros(len(labels), dtype=np.bool_)
+    for digit in range(10):
+        members = random.permutation(np.flatnonzero(labels == digit))
+        mask[members[: round(_TEST_PART * len(members))]] = True
+    return mask

@@ -1,0 +1,152 @@
+"""Image files sorted into class folders, in a folder on disk or in a zip file that is never unpacked."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emopms.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
+_MOST_BYTES: Final = 256 * 2**20
+_ENCRYPTED: Final = 1
+
+
+class ImageFile(NamedTuple):
+    """One image file, not opened yet."""
+
+    path: str
+    """`<part>/<class>/<file>`, with forward slashes."""
+    size: int
+    """Bytes, unpacked."""
+    stamp: int
+    """Modification time in nanoseconds, or in a zip file the CRC-32 of the content."""
+
+    @property
+    def label(self) -> str:
+        return self.path.rsplit("/", 2)[1]
+
+
+class Tree(ABC):
+    """What ``root`` holds."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def images(self, part: str) -> list[ImageFile]:
+        """Images at ``<part>/<class>/<file>`` in natural order of their paths.
+
+        Raises:
+            DataError: The tree cannot be read, or a file is larger than any image.
+        """
+        files = sorted(self._images(part), key=lambda file: natural_key(file.path))
+        for file in files:
+            if file.size > _MOST_BYTES:
+                raise DataError(
+                    f"{file.path} in {self.root} is {file.size / 2**20:.0f} MiB large.", remedy="Remove that file."
+                )
+        return files
+
+    @abstractmethod
+    def folders(self) -> list[str]:
+        """Names of the folders at the top."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Content of one file. Threads may call it at the same time."""
+
+    @abstractmethod
+    def _images(self, part: str) -> list[ImageFile]: ...
+
+
+def open_tree(root: Path, parts: Sequence[str]) -> Tree:
+    """The tree at ``root``, of which the folders ``parts`` will be read.
+
+    Raises:
+        DataError: There is neither a folder nor a readable zip file.
+    """
+    return _DiskTree(root) if root.is_dir() else _ZipTree(root, parts)
+
+
+def natural_key(text: str) -> tuple[str, str]:
+    """Sorts `2` before `10`."""
+    return re.sub(r"[0-9]+", lambda digits: digits[0].zfill(20), text), text
+
+
+class _DiskTree(Tree):
+    def folders(self) -> list[str]:
+        return [name for name, entry in _visible(self.root) if entry.is_dir()]
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def _images(self, part: str) -> list[ImageFile]:
+        top = self.root / part
+        try:
+            labels = [name for name, entry in _visible(top) if entry.is_dir()] if top.is_dir() else []
+            return [
+                ImageFile(f"{part}/{label}/{name}", facts.st_size, facts.st_mtime_ns)
+                for label in labels
+                for name, entry in _visible(top / label)
+                if name.lower().endswith(_SUFFIXES) and entry.is_file()
+                for facts in [entry.stat()]
+            ]
+        except OSError as error:
+            raise DataError(f"{top} cannot be read: {error}", remedy="Check its permissions.") from error
+
+
+def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(folder) as entries:
+        return [(entry.name, entry) for entry in entries if not entry.name.startswith(".")]
+
+
+class _ZipTree(Tree):
+    """Keeps the file open: images are read from the very file whose directory was read."""
+
+    def __init__(self, root: Path, parts: Sequence[str]) -> None:
+        super().__init__(root)
+        try:
+            self._archive = zipfile.ZipFile(root)
+        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{root} is neither a folder nor a whole zip file: {error}.", remedy="Download or pack it again."
+            ) from error
+        self._members = {info.filename: info for info in self._archive.infolist() if _is_inside(info.filename)}
+        self._prefix = ""
+        tops = self.folders()
+        if len(tops) == 1 and not any(part.split("/")[0] == tops[0] for part in parts):
+            self._prefix = f"{tops[0]}/"
+
+    def folders(self) -> list[str]:
+        inside = (name[len(self._prefix) :] for name in self._members)
+        return sorted({name.split("/", 1)[0] for name in inside if "/" in name})
+
+    def read(self, path: str) -> bytes:
+        return self._archive.read(self._members[self._prefix + path])
+
+    def _images(self, part: str) -> list[ImageFile]:
+        start, cut = f"{self._prefix}{part}/", len(self._prefix)
+        found = []
+        for name, info in self._members.items():
+            if not name.startswith(start) or name.count("/", len(start)) != 1:
+                continue
+            if name.lower().endswith(_SUFFIXES):
+                if info.flag_bits & _ENCRYPTED:
+                    raise DataError(
+                        f"{name} in {self.root} is encrypted.", remedy="Pack the images without a password."
+                    )
+                found.append(ImageFile(name[cut:], info.file_size, info.CRC))
+        return found
+
+
+def _is_inside(name: str) -> bool:
+    """False for names that lead out of the archive (empty or dotted parts), folders and hidden files."""
+    rooted = f"/{name}"
+    return not ("//" in rooted or "/." in rooted or name.endswith("/") or name.startswith("__MACOSX/"))

@@ -1,0 +1,43 @@
+"""The data set ``digits``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from emopms.api import Data
+from emopms.errors import DataError
+
+if TYPE_CHECKING:
+    from emopms.api import Folder, Source
+
+
+class Digits(Data):
+    """The 1,797 handwritten digits of 8x8 grey pixels inside scikit-learn; a fixed fifth of each are for testing."""
+
+    name: Literal["digits"] = "digits"
+    calibration: PositiveInt = 256
+    """Images on which candidates are judged during the search."""
+    validation: PositiveInt = 256
+    """Images on which joint schemes are measured and chosen."""
+    mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)
+    """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
+    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.376,)
+    """Standard deviation of each channel, likewise."""
+
+    def open(self, folder: Folder) -> Source:
+        """As `Data.open`; needs no file.
+
+        Raises:
+            DataError: scikit-learn is not installed.
+        """
+        if find_spec("sklearn") is None:
+            raise DataError(
+                "The data set digits is part of scikit-learn, which is not installed.",
+                remedy="pip install 'emopms[digits]'",
+            )
+        from emopms.builtin.data._digits import DigitsSource
+
+        return DigitsSource()

@@ -1,0 +1,36 @@
+"""torch.export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from emopms.api import Exporter, PrunedModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Pt2(Exporter):
+    """`model.pt2`, read back by `torch.export.load` without emopms; the batch size stays free."""
+
+    name: Literal["pt2"] = "pt2"
+
+    def export(self, model: PrunedModel, folder: Path) -> None:
+        import torch
+
+        from emopms.errors import RunError
+
+        batch = torch.export.Dim("batch")
+        program = torch.export.export(model.network, (model.example,), dynamic_shapes=({0: batch},))
+        path = folder / "model.pt2"
+        torch.export.save(program, path)
+        loaded = torch.export.load(path).module()
+        with torch.inference_mode():
+            for size in (2, 1):
+                expected, got = model.network(model.example[:size]), loaded(model.example[:size])
+                if not torch.allclose(expected, got, rtol=1e-4, atol=1e-4):
+                    raise RunError(
+                        f"{path} gives other outputs than the pruned network "
+                        f"(by up to {float((expected - got).abs().max()):.2g}).",
+                        remedy="Leave pt2 out of `export:` and report the backbone.",
+                    )

@@ -1,0 +1,26 @@
+"""The project's own format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from emopms.api import Exporter, PrunedModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Safetensors(Exporter):
+    """`model.safetensors` and `architecture.json`, read back by `emopms.load`."""
+
+    name: Literal["safetensors"] = "safetensors"
+
+    def export(self, model: PrunedModel, folder: Path) -> None:
+        import json
+
+        from safetensors.torch import save
+
+        state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+        (folder / "model.safetensors").write_bytes(save(state))
+        text = json.dumps(model.architecture, indent=2, ensure_ascii=False)
+        (folder / "architecture.json").write_text(text + "\n", encoding="utf-8")

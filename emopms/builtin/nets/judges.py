@@ -1,0 +1,49 @@
+"""What selectors judge with: modules called as ``judge(features, reference, labels)`` → mean loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+class Probe(nn.Module):
+    """Average over positions, standardise, classify linearly.
+
+    Standardising makes one learning rate fit features of any scale. It uses the statistics of the features the
+    probe was trained on, so a candidate that shifts its features pays for it.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels, affine=False)
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
+        pooled = features.flatten(2).mean(dim=2) if features.dim() > 2 else features
+        return F.cross_entropy(self.linear(self.norm(pooled)), labels)
+
+
+class FeatureDistance(nn.Module):
+    """‖g − f‖² / ‖f‖² over the batch."""
+
+    def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
+        difference = features.float() - reference.float()
+        return difference.square().sum() / reference.float().square().sum().clamp_min(1e-12)
+
+
+class Rest(nn.Module):
+    """The dense rest of the network; held, not owned: it is no part of the judge's state."""
+
+    def __init__(self, tail: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._tail = (tail,)  # in a tuple, so that a module is not registered as a child
+
+    def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self._tail[0](features), labels)

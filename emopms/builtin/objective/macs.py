@@ -1,0 +1,19 @@
+"""Multiply–accumulates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from emopms.api import Cost, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Macs(Cost):
+    """Multiply–accumulates of convolutions and linear layers for one image."""
+
+    name: Literal["macs"] = "macs"
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return task.subnetwork.costs.macs(genomes).astype(float)

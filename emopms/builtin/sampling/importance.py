@@ -1,0 +1,45 @@
+"""A start guided by channel importance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from emopms.api import Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.network.subnetwork import SubNetwork
+
+
+class Importance(Sampling):
+    """Keep the channels of largest weight magnitude, at keep ratios spread from sparse to dense.
+
+    Ratios step evenly from ``least`` to 1 over the population, vary from layer to layer, and importance is
+    blurred, so that candidates differ in which channels they keep and not only in how many.
+    """
+
+    name: Literal["importance"] = "importance"
+    least: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Smallest share of a layer's channels to keep."""
+    blur: Annotated[float, Field(ge=0)] = 0.2
+    """Standard deviation of the log-normal factor on each channel's importance."""
+
+    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        import numpy as np
+
+        from emopms.network.importance import magnitude
+
+        importance = magnitude(subnetwork)
+        genomes = np.zeros((count, subnetwork.channels.genes), dtype=np.bool_)
+        ratios = np.linspace(self.least, 1.0, count)
+        for genome, ratio in zip(genomes, ratios, strict=True):
+            noisy = importance * np.exp(rng.normal(0.0, self.blur, len(importance)))
+            for group in subnetwork.channels.groups:
+                share = np.clip(ratio + rng.uniform(-0.1, 0.1) * (ratio < 1), self.least, 1.0)
+                kept = max(1, round(float(share) * group.size))
+                genome[group.start + np.argsort(-noisy[group.genes], kind="stable")[:kept]] = True
+        return genomes

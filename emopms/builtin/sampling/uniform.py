@@ -1,0 +1,23 @@
+"""A random start: the control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from emopms.api import Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.network.subnetwork import SubNetwork
+
+
+class Uniform(Sampling):
+    """Keep each channel with a probability drawn anew for each candidate, whatever its weights."""
+
+    name: Literal["uniform"] = "uniform"
+
+    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        genes = subnetwork.channels.genes
+        return rng.random((count, genes)) < rng.uniform(0.05, 1.0, (count, 1))

@@ -1,0 +1,23 @@
+"""Split points named by the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from emopms.api import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class At(Split):
+    """Cut after the modules at the given paths. `split: [layer1, layer2]` is short for it."""
+
+    name: Literal["at"] = "at"
+    points: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Module paths in the order of the forward pass; none at all searches the whole network at once."""
+
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        return list(self.points)

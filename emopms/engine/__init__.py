@@ -1,0 +1,1 @@
+"""From a spec to pruned networks: plan, store, runner and the stages of EMO-PMS."""

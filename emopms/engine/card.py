@@ -1,0 +1,64 @@
+"""The model card that stands beside an exported model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emopms.spec import Spec
+
+
+_PORTABLE = """
+Without emopms:
+
+```python
+import torch
+
+network = torch.export.load("model.pt2").module()
+```
+"""
+
+
+def model_card(
+    spec: Spec,
+    architecture: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    dense: Mapping[str, Any],
+    files: Sequence[str],
+) -> str:
+    """What the model is, how good, how to feed and load it, in Markdown."""
+    image = architecture["input"]
+    channels, height, width = image["shape"]
+    mean, std = (", ".join(f"{value:g}" for value in image[key]) for key in ("mean", "std"))
+    portable = _PORTABLE if "model.pt2" in files else ""
+    not_counted = ", ".join(facts["not_counted"]) or "nothing"
+    return f"""# {spec.name}, {facts["target"]}
+
+A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
+(EMO-PMS, arXiv 2303.16212) for the target `{facts["target"]}`.
+
+| on test images | dense | this model |
+|---|---|---|
+| accuracy | {dense["accuracy"]:.2%} | {facts["accuracy"]:.2%} |
+| accuracy before fine-tuning | | {facts["accuracy_before_finetune"]:.2%} |
+| MACs for one image | {dense["macs"]:,} | {facts["macs"]:,} ({facts["macs"] / dense["macs"]:.1%}) |
+| parameters | {dense["params"]:,} | {facts["params"]:,} ({facts["params"] / dense["params"]:.1%}) |
+
+MACs are multiply–accumulates of convolutions and linear layers; not counted: {not_counted}.
+
+## Input and output
+A float32 batch [N, {channels}, {height}, {width}] of pixels scaled to 0…1, less the mean ({mean}), divided by the
+standard deviation ({std}). The output is [N, {len(architecture["classes"])}] class scores in the order of `classes` in
+`architecture.json`.
+
+## Loading
+```python
+import emopms
+
+network = emopms.load("path/to/this/folder")
+```
+{portable}
+Files: {", ".join(f"`{name}`" for name in files)}.
+"""

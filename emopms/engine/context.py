@@ -1,0 +1,68 @@
+"""What every stage works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from emopms.engine.data import Splits
+from emopms.engine.seeds import derive
+from emopms.network.subnetwork import subnetworks_of
+from emopms.network.surgery import fit_to
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor, nn
+
+    from emopms.api import Folder, Source
+    from emopms.engine.progress import Progress
+    from emopms.network.device import Device
+    from emopms.network.subnetwork import SubNetwork
+    from emopms.spec import Spec
+
+
+@dataclass(frozen=True)
+class Context:
+    """A spec, made concrete: where its data are, where it runs, and how its networks are built."""
+
+    spec: Spec
+    folder: Folder
+    source: Source
+    device: Device
+    progress: Progress
+    points: Sequence[str]
+    """The split points, found."""
+
+    @cached_property
+    def splits(self) -> Splits:
+        return Splits(self.source, self.spec.data, self.device, seed=self.spec.seed)
+
+    @property
+    def classes(self) -> int:
+        return len(self.source.classes)
+
+    def network(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """A network with this state, dense or pruned, on the device, in eval mode."""
+        network = fresh_network(self.spec, self.source)
+        fit_to(network, state)
+        return self.device.place(network).eval()
+
+    def divide(self, network: nn.Module) -> list[SubNetwork]:
+        """The sub-networks of a dense network; they share its parameters."""
+        return subnetworks_of(network, self.points, self.device.images(example_of(self.source)))
+
+
+def fresh_network(spec: Spec, source: Source) -> nn.Module:
+    """The backbone with random weights from the spec's seed, on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(spec.seed, "backbone"))
+        return spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
+
+
+def example_of(source: Source) -> Tensor:
+    """Two blank images [2, C, H, W], for shapes."""
+    return torch.zeros(2, *source.shape)

@@ -1,0 +1,150 @@
+"""The search of one sub-network: ask, evaluate, tell; nothing is evaluated twice, everything is logged.
+
+An interrupted search continues by replay: the seeded algorithm asks the same questions again, and those already
+answered are answered from the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.errors import RunError
+from emopms.network.importance import magnitude
+from emopms.pareto import nondominated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from emopms.api import Algorithm, Objective, Sampling, Task
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How a search stands after a generation, over everything evaluated so far."""
+
+    number: int
+    """From 1."""
+    evaluations: int
+    genomes: NDArray[np.bool_]
+    """The front: non-dominated genomes [p, genes]."""
+    objectives: NDArray[np.float64]
+    """Theirs [p, m]."""
+
+
+class Memory:
+    """Every genome evaluated so far and its objectives; memoises, and logs each batch of new ones."""
+
+    def __init__(
+        self,
+        evaluate: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+        *,
+        on_new: Callable[[NDArray[np.bool_], NDArray[np.float64]], None] = lambda *_: None,
+    ) -> None:
+        self._evaluate, self._on_new = evaluate, on_new
+        self._index: dict[bytes, int] = {}
+        self.genomes: list[NDArray[np.bool_]] = []
+        self.objectives: list[NDArray[np.float64]] = []
+
+    def remember(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
+        for genome, values in zip(genomes, objectives, strict=True):
+            self._index[genome.tobytes()] = len(self.genomes)
+            self.genomes.append(genome)
+            self.objectives.append(values)
+
+    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Objectives [n, m] of genomes [n, genes]; only those never seen before are evaluated."""
+        new = {g.tobytes(): g for g in genomes if g.tobytes() not in self._index}
+        if new:
+            batch = np.stack(list(new.values()))
+            values = self._evaluate(batch)
+            self._on_new(batch, values)
+            self.remember(batch, values)
+        return np.stack([self.objectives[self._index[genome.tobytes()]] for genome in genomes])
+
+
+def evolve(
+    task: Task,
+    *,
+    objectives: Sequence[Objective],
+    algorithm: Algorithm,
+    sampling: Sampling,
+    seed: int,
+    memory: Memory | None = None,
+    go_on: Callable[[Generation], bool] = lambda _: True,
+) -> Generation:
+    """Search one sub-network.
+
+    Args:
+        memory: Where evaluations are kept; may know genomes already. It must have been made by `memory_for`.
+        go_on: Called after each generation; returns False to stop early.
+
+    Returns:
+        The last generation. Its front holds the dense genome wherever nothing dominates it.
+
+    Raises:
+        RunError: An objective returned the wrong shape or a value that is not finite.
+    """
+    sub = task.subnetwork
+    rng = np.random.default_rng(seed)
+    importance = magnitude(sub)
+    memory = memory if memory is not None else memory_for(task, objectives)
+    memory(sub.dense[None, :])  # the dense sub-network belongs to every front
+
+    def repair(genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return sub.repair(genomes, importance)
+
+    search = algorithm.start(
+        sample=lambda count: repair(sampling.sample(sub, count, rng)),
+        repair=repair,
+        genes=sub.channels.genes,
+        objectives=len(objectives),
+        seed=seed % 2**32,
+    )
+    state = None
+    for number in range(1, algorithm.generations + 1):
+        asked = search.ask()
+        if not len(asked):
+            break  # a small space is exhausted: everything in it has been evaluated
+        search.tell(memory(asked))
+        values = np.stack(memory.objectives)
+        front = nondominated(values)
+        genomes = np.stack([memory.genomes[i] for i in front])
+        state = Generation(number, len(memory.genomes), genomes, values[front])
+        if not go_on(state):
+            break
+    if state is None:
+        raise RunError(f"Algorithm {algorithm.name!r} asked for nothing in its first generation.")
+    return state
+
+
+def memory_for(
+    task: Task,
+    objectives: Sequence[Objective],
+    *,
+    on_new: Callable[[NDArray[np.bool_], NDArray[np.float64]], None] = lambda *_: None,
+) -> Memory:
+    """A memory that evaluates with these objectives, and checks what they return."""
+
+    def evaluate(genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+        columns = []
+        for objective in objectives:
+            values = np.asarray(objective.evaluate(genomes, task), dtype=np.float64)
+            if values.shape != (len(genomes),):
+                raise RunError(
+                    f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
+                    remedy="Its evaluate must return one number a candidate.",
+                )
+            if not np.isfinite(values).all():
+                raise RunError(
+                    f"Objective {objective.name!r} returned values that are not finite.",
+                    remedy="Look at the candidates it was given, or leave it out of `objectives`.",
+                )
+            columns.append(values)
+        return np.column_stack(columns)
+
+    return Memory(evaluate, on_new=on_new)

@@ -1,0 +1,68 @@
+"""Judges of all sites, made by the spec's selector, with the state that the ``selectors`` stage trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from emopms.api import Site
+from emopms.engine.seeds import derive
+from emopms.network.judge import OwnClassifier
+from emopms.network.subnetwork import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from emopms.engine.context import Context
+    from emopms.network.subnetwork import SubNetwork
+
+
+def make_judges(
+    context: Context,
+    subnetworks: Sequence[SubNetwork],
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    differentiable: bool = False,
+) -> nn.ModuleList:
+    """One judge a sub-network; the last one is the network's own classifier.
+
+    Args:
+        state: What `nn.ModuleList.state_dict` gave after training; without it, judges are new.
+        differentiable: Whether gradients must pass through the rest of the network, where a judge runs it.
+            Otherwise its batch norms are re-estimated on each batch, as in every evaluation.
+    """
+    judges = nn.ModuleList()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(context.spec.seed, "judges"))
+        for sub in subnetworks:
+            rest = subnetworks[sub.index + 1 :]
+            tail = _modules(rest) if differentiable else _evaluators(rest)
+            site = Site(shape=sub.output_shape, classes=context.classes, tail=tail)
+            judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
+    if state is not None:
+        judges.load_state_dict(state)
+    return judges.to(context.device.type).eval().requires_grad_(state is None)
+
+
+def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+    def tail(features: Tensor) -> Tensor:
+        for sub in rest:
+            features = sub.forward(features)
+        return features
+
+    return tail
+
+
+def _evaluators(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+    chain = [(Evaluator(sub), sub.dense) for sub in rest]
+
+    def tail(features: Tensor) -> Tensor:
+        for forward, dense in chain:
+            features = forward(features, dense)
+        return features
+
+    return tail

@@ -1,0 +1,100 @@
+"""Loss and accuracy of whole networks: plain ones, and joint schemes by way of their sub-networks."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.engine.data import ImageSet
+    from emopms.network.device import Device
+    from emopms.network.subnetwork import Evaluator
+
+BATCH = 512
+"""Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross-entropy and share of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+class _Sum:
+    """Adds up batches of class scores."""
+
+    def __init__(self) -> None:
+        self._loss, self._right, self._images = 0.0, 0, 0
+
+    def add(self, scores: Tensor, labels: Tensor) -> None:
+        self._loss += float(F.cross_entropy(scores.float(), labels, reduction="sum"))
+        self._right += int((scores.argmax(dim=1) == labels).sum())
+        self._images += len(labels)
+
+    def score(self) -> Score:
+        return Score(self._loss / self._images, self._right / self._images)
+
+
+@torch.inference_mode()
+def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device, *, exact: bool = False) -> Score:
+    """Measure a network as it stands, in its current mode.
+
+    Args:
+        exact: In fp32, as exported models run, for figures that are reported.
+    """
+    total = _Sum()
+    for pixels, labels in images.batches(BATCH):
+        with nullcontext() if exact else device.autocast():
+            total.add(network(pixels), labels)
+    return total.score()
+
+
+@torch.inference_mode()
+def score_schemes(
+    evaluators: Sequence[Evaluator],
+    genomes: Sequence[NDArray[np.bool_]],
+    choices: NDArray[np.intp],
+    images: ImageSet,
+    device: Device,
+    *,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> list[Score]:
+    """Measure joint schemes on the real network, with batch norm re-estimated on each batch.
+
+    Schemes are visited in an order in which neighbours share their first sub-networks, whose outputs are then
+    computed once.
+
+    Args:
+        evaluators: One a sub-network.
+        genomes: For each sub-network its front points [p_i, genes_i].
+        choices: For each scheme and sub-network the point chosen [s, n].
+        on_batch: Called with the number of schemes measured on one more batch of images.
+    """
+    order = sorted(range(len(choices)), key=lambda scheme: tuple(choices[scheme]))
+    totals = [_Sum() for _ in choices]
+    for pixels, labels in images.batches(BATCH):
+        features: list[Tensor] = [pixels]
+        path: tuple[int, ...] = ()
+        for scheme in order:
+            wanted = tuple(int(point) for point in choices[scheme])
+            shared = next((i for i, (a, b) in enumerate(zip(path, wanted, strict=False)) if a != b), len(path))
+            del features[shared + 1 :]
+            with device.autocast():
+                for index in range(shared, len(wanted)):
+                    features.append(evaluators[index](features[index], genomes[index][wanted[index]]))
+            path = wanted
+            totals[scheme].add(features[-1], labels)
+            on_batch(1)
+    return [total.score() for total in totals]

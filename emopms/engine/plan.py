@@ -1,0 +1,95 @@
+"""From a spec to its stages and their keys: pure, before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emopms.engine.stages.constrain import Constrain
+from emopms.engine.stages.evolve import Evolve
+from emopms.engine.stages.export import Export
+from emopms.engine.stages.finetune import Finetune
+from emopms.engine.stages.join import Join
+from emopms.engine.stages.pretrain import Pretrain
+from emopms.engine.stages.rank import Rank
+from emopms.engine.stages.selectors import Selectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emopms.engine.stage import Stage
+    from emopms.spec import Spec
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage, and the key under which its result is stored."""
+
+    stage: Stage
+    key: str
+
+
+def plan(spec: Spec, *, points: Sequence[str], fingerprint: str) -> list[Planned]:
+    """All stages in an order in which each follows its inputs.
+
+    Args:
+        points: The split points found in the network.
+        fingerprint: Of the data and of the weights file.
+    """
+    keys: dict[str, str] = {}
+    planned = []
+    for stage in _stages(spec, points):
+        parts = {
+            "stage": stage.name,
+            "version": stage.version,
+            "seed": spec.seed,
+            "data": fingerprint,
+            "settings": stage.settings,
+            "inputs": {name: keys[name] for name in stage.inputs},
+        }
+        canonical = json.dumps(parts, sort_keys=True, allow_nan=False)
+        keys[stage.name] = hashlib.sha256(canonical.encode()).hexdigest()
+        planned.append(Planned(stage, keys[stage.name]))
+    return planned
+
+
+def _stages(spec: Spec, points: Sequence[str]) -> list[Stage]:
+    resolved = spec.resolved()
+
+    def settings(*names: str, **more: Any) -> dict[str, Any]:
+        return {name: resolved[name] for name in names} | more
+
+    searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
+    finetunes = [f"finetune/{target.slug}" for target in spec.targets]
+    return [
+        Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
+        Selectors(name="selectors", inputs=("pretrain",), settings=settings("selector", points=list(points))),
+        Constrain(name="constrain", inputs=("pretrain", "selectors"), settings=settings("constraint", "sampling")),
+        *(
+            Evolve(
+                name=name,
+                inputs=("selectors", "constrain"),
+                settings=settings("objectives", "sampling", "algorithm"),
+                index=index,
+            )
+            for index, name in enumerate(searches)
+        ),
+        Rank(name="rank", inputs=("constrain", *searches), settings={}),
+        Join(name="join", inputs=("constrain", "rank"), settings=settings("ranker", "schemes")),
+        *(
+            Finetune(
+                name=name,
+                inputs=("pretrain", "constrain", "rank", "join"),
+                settings=settings("finetune", target=target.model_dump(mode="json")),
+                target=target,
+            )
+            for name, target in zip(finetunes, spec.targets, strict=True)
+        ),
+        Export(
+            name="export",
+            inputs=("pretrain", *finetunes),
+            settings=settings("name", "export", "targets"),
+        ),
+    ]

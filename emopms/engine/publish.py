@@ -1,0 +1,116 @@
+"""From the store to what a run directory promises its user."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from emopms.engine.store import copy_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from emopms.engine.context import Context
+    from emopms.engine.runner import Done
+    from emopms.engine.store import Artefact
+
+
+def publish(
+    context: Context, done: Mapping[str, Done], *, folder: Path, fingerprint: str, command: Sequence[str]
+) -> dict[str, Any]:
+    """Write models, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and, last, ``result.json``.
+
+    Returns:
+        The content of ``result.json``.
+    """
+    for target in context.spec.targets:
+        copy_folder(done["export"].artefact.folder / "models" / target.slug, folder / "models" / target.slug)
+    _write(folder / "front.csv", _front(done["join"].artefact))
+    _write(folder / "spec.resolved.yaml", context.spec.to_yaml())
+    _write(folder / "manifest.json", _json(_manifest(context, fingerprint, command)))
+    summary = _summary(context, done)
+    _write(folder / "result.json", _json(summary))
+    return summary
+
+
+def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
+    scores = done["export"].artefact.json("scores")
+    joined = done["join"].artefact.json("summary")
+    dense = scores["dense"]
+    searches = [stage for name, stage in done.items() if name.startswith("evolve/")]
+    return {
+        "name": context.spec.name,
+        "dense": {key: dense[key] for key in ("accuracy", "loss", "macs", "params")},
+        "models": [
+            {
+                "target": model["target"],
+                "path": f"models/{model['target']}",
+                "scheme": model["scheme"],
+                "macs": model["macs"],
+                "params": model["params"],
+                "macs_cut": 1 - model["macs"] / dense["macs"],
+                "params_cut": 1 - model["params"] / dense["params"],
+                "accuracy_before_finetune": model["accuracy_before_finetune"],
+                "accuracy": model["accuracy"],
+            }
+            for model in scores["models"]
+        ],
+        "search": {
+            "evaluations": sum(stage.artefact.json("search")["evaluations"] for stage in searches),
+            "seconds": round(sum(stage.seconds for stage in searches), 3),
+            "hypervolume": joined["hypervolume"],
+            "hypervolume_reference": joined["hypervolume_reference"],
+        },
+        "rank": {
+            "kendall_tau": joined["kendall_tau"],
+            "schemes": joined["joint_schemes"],
+            "measured": joined["measured"],
+        },
+        "stages": [{"name": stage.name, "seconds": stage.seconds, "cached": stage.cached} for stage in done.values()],
+    }
+
+
+def _front(join: Artefact) -> str:
+    """The joint front, cheapest scheme first; the scheme's number is that of ``result.json``."""
+    schemes = join.arrays("schemes")
+    columns = ("predicted_loss", "loss", "accuracy", "macs", "params")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["scheme", "predicted_loss", "measured_loss", "accuracy", "macs", "params"])
+    for scheme, on_front in enumerate(schemes["on_front"]):
+        if on_front:
+            writer.writerow([scheme, *(schemes[column][scheme].item() for column in columns)])
+    return text.getvalue()
+
+
+def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
+    packages = ("emopms", "torch", "numpy", "pymoo", "moocore", "pydantic", "safetensors")
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "seed": context.spec.seed,
+        "device": str(context.device),
+        "threads": torch.get_num_threads(),
+        "data": {"root": str(context.folder.path), "fingerprint": fingerprint},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8", newline="")
+    unfinished.replace(path)

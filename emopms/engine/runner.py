@@ -1,0 +1,55 @@
+"""Runs planned stages, or takes them from the store."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emopms.engine.context import Context
+    from emopms.engine.plan import Planned
+    from emopms.engine.store import Artefact, Store
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage that is complete."""
+
+    name: str
+    artefact: Artefact
+    seconds: float
+    """What it took when it ran."""
+    cached: bool
+    """Whether it ran in an earlier run."""
+
+
+def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
+    """Complete all stages, in order."""
+    done: dict[str, Done] = {}
+    for step in planned:
+        stage = step.stage
+        stored = store.find(stage.name, step.key)
+        if stored is not None:
+            seconds = stored.json("meta")["seconds"]
+            done[stage.name] = Done(stage.name, stored, seconds, cached=True)
+            context.progress.stage(stage.name, cached=True, seconds=seconds)
+            logger.debug("{}: from the store ({})", stage.name, stored.folder)
+            continue
+        context.progress.stage(stage.name, cached=False)
+        logger.debug("{}: begins, key {}", stage.name, step.key[:16])
+        workspace = store.begin(stage.name, step.key)
+        began = time.perf_counter()
+        stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
+        seconds = round(time.perf_counter() - began, 3)
+        artefact = store.complete(
+            workspace, {"stage": stage.name, "key": step.key, "version": stage.version, "seconds": seconds}
+        )
+        done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
+        context.progress.stage(stage.name, cached=False, seconds=seconds)
+        logger.debug("{}: done in {:.1f} s", stage.name, seconds)
+    return done

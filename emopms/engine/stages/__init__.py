@@ -1,0 +1,1 @@
+"""The stages of EMO-PMS, one file each, in the order in which they run."""

@@ -1,0 +1,90 @@
+"""``constrain``: cross-network constraint training (EMO-PMS, arXiv 2303.16212)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from loguru import logger
+
+from emopms.api import ChainStep
+from emopms.engine.judges import make_judges
+from emopms.engine.measure import score
+from emopms.engine.seeds import numpy_rng
+from emopms.engine.stage import Stage
+from emopms.engine.training import Schedule, forget_checkpoint, train
+from emopms.network.batchnorm import recalibrate
+from emopms.network.importance import magnitude
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.engine.context import Context
+    from emopms.engine.store import Artefact, Workspace
+    from emopms.network.subnetwork import SubNetwork
+
+_MASKS = 256
+"""Random masks drawn for each sub-network before the training; steps pick from them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constrain(Stage):
+    """Gives ``network``, the state of the recomposed dense network, and its ``score`` on validation images."""
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        constraint, state = context.spec.constraint, inputs["pretrain"].tensors("network")
+        network = context.network(state)
+        if constraint.epochs:
+            self._train(context, network, inputs, out)
+            recalibrate(network, (images for images, _ in context.splits.train.batches(512)))
+        measured = score(network, context.splits.validation, context.device)
+        logger.info("recomposed dense network: validation accuracy {:.2%}", measured.accuracy)
+        out.save_tensors("network", network.state_dict())
+        out.save_json("score", asdict(measured))
+        forget_checkpoint(out)
+
+    def _train(
+        self, context: Context, network: torch.nn.Module, inputs: Mapping[str, Artefact], out: Workspace
+    ) -> None:
+        constraint = context.spec.constraint
+        subnetworks = context.divide(network)
+        teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
+        teachers = context.divide(teacher)
+        judges = make_judges(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
+        masks = [self._masks(context, sub) for sub in subnetworks]
+
+        def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+            for sub in subnetworks:
+                sub.module.train()
+            references = [images]
+            with torch.no_grad():
+                for sub in teachers:
+                    references.append(sub.forward(references[-1]))
+            return constraint.loss(
+                ChainStep(
+                    references=references,
+                    labels=labels,
+                    subnetworks=subnetworks,
+                    judges=list(judges),
+                    draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
+                )
+            )
+
+        train(
+            network,
+            torch.optim.SGD(network.parameters(), lr=constraint.lr, momentum=0.9, nesterov=True),
+            loss,
+            schedule=Schedule(constraint.epochs, constraint.batch_size),
+            context=context,
+            stage=self.name,
+            out=out,
+        )
+
+    def _masks(self, context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
+        rng = numpy_rng(context.spec.seed, self.name, "masks", sub.index)
+        return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))

@@ -1,0 +1,119 @@
+"""``evolve/i``: the search of the i-th sub-network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emopms.api import Cost, Task
+from emopms.engine.evolution import Generation, Memory, evolve, memory_for
+from emopms.engine.judges import make_judges
+from emopms.engine.measure import BATCH
+from emopms.engine.seeds import derive
+from emopms.engine.stage import Stage
+from emopms.pareto import hypervolume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from emopms.engine.context import Context
+    from emopms.engine.progress import Tracker
+    from emopms.engine.store import Artefact, Workspace
+    from emopms.network.subnetwork import SubNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evolve(Stage):
+    """Gives ``front`` (arrays ``genomes`` [p, genes], ``objectives`` [p, m], dense genome last) and ``search``."""
+
+    index: int
+    """Of the sub-network, from 0."""
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        spec = context.spec
+        subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
+        judges = make_judges(context, subnetworks, state=inputs["selectors"].tensors("judges"))
+        sub = subnetworks[self.index]
+        task = make_task(context, subnetworks, self.index, judges[self.index])
+        log = _Log(out)
+        memory = memory_for(task, spec.objectives, on_new=log.append)
+        log.replay(memory)
+        with context.progress.track(self.name, spec.algorithm.generations, "generations") as tracker:
+            last = evolve(
+                task,
+                objectives=spec.objectives,
+                algorithm=spec.algorithm,
+                sampling=spec.sampling,
+                seed=derive(spec.seed, self.name, "search"),
+                memory=memory,
+                go_on=lambda generation: self._show(context, tracker, memory.objectives[0], generation),
+            )
+        others = ~(last.genomes == sub.dense).all(axis=1)
+        dense_values = memory(sub.dense[None, :])
+        out.save_arrays(
+            "front",
+            genomes=np.concatenate([last.genomes[others], sub.dense[None, :]]),
+            objectives=np.concatenate([last.objectives[others], dense_values]),
+        )
+        out.save_json("search", {"evaluations": last.evaluations, "generations": last.number})
+        log.clear()
+
+    def _show(self, context: Context, tracker: Tracker, dense: NDArray[np.float64], generation: Generation) -> bool:
+        quality = next(i for i, o in enumerate(context.spec.objectives) if not isinstance(o, Cost))
+        cost = next(i for i, o in enumerate(context.spec.objectives) if isinstance(o, Cost))
+        points = generation.objectives[:, [quality, cost]] / (1.0, dense[cost])
+        reference = (max(float(np.log(context.classes)), 1.0), 1.0)
+        volume = hypervolume(points, reference)
+        tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}")
+        return True
+
+
+def make_task(context: Context, subnetworks: Sequence[SubNetwork], index: int, judge: torch.nn.Module) -> Task:
+    """The i-th sub-network's search task: its calibration features, computed once and kept on the device."""
+    inputs, references, labels = [], [], []
+    with torch.inference_mode(), context.device.autocast():
+        for images, classes in context.splits.calibration.batches(BATCH):
+            features = images
+            for sub in subnetworks[:index]:
+                features = sub.forward(features)
+            inputs.append(features)
+            references.append(subnetworks[index].forward(features))
+            labels.append(classes)
+    return Task(
+        subnetwork=subnetworks[index],
+        inputs=torch.cat(inputs),
+        references=torch.cat(references),
+        labels=torch.cat(labels),
+        judge=judge,
+        device=context.device,
+    )
+
+
+class _Log:
+    """What an unfinished search has evaluated: a file for each batch of new genomes."""
+
+    def __init__(self, out: Workspace) -> None:
+        self._out, self._count = out, 0
+
+    def append(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
+        self._out.save_arrays(self._name(self._count), genomes=genomes, objectives=objectives)
+        self._count += 1
+
+    def replay(self, memory: Memory) -> None:
+        while self._out.has(f"{self._name(self._count)}.npz"):
+            batch = self._out.arrays(self._name(self._count))
+            memory.remember(batch["genomes"], batch["objectives"])
+            self._count += 1
+
+    def clear(self) -> None:
+        for index in range(self._count):
+            self._out.discard(f"{self._name(index)}.npz")
+
+    @staticmethod
+    def _name(index: int) -> str:
+        return f"log/{index:05d}"

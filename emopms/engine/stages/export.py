@@ -1,0 +1,97 @@
+"""``export``: write every model, and touch the test images, once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import emopms
+from emopms.api import PrunedModel
+from emopms.engine.card import model_card
+from emopms.engine.context import example_of
+from emopms.engine.measure import score
+from emopms.engine.stage import Stage
+from emopms.network.cost import count
+from emopms.network.device import in_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+    from emopms.engine.context import Context
+    from emopms.engine.store import Artefact, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Stage):
+    """Gives ``models/<target>/`` with every exporter's files, and ``scores`` on test images."""
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        example = context.device.images(example_of(context.source))
+
+        def measured(network: nn.Module) -> dict[str, Any]:
+            counted = count(network, example)
+            return {
+                **asdict(score(network, context.splits.test, context.device, exact=True)),
+                "macs": counted.macs,
+                "params": counted.params,
+                "not_counted": list(counted.uncounted),
+            }
+
+        dense = measured(context.network(inputs["pretrain"].tensors("network")))
+        models = []
+        for target in context.spec.targets:
+            stage = inputs[f"finetune/{target.slug}"]
+            before = score(
+                context.network(stage.tensors("recalibrated")), context.splits.test, context.device, exact=True
+            )
+            network = context.network(stage.tensors("network"))
+            facts = {
+                "target": target.slug,
+                "scheme": stage.json("choice")["scheme"],
+                "accuracy_before_finetune": before.accuracy,
+                **measured(network),
+            }
+            self._write(context, network, facts, dense, out.folder / "models" / target.slug)
+            models.append(facts)
+        out.save_json("scores", {"dense": dense, "models": models})
+
+    def _write(
+        self, context: Context, network: nn.Module, facts: dict[str, Any], dense: dict[str, Any], folder: Path
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        network = in_layout(network.cpu(), torch.contiguous_format).eval()
+        architecture = describe(context, network, facts)
+        example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))
+        model = PrunedModel(network=network, example=example, architecture=architecture)
+        for exporter in context.spec.export:
+            exporter.export(model, folder)
+        card = model_card(context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()))
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def describe(context: Context, network: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """All that is needed to build and feed the network again, as JSON."""
+    channels, data = context.source.shape[0], context.spec.data
+    return {
+        "format": 1,
+        "emopms": emopms.__version__,
+        "backbone": {**context.spec.backbone.model_dump(mode="json"), "weights": None},
+        "input": {
+            "shape": list(context.source.shape),
+            "mean": list(data.mean) * (channels if len(data.mean) == 1 else 1),
+            "std": list(data.std) * (channels if len(data.std) == 1 else 1),
+        },
+        "classes": list(context.source.classes),
+        "macs": facts["macs"],
+        "params": facts["params"],
+        "widths": {
+            name: module.weight.shape[0]
+            for name, module in network.named_modules()
+            if isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd)
+        },
+    }

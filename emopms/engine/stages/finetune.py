@@ -1,0 +1,143 @@
+"""``finetune/<target>``: choose a scheme, cut it out of the network for real, recalibrate, fine-tune."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from loguru import logger
+
+from emopms.engine.context import example_of
+from emopms.engine.measure import score
+from emopms.engine.stage import Stage
+from emopms.engine.training import Schedule, forget_checkpoint, sgd, train
+from emopms.errors import RunError
+from emopms.network.batchnorm import recalibrate
+from emopms.network.cost import count
+from emopms.network.surgery import pruned_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from emopms.engine.context import Context
+    from emopms.engine.store import Artefact, Workspace
+    from emopms.spec import Target
+
+_RECALIBRATION = 512
+"""Images a batch when batch-norm statistics are estimated anew, over all training images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(Stage):
+    """Gives ``recalibrated`` and ``network`` (states before and after fine-tuning) and ``choice``."""
+
+    target: Target
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        schemes = inputs["join"].arrays("schemes")
+        scheme = choose(self.target, schemes)
+        network = self._cut(context, inputs, schemes, scheme)
+        recalibrate(network, (images for images, _ in context.splits.train.batches(_RECALIBRATION)))
+        before = score(network, context.splits.validation, context.device)
+        out.save_tensors("recalibrated", network.state_dict())
+        self._train(context, network, inputs, out)
+        after = score(network, context.splits.validation, context.device)
+        logger.info(
+            "{}: scheme {}, {:.1%} of the MACs; validation accuracy {:.2%} before and {:.2%} after fine-tuning",
+            self.target.slug,
+            scheme,
+            schemes["macs"][scheme] / schemes["macs"][-1],
+            before.accuracy,
+            after.accuracy,
+        )
+        out.save_tensors("network", network.state_dict())
+        out.save_json("choice", {"scheme": scheme, "before": asdict(before), "after": asdict(after)})
+        forget_checkpoint(out)
+
+    def _cut(
+        self,
+        context: Context,
+        inputs: Mapping[str, Artefact],
+        schemes: Mapping[str, NDArray[np.generic]],
+        scheme: int,
+    ) -> nn.Module:
+        dense = context.network(inputs["constrain"].tensors("network"))
+        cuts = []
+        for sub in context.divide(dense):
+            genomes = inputs["rank"].arrays(f"front-{sub.index + 1}")["genomes"]
+            cuts.append((sub.channels, genomes[schemes["choices"][scheme, sub.index]]))
+        network = context.network(pruned_state(dense, cuts))
+        counted = count(network, context.device.images(example_of(context.source)))
+        predicted = int(schemes["macs"][scheme])
+        if counted.macs != predicted:
+            raise RunError(
+                f"The pruned network has {counted.macs} MACs, predicted were {predicted}: "
+                "some operation of the backbone is not counted alike.",
+                remedy="Report the backbone; its cost model is wrong.",
+            )
+        return network
+
+    def _train(self, context: Context, network: nn.Module, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        settings = context.spec.finetune
+        teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
+
+        def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+            network.train()
+            scores = network(images)
+            own = F.cross_entropy(scores, labels)
+            if not settings.distill:
+                return own
+            with torch.no_grad():
+                soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
+            guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
+            distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
+            return settings.alpha * distance + (1 - settings.alpha) * own
+
+        def assess() -> str:
+            measured = score(network.eval(), context.splits.validation, context.device)
+            return f"validation accuracy {measured.accuracy:.1%}"
+
+        train(
+            network,
+            sgd(network, settings),
+            loss,
+            schedule=Schedule(settings.epochs, settings.batch_size),
+            context=context,
+            stage=self.name,
+            out=out,
+            assess=assess,
+        )
+        network.eval()
+
+
+def choose(target: Target, schemes: Mapping[str, NDArray[np.generic]]) -> int:
+    """The measured scheme for a target: the lowest loss within its cost bounds, or the fewest MACs within its
+    accuracy bound. The dense scheme comes last and is the measure of both.
+
+    Raises:
+        RunError: No measured scheme is within the bounds.
+    """
+    measured = {name: np.asarray(values, dtype=np.float64) for name, values in schemes.items()}
+    allowed = np.ones(len(measured["loss"]), dtype=np.bool_)
+    for cost in ("macs", "params"):
+        bound = getattr(target, cost)
+        if bound is not None:
+            allowed &= measured[cost] <= bound * measured[cost][-1]
+    if target.accuracy_drop is not None:
+        allowed &= measured["accuracy"] >= measured["accuracy"][-1] - target.accuracy_drop
+    if not allowed.any():
+        least = {cost: f"{measured[cost].min() / measured[cost][-1]:.3f}" for cost in ("macs", "params")}
+        raise RunError(
+            f"No scheme that the search found meets the target {target.slug}; "
+            f"the smallest has {least['macs']} of the MACs and {least['params']} of the parameters.",
+            remedy="Loosen the target, search longer (`algorithm: {generations: …}`), or move the split points.",
+        )
+    within = np.flatnonzero(allowed)
+    only_accuracy = target.macs is None and target.params is None
+    return int(within[measured["macs" if only_accuracy else "loss"][within].argmin()])

@@ -1,0 +1,141 @@
+"""What stages leave behind: one folder a stage and key, complete once its ``meta.json`` is there.
+
+Values travel as safetensors, npz and json; nothing is ever pickled or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class Artefact:
+    """The files of one stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        with self._reading(f"{name}.safetensors") as path:
+            return load_file(path)
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        with self._reading(f"{name}.npz") as path, np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def json(self, name: str) -> Any:
+        with self._reading(f"{name}.json") as path:
+            return json.loads(path.read_text(encoding="utf-8"))
+
+    @contextmanager
+    def _reading(self, file: str) -> Iterator[Path]:
+        path = self.folder / file
+        try:
+            yield path
+        except (OSError, ValueError, SafetensorError) as error:
+            raise StoreError(
+                f"Stored file {path} cannot be read: {error}", remedy=f"Remove {self.folder} and run again."
+            ) from error
+
+
+class Workspace(Artefact):
+    """The folder of a stage that is not complete yet. Every file appears whole or not at all."""
+
+    def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        with self._writing(f"{name}.safetensors") as path:
+            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, path)
+
+    def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
+        with self._writing(f"{name}.npz") as path, path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def save_json(self, name: str, value: Any) -> None:
+        with self._writing(f"{name}.json") as path:
+            path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def has(self, file: str) -> bool:
+        return (self.folder / file).exists()
+
+    def discard(self, file: str) -> None:
+        (self.folder / file).unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self, file: str) -> Iterator[Path]:
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        try:
+            yield unfinished
+            unfinished.replace(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be written: {error}",
+                remedy="Free space, or choose another --run-dir, and run again.",
+            ) from error
+
+
+class Store:
+    """All stages of one run directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the store. The operating system frees the lock when the holder dies.
+
+        Raises:
+            StoreError: Another process holds it, or the folder cannot be written.
+        """
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self._root / "lock", blocking=False):
+                yield
+        except filelock.Timeout:
+            raise StoreError(
+                f"Another emopms process is running in {self._root.parent}.",
+                remedy="Wait for it, or give this run another --run-dir.",
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{self._root} cannot be used: {error}", remedy="Choose another --run-dir.") from error
+
+    def find(self, stage: str, key: str) -> Artefact | None:
+        """What a stage left under this key, if it is complete."""
+        folder = self._folder(stage, key)
+        return Artefact(folder) if (folder / "meta.json").exists() else None
+
+    def begin(self, stage: str, key: str) -> Workspace:
+        """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""
+        folder = self._folder(stage, key)
+        folder.mkdir(parents=True, exist_ok=True)
+        return Workspace(folder)
+
+    def complete(self, workspace: Workspace, meta: Mapping[str, Any]) -> Artefact:
+        """Declare a stage complete."""
+        workspace.save_json("meta", dict(meta))
+        return Artefact(workspace.folder)
+
+    def _folder(self, stage: str, key: str) -> Path:
+        return self._root / stage.replace("/", "-") / key[:16]
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Replace ``target`` by a copy of ``source``."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)

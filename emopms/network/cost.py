@@ -1,0 +1,122 @@
+"""MACs and parameters: predicted for whole populations at once, and counted on a real module.
+
+MACs are the multiply–accumulates of convolutions and linear layers for one input; normalisation, activations,
+pooling and sums are not counted, and the count names them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.channels import Channels
+
+
+class _Product:
+    """A sum of products ``scale · kept(dim 0) · kept(dim 1)``, for all genomes of a population at once."""
+
+    def __init__(self, genes: int) -> None:
+        self._genes = genes
+        self._scales: list[int] = []
+        self._rows: list[NDArray[np.int64]] = []
+        self._fixed: list[int] = []
+
+    def add(self, scale: int, dims: list[NDArray[np.int64]]) -> None:
+        for labels in (*dims, *([np.array([-1])] * (2 - len(dims)))):
+            row = np.bincount(labels[labels >= 0], minlength=self._genes).astype(np.int64)
+            self._rows.append(row)
+            self._fixed.append(int(np.count_nonzero(labels < 0)))
+        self._scales.append(scale)
+
+    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        if not self._scales:
+            return np.zeros(len(genomes), dtype=np.int64)
+        kept = genomes.astype(np.int64) @ np.stack(self._rows).T + np.array(self._fixed)
+        products = kept[:, 0::2] * kept[:, 1::2]
+        return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
+
+
+class CostModel:
+    """Predicts the costs of one sub-network's candidates from their genomes, exactly and without running them.
+
+    Args:
+        channels: The sub-network's channel table.
+        shapes: Shapes of its parameters, by name.
+    """
+
+    def __init__(self, channels: Channels, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        uses = {layer.weight: layer.uses for layer in channels.layers}
+        self._macs, self._params = _Product(channels.genes), _Product(channels.genes)
+        for name, shape in shapes.items():
+            dims = channels.dims.get(name, {})
+            rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
+            labels = [dims[dim] for dim in sorted(dims)]
+            self._params.add(rest, labels)
+            if name in uses:
+                self._macs.add(rest * uses[name], labels)
+
+    def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """MACs for one input of each genome [n, genes] → [n]."""
+        return self._macs(genomes)
+
+    def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Number of parameters of each genome [n, genes] → [n]."""
+        return self._params(genomes)
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a real module costs for one input."""
+
+    macs: int
+    params: int
+    uncounted: tuple[str, ...]
+    """Kinds of leaf modules with parameters that took part and are not in ``macs``."""
+
+
+def count(network: nn.Module, example: Tensor) -> Count:
+    """Count a real module by running it once, layer by layer, with hooks.
+
+    Independent of the cost model on purpose: the one checks the other.
+
+    Args:
+        example: A batch of inputs; the count is divided by its length.
+    """
+    macs = 0
+    uncounted: set[str] = set()
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal macs
+        if isinstance(module, nn.modules.conv._ConvTransposeNd):
+            macs += inputs[0].numel() * math.prod(module.weight.shape[1:])
+        elif isinstance(module, nn.modules.conv._ConvNd):
+            macs += output.numel() * math.prod(module.weight.shape[1:])
+        elif isinstance(module, nn.Linear):
+            macs += output.numel() * module.weight.shape[1]
+        elif any(True for _ in module.parameters(recurse=False)):
+            uncounted.add(type(module).__name__)
+
+    hooks = [module.register_forward_hook(record) for module in network.modules() if not list(module.children())]
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes.items():
+            module.training = training
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return Count(macs // len(example), params, tuple(sorted(uncounted)))

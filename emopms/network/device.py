@@ -1,0 +1,69 @@
+"""Where computation runs, and in which numbers and memory layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from emopms.errors import RunError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with the number format that pays on it: bf16 autocast where the hardware has it, else fp32.
+
+    Results are reported in fp32: measure them outside `autocast`.
+    """
+
+    type: str
+    bf16: bool = False
+
+    @classmethod
+    def choose(cls, name: str) -> Device:
+        """``auto``, ``cpu`` or ``cuda``.
+
+        Raises:
+            RunError: CUDA was asked for and is not there.
+        """
+        available = torch.cuda.is_available()
+        if name == "cuda" and not available:
+            raise RunError(
+                "Device cuda was asked for, but torch sees no CUDA device.",
+                remedy="Use --device auto or cpu, or install a CUDA build of torch.",
+            )
+        if name == "cuda" or (name == "auto" and available):
+            return cls("cuda", bf16=torch.cuda.is_bf16_supported())
+        return cls("cpu", bf16=_cpu_has_bf16())
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network here, convolutions in channels-last."""
+        return in_layout(network.to(self.type), torch.channels_last)
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """Move a batch of images [N, C, H, W] here, channels-last."""
+        return pixels.to(self.type, memory_format=torch.channels_last, non_blocking=True)
+
+    def __str__(self) -> str:
+        name = torch.cuda.get_device_name() if self.type == "cuda" else "cpu"
+        return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
+
+
+def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
+    """Lay out a network's convolution weights in this memory format, in place."""
+    network.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from PyTorch's stubs
+    return network
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bf16 natively; emulated, it would be slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

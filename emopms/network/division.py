@@ -1,0 +1,109 @@
+"""Cutting a network at split points into sub-networks that compose to the very same function.
+
+The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N_1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from emopms.errors import NetworkError, did_you_mean
+from emopms.network.trace import module_path, shape_of, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+
+class UnknownSplitPointError(NetworkError):
+    """A split point names no module that runs in the forward pass, or none that it could cut after."""
+
+    def __init__(self, index: int, message: str, *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.index = index
+
+
+def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[fx.GraphModule]:
+    """Cut ``network`` after each of the modules at ``points``.
+
+    Args:
+        network: The network; it is shared with the parts, not copied.
+        points: Module paths in the order of the forward pass. None at all gives the whole network as one part.
+        example: A batch of images [N, C, H, W] for shapes.
+
+    Returns:
+        ``len(points) + 1`` graph modules of one tensor in, one tensor out, whose parameters are those of
+        ``network`` under the same names.
+
+    Raises:
+        UnknownSplitPointError: A point that does not exist or is out of order.
+        NetworkError: More than one tensor would cross a split.
+    """
+    traced = trace(network, example)
+    nodes = list(traced.graph.nodes)
+    ends = _ends(nodes, points, network)
+    parts = []
+    source = nodes[0]  # the value that enters the part: the network's input, then what crosses each split
+    start = 1
+    for end in [*ends, len(nodes) - 2]:
+        inside = nodes[start : end + 1]
+        parts.append(_part(network, source, inside, _crossing(nodes, start, end, source)))
+        source, start = nodes[end], end + 1
+    return parts
+
+
+def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:
+    """Index of the last node that each split point's module made."""
+    paths = [module_path(node) for node in nodes]
+    ends: list[int] = []
+    for index, point in enumerate(points):
+        inside = [i for i, path in enumerate(paths) if path == point or path.startswith(f"{point}.")]
+        if not inside:
+            known = {name for name, _ in network.named_children()}
+            known |= {path for path in paths if path} if "." in point else set()
+            raise UnknownSplitPointError(
+                index,
+                f"The network has no module {point!r} in its forward pass.",
+                remedy=did_you_mean(point, known),
+            )
+        if (ends and inside[-1] <= ends[-1]) or inside[-1] >= len(nodes) - 2:
+            raise UnknownSplitPointError(
+                index,
+                f"Split point {point!r} leaves nothing between it and its neighbour.",
+                remedy="List split points in the order of the forward pass, each before the network's last layer.",
+            )
+        ends.append(inside[-1])
+    return ends
+
+
+def _crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node) -> fx.Node:
+    """The one value that leaves nodes[start..end]; refuses a division that more than one would cross."""
+    position = {node: i for i, node in enumerate(nodes)}
+    for node in nodes[start : end + 1]:
+        for used in node.all_input_nodes:
+            if position[used] < start and used is not source:
+                raise NetworkError(
+                    f"A second tensor crosses the split before {node.name!r}: the output of {used.name!r} "
+                    f"(module {module_path(used) or 'the network itself'!r}) skips over it.",
+                    remedy="Choose split points that no skip connection passes, such as the ends of stages.",
+                )
+    if shape_of(nodes[end]) is None:
+        raise NetworkError(
+            f"What leaves the network at {nodes[end].name!r} is not one tensor.",
+            remedy="Split after a module that returns one tensor.",
+        )
+    return nodes[end]
+
+
+def _part(network: nn.Module, source: fx.Node, inside: list[fx.Node], result: fx.Node) -> fx.GraphModule:
+    graph = fx.Graph()
+    copies = {source: graph.placeholder("x")}
+    copies[source].meta = dict(source.meta)
+    for node in inside:
+        copies[node] = graph.node_copy(node, lambda used: copies[used])
+    graph.output(copies[result])
+    graph.lint()
+    return fx.GraphModule(network, graph, class_name="SubNetwork")

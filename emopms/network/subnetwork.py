@@ -1,0 +1,133 @@
+"""A sub-network: one part of a divided network, its genome, its costs, and its candidates' forward pass."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from emopms.errors import NetworkError
+from emopms.network.batchnorm import use_batch_statistics
+from emopms.network.channels import Channels, channels_of
+from emopms.network.cost import CostModel
+from emopms.network.division import divide
+from emopms.network.slicing import slice_tensors
+from emopms.network.trace import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, fx
+
+
+class SubNetwork:
+    """One part N_i of a network N = N_n ∘ … ∘ N_1 (EMO-PMS, arXiv 2303.16212).
+
+    ``module`` shares its parameters with the network it was cut from. A *genome* is a boolean vector [genes],
+    True where a prunable channel is kept.
+    """
+
+    def __init__(self, index: int, parts: int, module: fx.GraphModule) -> None:
+        self.index = index
+        """From 0, in the order of the forward pass."""
+        self.is_last = index == parts - 1
+        self.module = module
+        self.channels: Channels = channels_of(module)
+        nodes = list(module.graph.nodes)
+        self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
+        """Shape of what it hands on, for one input."""
+
+    @cached_property
+    def costs(self) -> CostModel:
+        return CostModel(self.channels, {n: tuple(p.shape) for n, p in self.module.named_parameters()})
+
+    @property
+    def dense(self) -> NDArray[np.bool_]:
+        """The genome that keeps everything."""
+        return np.ones(self.channels.genes, dtype=np.bool_)
+
+    def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Genomes [n, genes] in which every group keeps at least its most important channel [genes]."""
+        repaired = genomes.copy()
+        for group in self.channels.groups:
+            empty = ~repaired[:, group.genes].any(axis=1)
+            repaired[empty, group.start + int(importance[group.genes].argmax())] = True
+        return repaired
+
+    def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
+        """Forward pass with the channels that the genome drops sliced away, in the module's current mode.
+
+        Gradients flow into the full parameters. In training mode the running statistics of batch norms that lose
+        no channel move: recalibrate when the training is over.
+        """
+        if genome is None or genome.all():
+            result: Tensor = self.module(inputs)
+            return result
+        return _call(self.module, slice_tensors(_tensors(self.module), self.channels, genome), inputs)
+
+
+class Evaluator:
+    """Runs candidates of one sub-network with their channels sliced away, at the parameters of this moment.
+
+    Holds one copy of the sub-network; a candidate costs no copy and no graph.
+
+    Args:
+        batch_statistics: Re-estimate batch norm on each batch, as the pruned network will be recalibrated;
+            otherwise use the dense network's running statistics.
+    """
+
+    def __init__(self, subnetwork: SubNetwork, *, batch_statistics: bool = True) -> None:
+        self._channels = subnetwork.channels
+        self._module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
+        if batch_statistics:
+            use_batch_statistics(self._module)
+        self._tensors = _tensors(self._module)
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
+        """Output of the candidate on one batch. Large batches: the statistics are the batch's own."""
+        tensors = slice_tensors(self._tensors, self._channels, genome)
+        tensors = {
+            n: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for n, t in tensors.items()
+        }
+        return _call(self._module, tensors, inputs)
+
+
+def subnetworks_of(network: nn.Module, points: Sequence[str], example: Tensor) -> list[SubNetwork]:
+    """Divide a network after the modules at ``points`` (see `divide`) and look into every part.
+
+    Raises:
+        NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
+    """
+    parts = divide(network, points, example)
+    subnetworks = [SubNetwork(index, len(parts), part) for index, part in enumerate(parts)]
+    owner: dict[int, int] = {}
+    for sub in subnetworks:
+        if not sub.channels.genes:
+            reasons = "\n".join(f"  {name}: {why}" for name, why in sub.channels.pinned.items())
+            raise NetworkError(
+                f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned.\n{reasons}",
+                remedy="Move or remove the split point at its end, so that it holds at least one whole block.",
+            )
+        for name, parameter in sub.module.named_parameters():
+            if owner.setdefault(id(parameter), sub.index) != sub.index:
+                raise NetworkError(
+                    f"Parameter {name!r} is used on both sides of a split.",
+                    remedy="Choose split points that keep modules which share parameters together.",
+                )
+    return subnetworks
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _call(module: nn.Module, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
+    result: Tensor = functional_call(module, tensors, (inputs,))
+    return result

@@ -1,0 +1,96 @@
+"""Making a module physically smaller: no masks, no wrappers, the same class with narrower layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from emopms.errors import WeightsError
+from emopms.network.slicing import slice_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.channels import Channels
+
+
+def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.bool_]]]) -> dict[str, Tensor]:
+    """The network's state with the channels dropped by one genome for each sub-network cut away, as copies."""
+    state: dict[str, Tensor] = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    for channels, genome in cuts:
+        state = slice_tensors(state, channels, genome)
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Shrink a dense network's layers in place to the shapes in ``state`` and load it.
+
+    The one way to a pruned network, whether it was just cut or is read from disk.
+
+    Raises:
+        WeightsError: The state has other tensors than the network, or larger ones.
+    """
+    require_same_tensors(network, state, origin="the pruned state", shrunk=True)
+    for path, module in network.named_modules():
+        prefix = f"{path}." if path else ""
+        for name, parameter in module.named_parameters(recurse=False):
+            wanted = state[prefix + name]
+            if parameter.shape != wanted.shape:
+                empty = torch.empty(wanted.shape, dtype=parameter.dtype, device=parameter.device)
+                setattr(module, name, nn.Parameter(empty, requires_grad=parameter.requires_grad))
+        for name, buffer in module.named_buffers(recurse=False):
+            wanted = state.get(prefix + name, buffer)
+            if buffer.shape != wanted.shape:
+                module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
+        _correct_attributes(module)
+    network.load_state_dict(state)
+
+
+def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, origin: str, shrunk: bool) -> None:
+    """Refuse a state that does not belong to the network.
+
+    Args:
+        origin: Where the state came from, for the message.
+        shrunk: Whether tensors may be smaller than the network's.
+
+    Raises:
+        WeightsError: It has other tensors or shapes; all differences are listed.
+    """
+    own = network.state_dict()
+    problems = [f"missing: {name}" for name in own if name not in state]
+    problems += [f"not in the network: {name}" for name in state if name not in own]
+    problems += [
+        f"shape of {name}: {tuple(state[name].shape)}, in the network {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and not (_can_shrink(tensor, state[name]) if shrunk else tensor.shape == state[name].shape)
+    ]
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:12])
+        more = f"\n  … and {len(problems) - 12} more" if len(problems) > 12 else ""
+        raise WeightsError(
+            f"{origin} does not fit the network {type(network).__name__}:\n{shown}{more}",
+            remedy="Use weights of this very architecture, with its parameter names and number of classes.",
+        )
+
+
+def _can_shrink(dense: Tensor, wanted: Tensor) -> bool:
+    return dense.dim() == wanted.dim() and all(
+        0 < small <= large for small, large in zip(wanted.shape, dense.shape, strict=True)
+    )
+
+
+def _correct_attributes(module: nn.Module) -> None:
+    """Static sizes follow the tensors, so that printing, exporting and further tools see the truth."""
+    if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
+        module.out_channels = module.weight.shape[0]
+        module.in_channels = module.weight.shape[1] * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+        module.num_features = len(module.running_mean)

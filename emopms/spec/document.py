@@ -1,0 +1,264 @@
+"""YAML text → plain data, and where in the file each of them stands.
+
+Nothing in a file can import or call anything, and bounds on size, depth and number of values keep reading
+fast. What is ambiguous is refused: equal keys, tags, merge keys, some numbers (see `emopms.spec.scalars`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+import yaml
+
+from emopms.errors import Problem, SpecError
+from emopms.spec.scalars import UNPRINTABLE, Refusal, read_key, read_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+MAX_BYTES: Final = 2**20
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 10_000
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the breaks by which PyYAML counts lines
+
+KeyPath = tuple[str | int, ...]
+Place = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class Position(NamedTuple):
+    """Where a value stands, and the key before it; items of a list are their own key."""
+
+    value: Place
+    key: Place
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file, read."""
+
+    file: str
+    """The file as the user named it."""
+    text: str
+    data: dict[str, Any]
+    positions: Mapping[KeyPath, Position]
+    """Position of every value, by the keys and list indices that lead to it."""
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        """Read a file.
+
+        Raises:
+            SpecError: There is no such file, or it is not YAML of the accepted kind.
+        """
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            _refuse(path, "there is no such file.", "Check the path; it starts from the current folder.")
+        except IsADirectoryError:
+            _refuse(path, "this is a folder.", "Name the YAML file in it.")
+        except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
+            reason = getattr(error, "strerror", None) or error
+            _refuse(path, f"the file cannot be read: {reason}.", "Check the path and its permissions.")
+        return cls.parse(content, file=str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, *, file: str) -> Document:
+        """Read the content of a file.
+
+        Args:
+            content: What is in the file.
+            file: Its name, for messages.
+
+        Raises:
+            SpecError: It is not YAML of the accepted kind.
+        """
+        text = _decode(content, file)
+        loader = _Loader(text)
+        builder = _Builder(file, text)
+        try:
+            data = builder.build_root(loader.get_single_node())
+        except yaml.MarkedYAMLError as error:
+            raise SpecError([_yaml_problem(error, file, text)]) from error
+        except (ValueError, OverflowError) as error:  # PyYAML lets them escape, for instance for "\UFFFFFFFF"
+            message, remedy = f"not valid YAML: {error}.", "Repair what is here."
+            raise SpecError([_problem_at(text, loader.index, file, message, remedy)]) from error
+        if builder.problems:
+            raise SpecError(builder.problems)
+        return cls(file=file, text=text, data=data, positions=builder.positions)
+
+    def follow(self, path: Iterable[str | int]) -> tuple[KeyPath, KeyPath]:
+        """Split a path into what is written in the file, and the rest, which is not.
+
+        Steps that the file leaves out are skipped: ``("split", "points", 1)`` becomes ``("split", 1)`` where
+        the spec holds a bare list. No first step is: a key that is absent at the root is just that.
+        """
+        found: KeyPath = ()
+        rest: KeyPath = ()
+        for step in path:
+            if (*found, step) in self.positions and (found or not rest):
+                found, rest = (*found, step), ()
+            else:
+                rest = (*rest, step)
+        return found, rest
+
+    def locate(self, path: Iterable[str | int], *, key: bool = False) -> Place:
+        """Line and column of the value at a path, or of the key of its nearest ancestor in the file.
+
+        Args:
+            path: Keys and list indices.
+            key: Point at the key instead of the value.
+        """
+        found, rest = self.follow(path)
+        position = self.positions[found]
+        return position.key if key or rest else position.value
+
+    def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
+        """Something wrong with the value (or the key) at a path, with its position."""
+        path = tuple(path)
+        line, column = self.locate(path, key=key)
+        return Problem(path, message, remedy, line, column, self.file, _LINE_BREAK.split(self.text)[line - 1])
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes the node tree, and stops early where it would grow without bounds.
+
+    The pure Python loader on purpose: libyaml's recurses without a bound, and a spec is small.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise Refusal("tags (!…) are not accepted.", "Remove the tag, or quote the text.", event.start_mark)
+        self._nodes += 1
+        self._depth += 1
+        _check_bounds(self._depth, self._nodes, event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+class _Builder:
+    """Makes plain data of a node tree. Notes the problems of keys and scalars, and goes on."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.problems: list[Problem] = []
+        self.positions: dict[KeyPath, Position] = {}
+        self._file = file
+        self._lines = _LINE_BREAK.split(text)
+        self._nodes = 0
+
+    def build_root(self, node: yaml.Node | None) -> dict[str, Any]:
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+            mark = node.start_mark if node else None
+            raise Refusal("the spec is empty.", "Give at least version, name, backbone, data, targets.", mark)
+        if not isinstance(node, yaml.MappingNode):
+            kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+            remedy = "Write lines of the form `key: value`, with a space after the colon."
+            raise Refusal(f"a spec is a mapping, and this is {kind}.", remedy, node.start_mark)
+        self._register(node, (), _place(node.start_mark))
+        return self._build_mapping(node, ())
+
+    def _build(self, node: yaml.Node, path: KeyPath, key: Place) -> Any:
+        self._register(node, path, key)
+        if isinstance(node, yaml.MappingNode):
+            return self._build_mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            items = enumerate(node.value)
+            return [self._build(item, (*path, index), _place(item.start_mark)) for index, item in items]
+        assert isinstance(node, yaml.ScalarNode)
+        try:
+            return read_scalar(node)
+        except Refusal as refusal:
+            self._note(refusal, path, node.start_mark)
+            return None
+
+    def _build_mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = _place(key_node.start_mark)
+            try:
+                key = read_key(key_node)
+                if key in data:
+                    lines = f"{self.positions[(*path, key)].key[0]} and {place[0]}"
+                    raise Refusal(f"{key!r} is given twice, on lines {lines}.", "Keep one of them.")
+            except Refusal as refusal:
+                self._note(refusal, path, key_node.start_mark)
+            else:
+                data[key] = self._build(value_node, (*path, key), place)
+        return data
+
+    def _register(self, node: yaml.Node, path: KeyPath, key: Place) -> None:
+        # Counted here once more: aliases are nodes shared by many paths, or even by their own children.
+        self._nodes += 1
+        _check_bounds(len(path) + 1, self._nodes, node.start_mark)
+        self.positions[path] = Position(_place(node.start_mark), key)
+
+    def _note(self, refusal: Refusal, path: KeyPath, mark: yaml.Mark) -> None:
+        line, column = _place(mark)
+        source = self._lines[line - 1]
+        self.problems.append(Problem(path, refusal.problem or "", refusal.note or "", line, column, self._file, source))
+
+
+def _check_bounds(depth: int, nodes: int, mark: yaml.Mark) -> None:
+    if depth > MAX_DEPTH:
+        raise Refusal(f"values are nested more than {MAX_DEPTH} deep.", "Flatten them.", mark)
+    if nodes > MAX_NODES:
+        raise Refusal(f"there are more than {MAX_NODES} values, aliases expanded.", "Is this a spec?", mark)
+
+
+def _place(mark: yaml.Mark) -> Place:
+    return mark.line + 1, mark.column + 1
+
+
+def _decode(content: bytes, file: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise SpecError([Problem((), "the file is larger than 1 MiB.", "Is this a spec?", file=file)])
+    if b"\0" in content:
+        remedy = "A spec is a text file; save it in the encoding UTF-8."
+        raise SpecError([Problem((), "the file is binary, or not in UTF-8.", remedy, file=file)])
+    text = content.decode("utf-8-sig", errors="replace")
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        index = len(content[: error.start].decode("utf-8-sig"))
+        message, remedy = "the file is not in UTF-8.", "Save it in the encoding UTF-8."
+        raise SpecError([_problem_at(text, index, file, message, remedy)]) from error
+    if bad := UNPRINTABLE.search(text):
+        message = f"the file holds the unprintable character {bad[0]!r}."
+        raise SpecError([_problem_at(text, bad.start(), file, message, "Remove it.")])
+    return text
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    if mark and mark.index == len(text):  # something is left open: point at where it began
+        mark = error.context_mark or mark
+    index = mark.index if mark else 0
+    if isinstance(error, Refusal):
+        return _problem_at(text, index, file, error.problem or "", error.note or "")
+    if text[index : index + 1] == "\t":
+        return _problem_at(text, index, file, "a tab where YAML takes only spaces.", "Use spaces instead.")
+    message = f"not valid YAML: {', '.join(filter(None, (error.context, error.problem)))}."
+    remedy = "Check indentation, colons, brackets and quotes near here."
+    return _problem_at(text, index, file, message, remedy)
+
+
+def _problem_at(text: str, index: int, file: str, message: str, remedy: str) -> Problem:
+    before = _LINE_BREAK.split(text[:index])
+    line, column = len(before), len(before[-1]) + 1
+    return Problem((), message, remedy, line, column, file, _LINE_BREAK.split(text)[line - 1])
+
+
+def _refuse(path: Path, message: str, remedy: str) -> NoReturn:
+    raise SpecError([Problem((), message, remedy, file=str(path))]) from None

@@ -1,0 +1,223 @@
+"""What a spec says: typed, frozen, checked. Docstrings below fields are their descriptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from emopms.api import (
+    Algorithm,
+    Backbone,
+    Constraint,
+    Cost,
+    Data,
+    Exporter,
+    Objective,
+    Ranker,
+    Sampling,
+    Selector,
+    Split,
+)
+from emopms.component import Settings, Slot, invalid
+from emopms.errors import Problem, SpecError
+from emopms.spec.document import Document, KeyPath
+from emopms.spec.scalars import dump
+
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
+
+
+class Training(Settings):
+    """Stochastic gradient descent with Nesterov momentum 0.9 and a cosine schedule."""
+
+    epochs: NonNegativeInt = 10
+    """Passes over the training images."""
+    lr: PositiveFloat = 0.05
+    """Peak learning rate."""
+    batch_size: PositiveInt = 128
+    """Images a step."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """L2 penalty on the weights."""
+
+
+class Finetune(Training):
+    """Training of a pruned network, by default with the dense network as its teacher.
+
+    Distillation (Hinton, Vinyals and Dean 2015, arXiv 1503.02531) minimises
+    ``alpha · T² · KL(teacher‖student) + (1 − alpha) · CE``, where KL compares the class probabilities of both
+    networks at temperature T, and CE is the cross-entropy with the labels.
+    """
+
+    lr: PositiveFloat = 0.02
+    """Peak learning rate."""
+    distill: bool = True
+    """Learn from the dense network as well as from the labels."""
+    temperature: PositiveFloat = 4.0
+    """Temperature T of the class probabilities that are compared."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Weight of the distillation term."""
+
+
+class Target(Settings):
+    """What a pruned network has to meet. Every bound given must hold."""
+
+    macs: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Multiply-accumulates left, at most this fraction of the dense network's."""
+    params: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Parameters left, at most this fraction of the dense network's."""
+    accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Loss of validation accuracy, at most this fraction (0.01 is one percentage point)."""
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if not self.bounds:
+            raise invalid("the target has no bound.", "Give macs, params or accuracy_drop.")
+        return self
+
+    @model_serializer
+    def _serialize(self) -> dict[str, float]:
+        return self.bounds
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The bounds that were given, by name."""
+        every = {"macs": self.macs, "params": self.params, "accuracy_drop": self.accuracy_drop}
+        return {name: bound for name, bound in every.items() if bound is not None}
+
+    @property
+    def slug(self) -> str:
+        """A folder name that tells the target from all others, such as ``macs-0.5_params-0.6``."""
+        return "_".join(f"{name}-{bound!r}" for name, bound in self.bounds.items())
+
+
+def _bare_points(value: object) -> object:
+    """A bare list of split points is short for the split ``at`` them."""
+    return {"name": "at", "points": value} if isinstance(value, list | tuple) else value
+
+
+def _by_name(default: str | tuple[str, ...]) -> Any:
+    """A default that is looked up in the registry when it is needed, like a name in a file."""
+    return Field(default=default, validate_default=True)
+
+
+class Spec(Settings):
+    """One experiment: what is pruned, on which data, how, and which pruned networks come out."""
+
+    version: Literal[1]
+    """Version of the spec format."""
+    name: Annotated[str, Field(pattern=_NAME, max_length=100)]
+    """Name of the run and of its folder: letters, digits, `_`, `-`, and single dots between them."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Everything random derives from this number."""
+    backbone: Annotated[Backbone, Slot("backbone")]
+    """The network to prune."""
+    data: Annotated[Data, Slot("data")]
+    """The images to train and to judge on."""
+    pretrain: Training = Training()
+    """Training of the dense network; 0 epochs take its weights as they are."""
+    split: Annotated[Split, Slot("split"), BeforeValidator(_bare_points)] = _by_name("at")
+    """Where the network is cut: n split points make n + 1 sub-networks. A bare list is short for `at` them."""
+    selector: Annotated[Selector, Slot("selector")] = _by_name("linear_probe")
+    """How a sub-network is judged without the rest of the network."""
+    constraint: Annotated[Constraint, Slot("constraint")] = _by_name("feature")
+    """How sub-networks are trained for what their neighbours will do once pruned."""
+    objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = _by_name(
+        ("capability", "macs")
+    )
+    """What the search minimises: at least one quality and at least one cost."""
+    sampling: Annotated[Sampling, Slot("sampling")] = _by_name("importance")
+    """The population that each search starts from."""
+    algorithm: Annotated[Algorithm, Slot("algorithm")] = _by_name("nsga2")
+    """The evolutionary multi-objective optimiser."""
+    ranker: Annotated[Ranker, Slot("ranker")] = _by_name("impairment")
+    """How the fronts of the sub-networks are joined into schemes for the whole network."""
+    schemes: PositiveInt = 48
+    """How many of the best joint schemes are measured again on the real network, over the whole front."""
+    targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
+    """The pruned networks to produce, one a target."""
+    finetune: Finetune = Finetune()
+    """Training of each pruned network."""
+    export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _by_name(
+        ("safetensors", "pt2")
+    )
+    """The formats to write; `safetensors` is among them."""
+
+    _document: Document | None = PrivateAttr(default=None)
+
+    @field_validator("objectives", "export")
+    @classmethod
+    def _check_distinct(cls, components: tuple[Objective | Exporter, ...]) -> tuple[Objective | Exporter, ...]:
+        names = [component.name for component in components]
+        for name in names:
+            if names.count(name) > 1:
+                raise invalid(f"{name!r} is listed more than once.", "Keep one of them.")
+        return components
+
+    @field_validator("objectives")
+    @classmethod
+    def _check_objectives(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        costs = sum(isinstance(objective, Cost) for objective in objectives)
+        if costs == 0:
+            raise invalid("no objective is a cost.", "Add one, such as macs or params.")
+        if costs == len(objectives):
+            raise invalid("all objectives are costs.", "Add one that judges quality, such as capability.")
+        return objectives
+
+    @field_validator("targets")
+    @classmethod
+    def _check_targets(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        if len(set(targets)) < len(targets):
+            raise invalid("two targets are equal.", "Keep one of them.")
+        return targets
+
+    @field_validator("export")
+    @classmethod
+    def _check_export(cls, exporters: tuple[Exporter, ...]) -> tuple[Exporter, ...]:
+        if all(exporter.name != "safetensors" for exporter in exporters):
+            raise invalid("safetensors is not among the formats.", "Add it: emopms.load reads that format.")
+        return exporters
+
+    def __eq__(self, other: object) -> bool:
+        # pydantic's own comparison would include the document: two specs are equal if they say the same.
+        return isinstance(other, Spec) and self.__dict__ == other.__dict__
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the file the spec was loaded from."""
+        return Path(self._document.file).absolute().parent if self._document else None
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole spec as plain data, all defaults filled in."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The whole spec as text that `load_spec` reads back as an equal spec."""
+        return dump(self.resolved())
+
+    def problem(self, path: KeyPath, message: str, remedy: str = "") -> SpecError:
+        """An error about what the spec says, found later than on loading.
+
+        Args:
+            path: Keys and indices that lead to the value, such as ``("split", "points", 1)``.
+            message: What is wrong.
+            remedy: What to do about it.
+
+        Returns:
+            The error to raise; with line and column if the spec came from a file.
+        """
+        if self._document is None:
+            return SpecError([Problem(path, message, remedy)])
+        found, rest = self._document.follow(path)
+        return SpecError([self._document.problem(found + rest, message, remedy)])

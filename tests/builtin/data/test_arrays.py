@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from emopms.api import Folder, Source
+from emopms.builtin.data.arrays import Arrays
+from emopms.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def arrays(**changed: Any) -> dict[str, Any]:
+    """Six training and three test images; a value of None removes an array."""
+    random = np.random.RandomState(0)
+    values = {
+        "x_train": random.randint(0, 256, (6, 5, 4), dtype=np.uint8),
+        "y_train": np.array([0, 1, 2, 2, 1, 0]),
+        "x_test": random.randint(0, 256, (3, 5, 4), dtype=np.uint8),
+        "y_test": np.array([2, 1, 0], dtype=np.int32),
+        **changed,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def opened(folder: Path) -> Source:
+    return Arrays(file="images.npz").open(Folder(folder, "the test's folder"))
+
+
+def saved(folder: Path, **changed: Any) -> Source:
+    np.savez(folder / "images.npz", **arrays(**changed))
+    return opened(folder)
+
+
+def test_grey_images_get_a_channel(tmp_path: Path) -> None:
+    source = saved(tmp_path)
+    assert source.shape == (1, 5, 4)
+    assert source.classes == ("0", "1", "2")
+    train, test = source.train(), source.test()
+    np.testing.assert_array_equal(train.pixels[:, 0], arrays()["x_train"])
+    np.testing.assert_array_equal(test.pixels[:, 0], arrays()["x_test"])
+    np.testing.assert_array_equal(test.labels, [2, 1, 0])
+    assert test.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_colour_images_and_named_classes(tmp_path: Path, dtype: type[np.generic]) -> None:
+    x_train = np.asfortranarray(np.ones((6, 3, 5, 4)).astype(dtype))
+    x_test = x_train[:3]
+    source = saved(tmp_path, x_train=x_train, x_test=x_test, classes=np.array(["cat", "dog", "eel", "fox"]))
+    assert source.shape == (3, 5, 4)
+    assert source.classes == ("cat", "dog", "eel", "fox")
+    assert source.train().pixels.dtype == dtype
+    assert source.train().pixels.flags.c_contiguous
+
+
+def test_compressed_files_and_fingerprint(tmp_path: Path) -> None:
+    first = saved(tmp_path).fingerprint
+    np.savez_compressed(tmp_path / "images.npz", **arrays())
+    assert opened(tmp_path).fingerprint == first
+    assert saved(tmp_path, y_test=np.array([2, 1, 1], dtype=np.int32)).fingerprint != first
+    assert saved(tmp_path, x_test=arrays()["x_test"][::-1]).fingerprint != first
+    assert saved(tmp_path, unrelated=np.zeros(3)).fingerprint == first
+
+
+def test_open_and_train_read_no_test_pixels(tmp_path: Path) -> None:
+    x_test = np.random.RandomState(1).randint(0, 256, (3, 90, 90), dtype=np.uint8)
+    saved(tmp_path, x_train=np.zeros((6, 90, 90), np.uint8), x_test=x_test)
+    file = tmp_path / "images.npz"
+    pixels = x_test.tobytes()
+    content = file.read_bytes()
+    file.write_bytes(content.replace(pixels, bytes(len(pixels))))  # the checksum no longer fits
+    source = opened(tmp_path)
+    assert len(source.train()) == 6
+    with pytest.raises(DataError, match="x_test cannot be read: Bad CRC-32"):
+        source.test()
+
+
+def test_missing_and_damaged_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"No npz file at .*images.npz \(the test's folder\)"):
+        opened(tmp_path)
+    saved(tmp_path)
+    file = tmp_path / "images.npz"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"images\.npz: cannot be read as an npz file"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y_test": None}, "has no array y_test; it has: x_test, x_train, y_train"),
+        ({"x_train": np.zeros((6, 5, 4))}, r"x_train is float64 \[6, 5, 4\]"),
+        ({"x_train": np.zeros((6, 5, 4), np.float32)}, r"x_train is float32 \[6, 5, 4\]"),
+        ({"x_test": np.zeros((0, 5, 4), np.uint8)}, r"x_test is uint8 \[0, 5, 4\]"),
+        ({"x_test": np.zeros((3, 5, 5), np.uint8)}, r"x_train is uint8 \[6, 5, 4\], but x_test is uint8 \[3, 5, 5\]"),
+        ({"x_test": np.zeros((3, 1, 5, 4), np.float32)}, r"but x_test is float32 \[3, 1, 5, 4\]"),
+        ({"x_train": np.array([{}] * 6)}, "x_train.npy holds Python objects"),
+        ({"y_train": np.zeros(6)}, r"y_train is float64 \[6\]"),
+        ({"y_train": np.zeros((6, 1), int)}, r"y_train is int64 \[6, 1\]"),
+        ({"y_train": np.zeros(5, int)}, "y_train holds 5 labels for the 6 images of x_train"),
+        ({"y_train": np.array([0, 1, 2, 2, 1, -1])}, "y_train holds labels from -1 to 2"),
+        ({"y_train": np.array([0, 1, 2, 2, 1, 10**9])}, "labels from 0 to 1000000000, but there can be 6 classes"),
+        ({"y_test": np.array([0, 1, 3])}, "y_test holds labels from 0 to 3, but there can be 3 classes"),
+        ({"classes": np.array(["cat", "dog"])}, "y_train holds labels from 0 to 2, but there can be 2 classes"),
+        ({"classes": np.array(["cat", "dog", "cat"])}, "classes names one class twice"),
+        ({"classes": np.arange(3)}, r"classes is int64 \[3\]"),
+    ],
+)
+def test_bad_arrays_are_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=f"images.npz: .*{message}") as caught:
+        saved(tmp_path, **changed)
+    assert caught.value.remedy
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    x_train = np.zeros((6, 1, 5, 4), np.float32)
+    x_train[3, 0, 0, 0] = np.nan
+    source = saved(tmp_path, x_train=x_train, x_test=np.zeros((3, 1, 5, 4), np.float32))
+    with pytest.raises(DataError, match="x_train holds values that are not finite"):
+        source.train()
+
+
+def test_a_header_that_promises_too_much_is_refused_before_allocating(tmp_path: Path) -> None:
+    saved(tmp_path)
+    file = tmp_path / "images.npz"
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["x_train.npy"] = members["x_train.npy"].replace(b"(6, 5, 4), }        ", b"(6, 54321, 54321), }")
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"x_train.npy is not as long as its shape \[6, 54321, 54321\]"):
+        opened(tmp_path)

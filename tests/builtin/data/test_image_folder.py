@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+from pydantic import ValidationError
+
+from emopms.api import Folder, Source
+from emopms.builtin.data.image_folder import ImageFolder
+from emopms.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Files = dict[str, bytes]
+
+
+def picture(colour: int, *, size: tuple[int, int] = (6, 4), mode: str = "RGB", kind: str = "PNG") -> bytes:
+    """An image file of one colour; ``size`` is height and width."""
+    file = io.BytesIO()
+    Image.new(mode, size[::-1], (colour, 0, 255) if mode == "RGB" else colour).save(file, kind)
+    return file.getvalue()
+
+
+def layout(**changed: bytes) -> Files:
+    files = {
+        "train/10/a2.png": picture(1),
+        "train/10/a10.PNG": picture(2),
+        "train/2/b.png": picture(3, mode="L"),
+        "test/10/c.png": picture(4),
+        "test/2/d.jpeg": picture(5, kind="JPEG"),
+        "test/2/notes.txt": b"not an image",
+        "train/readme.png": b"not in a class folder",
+    }
+    return {**files, **changed}
+
+
+def write(root: Path, files: Files, *, packed: bool, lead: str = "") -> Path:
+    if not packed:
+        for name, content in files.items():
+            (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / "images" / name).write_bytes(content)
+        return root / "images"
+    with zipfile.ZipFile(root / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(lead + name, content)
+    return root / "images.zip"
+
+
+def opened(root: Path, **parameters: Any) -> Source:
+    return ImageFolder(root=root.name, **parameters).open(Folder(root.parent, "the test's folder"))
+
+
+both = pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+
+
+@both
+def test_reads_images_in_natural_order(tmp_path: Path, packed: bool) -> None:
+    source = opened(write(tmp_path, layout(), packed=packed))
+    assert source.shape == (3, 6, 4)
+    assert source.classes == ("2", "10")
+    train, test = source.train(), source.test()
+    assert train.pixels.shape == (3, 3, 6, 4)
+    assert train.pixels.dtype == np.uint8
+    assert train.labels.dtype == np.int64
+    np.testing.assert_array_equal(train.labels, [0, 1, 1])
+    np.testing.assert_array_equal(train.pixels[:, 0, 0, 0], [3, 1, 2])
+    np.testing.assert_array_equal(train.pixels[:, 2, 5, 3], [3, 255, 255])
+    np.testing.assert_array_equal(test.labels, [0, 1])
+
+
+@both
+def test_open_decodes_nothing(tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write(tmp_path, layout(), packed=packed)
+
+    def fail(self: object) -> None:
+        raise AssertionError("an image was decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    opened(root)
+
+
+@both
+def test_train_and_test_read_only_their_own_images(tmp_path: Path, packed: bool) -> None:
+    broken_test = opened(write(tmp_path, layout(**{"test/10/c.png": b"broken"}), packed=packed))
+    assert len(broken_test.train()) == 3
+    with pytest.raises(DataError, match=r"test/10/c\.png in .* cannot be read as a JPEG or PNG image"):
+        broken_test.test()
+
+
+def test_threads_keep_the_order(tmp_path: Path) -> None:
+    noise = np.random.RandomState(0).randint(0, 256, (80, 40, 40, 3), dtype=np.uint8)
+    files = {"test/noise/0.png": picture(0)}
+    for index, pixels in enumerate(noise):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        files[f"train/noise/{index}.png"] = file.getvalue()
+    train = opened(write(tmp_path, files, packed=True)).train()
+    np.testing.assert_array_equal(train.pixels.transpose(0, 2, 3, 1), noise)
+
+
+@pytest.mark.parametrize(("size", "shape"), [(8, (3, 8, 8)), ([2, 4], (3, 2, 4)), ((12, 2), (3, 12, 2))])
+def test_size_scales_and_crops(tmp_path: Path, size: Any, shape: tuple[int, ...]) -> None:
+    source = opened(write(tmp_path, layout(**{"train/2/b.png": picture(3, size=(9, 30))}), packed=True), size=size)
+    assert source.shape == shape
+    train = source.train()
+    np.testing.assert_array_equal(train.pixels[:, 0].reshape(3, -1).max(axis=1), [3, 1, 2])
+
+
+def test_size_crops_at_the_centre(tmp_path: Path) -> None:
+    stripes = np.repeat(np.array([10, 20, 30], np.uint8), 4)[None, :, None].repeat(4, 0).repeat(3, 2)
+    file = io.BytesIO()
+    Image.fromarray(stripes).save(file, "PNG")
+    source = opened(write(tmp_path, layout(**{"train/2/b.png": file.getvalue()}), packed=True), size=4)
+    assert set(source.train().pixels[0].ravel().tolist()) == {20}
+
+
+@both
+def test_images_of_another_size_are_named(tmp_path: Path, packed: bool) -> None:
+    files = layout(**{f"train/10/a{k}.png": picture(2, size=(5, 4)) for k in (3, 4)})
+    with pytest.raises(DataError, match=r"train/10/a3\.png has 5x4 pixels, but train/2/b\.png has 6x4") as caught:
+        opened(write(tmp_path, files, packed=packed)).train()
+    assert "Set `size`" in caught.value.remedy
+
+
+@pytest.mark.parametrize("cut", [1, 40, -30])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@both
+def test_cut_off_images_are_named(tmp_path: Path, packed: bool, kind: str, cut: int) -> None:
+    noise = Image.fromarray(np.random.RandomState(0).randint(0, 256, (6, 4, 3), dtype=np.uint8))
+    file = io.BytesIO()
+    noise.save(file, kind)
+    files = layout(**{"train/10/a3.png": file.getvalue()[:cut]})
+    with pytest.raises(DataError, match=r"train/10/a3\.png in .* cannot be read as a JPEG or PNG image"):
+        opened(write(tmp_path, files, packed=packed)).train()
+
+
+def test_images_with_deep_channels_are_refused(tmp_path: Path) -> None:
+    files = layout(**{"train/2/b.png": picture(3000, mode="I;16")})
+    with pytest.raises(DataError, match=r"train/2/b\.png has 16 or more bits a channel"):
+        opened(write(tmp_path, files, packed=True)).train()
+
+
+@both
+def test_layout_errors(tmp_path: Path, packed: bool) -> None:
+    root = write(tmp_path, layout(**{"test/1/e.png": picture(1)}), packed=packed)
+    with pytest.raises(DataError, match=r"The class '1' in 'test' of .* has no training images in 'train'"):
+        opened(root)
+    with pytest.raises(DataError, match=r"no images tran/<class>/\*\.jpg") as caught:
+        opened(root, train="tran")
+    assert "Did you mean 'train'?" in caught.value.remedy
+
+
+def test_root_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"No image folder or zip file at .*nothing \(the test's folder\)"):
+        opened(tmp_path / "nothing")
+    (tmp_path / "text.zip").write_text("no zip file")
+    with pytest.raises(DataError, match=r"text\.zip is neither a folder nor a whole zip file"):
+        opened(tmp_path / "text.zip")
+    whole = write(tmp_path, layout(), packed=True)
+    whole.write_bytes(whole.read_bytes()[:-50])
+    with pytest.raises(DataError, match=r"images\.zip is neither a folder nor a whole zip file"):
+        opened(whole)
+
+
+def test_a_zip_file_may_have_one_leading_folder(tmp_path: Path) -> None:
+    plain = opened(write(tmp_path, layout(), packed=True))
+    expected = plain.train().pixels
+    leading = opened(write(tmp_path, layout(), packed=True, lead="my-images-main/"))
+    assert leading.fingerprint == plain.fingerprint
+    np.testing.assert_array_equal(leading.train().pixels, expected)
+
+
+def test_members_that_lead_out_of_a_zip_file_and_hidden_ones_are_ignored(tmp_path: Path) -> None:
+    files = layout()
+    for name in ("/train/2/x.png", "../train/2/x.png", "train/2/../x.png", "train//x.png", "train/2/._x.png"):
+        files[name] = picture(9)
+    files["__MACOSX/train/2/x.png"] = b"junk"
+    source = opened(write(tmp_path, files, packed=True))
+    assert source.classes == ("2", "10")
+    assert len(source.train()) == 3
+
+
+def test_damage_inside_a_zip_file_names_the_member(tmp_path: Path) -> None:
+    root = tmp_path / "images.zip"
+    with zipfile.ZipFile(root, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in layout().items():
+            archive.writestr(name, content)
+    root.write_bytes(root.read_bytes().replace(picture(2), picture(7)))
+    with pytest.raises(DataError, match=r"train/10/a10\.PNG in .*: Bad CRC-32"):
+        opened(root).train()
+
+
+def test_encrypted_members_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=True)
+    content = bytearray(root.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 8] |= 1
+    root.write_bytes(content)
+    with pytest.raises(DataError, match=r"train/10/a2\.png in .* is encrypted"):
+        opened(root)
+
+
+def test_files_larger_than_any_image_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=False)
+    os.truncate(root / "train/10/a2.png", 300 * 2**20)
+    with pytest.raises(DataError, match=r"train/10/a2\.png in .* is 300 MiB large"):
+        opened(root)
+
+
+def test_fingerprint_of_a_zip_file_follows_names_and_content(tmp_path: Path) -> None:
+    first = opened(write(tmp_path, layout(), packed=True)).fingerprint
+    assert opened(write(tmp_path, layout(), packed=True)).fingerprint == first
+    assert opened(write(tmp_path, layout(**{"test/2/notes.txt": b"other"}), packed=True)).fingerprint == first
+    changed = layout(**{"test/10/c.png": picture(6)})
+    assert opened(write(tmp_path, changed, packed=True)).fingerprint != first
+    renamed = {name.replace("a2", "a3"): content for name, content in layout().items()}
+    assert opened(write(tmp_path, renamed, packed=True)).fingerprint != first
+
+
+def test_fingerprint_of_a_folder_follows_names_and_times(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=False)
+    first = opened(root).fingerprint
+    assert opened(root).fingerprint == first
+    os.utime(root / "train/10/a2.png", ns=(0, 0))
+    touched = opened(root).fingerprint
+    (root / "train/10/a2.png").rename(root / "train/10/a3.png")
+    assert len({first, touched, opened(root).fingerprint}) == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"train": "../other"}, "expected a folder inside `root`"),
+        ({"test": "/etc"}, "expected a folder inside `root`"),
+        ({"train": "."}, "expected a folder inside `root`"),
+        ({"test": "train/"}, "train and test are the same folder"),
+        ({"size": 0}, "greater than 0"),
+        ({"size": [8]}, "Field required"),
+    ],
+)
+def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ImageFolder.model_validate({"root": "images", **parameters})

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from emopms.errors import SpecError
+from emopms.spec import Finetune, Spec, Target, Training
+
+from . import fakes
+
+SMALL: dict[str, Any] = {
+    "version": 1,
+    "name": "small",
+    "backbone": {"name": "net", "depth": 8},
+    "data": "blobs",
+    "targets": [{"macs": 0.5}],
+}
+
+
+def messages(**changes: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        Spec(**(SMALL | changes))
+    return [error["msg"] for error in caught.value.errors()]
+
+
+def test_defaults() -> None:
+    spec = Spec(**SMALL)
+
+    assert spec.seed == 0
+    assert spec.pretrain == Training(epochs=10, lr=0.05, batch_size=128, weight_decay=5e-4)
+    assert spec.finetune == Finetune(epochs=10, lr=0.02, distill=True, temperature=4.0, alpha=0.9)
+    assert spec.split == fakes.At()
+    assert spec.selector == fakes.LinearProbe()
+    assert spec.constraint == fakes.Feature()
+    assert spec.objectives == (fakes.Capability(), fakes.Macs())
+    assert spec.sampling == fakes.Importance()
+    assert spec.algorithm == fakes.Nsga2()
+    assert spec.ranker == fakes.Impairment()
+    assert spec.schemes == 48
+    assert spec.export == (fakes.Safetensors(), fakes.Pt2())
+    assert spec.folder is None
+
+
+def test_components_mappings_and_names_are_equal() -> None:
+    spec = Spec(
+        version=1,
+        name="small",
+        backbone=fakes.Net(depth=8),
+        data=fakes.Blobs(),
+        split=fakes.At(),
+        objectives=(fakes.Capability(), "macs"),  # type: ignore[arg-type]
+        targets=(Target(macs=0.5),),
+    )
+
+    assert spec == Spec(**SMALL)
+    assert hash(spec) == hash(Spec(**SMALL))
+    assert spec != Spec(**SMALL | {"seed": 1})
+
+
+def test_partial_settings_keep_the_other_defaults() -> None:
+    spec = Spec(**SMALL | {"pretrain": {"epochs": 3}, "finetune": {"epochs": 0}})
+
+    assert spec.pretrain == Training(epochs=3)
+    assert spec.finetune.lr == 0.02
+
+
+def test_a_bare_list_is_short_for_the_split_at_it() -> None:
+    split = Spec(**SMALL | {"split": ["layer1", "layer2"]}).split
+
+    assert split == fakes.At(points=("layer1", "layer2"))
+
+
+@pytest.mark.parametrize("name", ["a", "cifar10-resnet56", "v1.2_b", "2024", "_x"])
+def test_names(name: str) -> None:
+    assert Spec(**SMALL | {"name": name}).name == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a..b", ".a", "a/b", "a\\b", "a b", "a\n", "é", "-a", "a.", "x" * 101])
+def test_names_that_are_no_folders(name: str) -> None:
+    assert messages(name=name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objectives": ["capability"]}, "no objective is a cost"),
+        ({"objectives": ["macs"]}, "all objectives are costs"),
+        ({"objectives": []}, "no objective is a cost"),
+        ({"objectives": ["macs", "capability", "macs"]}, "'macs' is listed more than once"),
+        ({"export": ["pt2"]}, "safetensors is not among the formats"),
+        ({"export": ["safetensors", "safetensors"]}, "more than once"),
+        ({"targets": []}, "at least 1 item"),
+        ({"targets": [{"macs": 0.5}, {"macs": 0.5}]}, "two targets are equal"),
+        ({"targets": [{}]}, "the target has no bound"),
+        ({"targets": [{"macs": 0}]}, "greater than 0"),
+        ({"targets": [{"params": 1.1}]}, "less than or equal to 1"),
+        ({"targets": [{"accuracy_drop": 1}]}, "less than 1"),
+        ({"finetune": {"alpha": 1.5}}, "less than or equal to 1"),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"seed": True}, "valid integer"),
+        ({"schemes": 0}, "greater than 0"),
+        ({"version": 2}, "should be 1"),
+        ({"backbone": fakes.Blobs()}, "expected the name of a component of the slot backbone"),
+    ],
+)
+def test_what_is_wrong(changes: dict[str, Any], words: str) -> None:
+    assert any(words in message for message in messages(**changes))
+
+
+@pytest.mark.parametrize(
+    ("target", "slug"),
+    [
+        (Target(macs=0.5), "macs-0.5"),
+        (Target(macs=0.5, params=0.6), "macs-0.5_params-0.6"),
+        (Target(accuracy_drop=1e-5), "accuracy_drop-1e-05"),
+        (Target(macs=1, accuracy_drop=0), "macs-1.0_accuracy_drop-0.0"),
+    ],
+)
+def test_slug(target: Target, slug: str) -> None:
+    assert target.slug == slug
+
+
+fractions = st.floats(0, 1, exclude_min=True, exclude_max=True)
+targets = st.builds(Target, macs=fractions, params=st.none() | fractions, accuracy_drop=st.none() | fractions)
+
+
+@given(targets, targets)
+def test_slugs_tell_targets_apart(one: Target, other: Target) -> None:
+    assert (one.slug == other.slug) == (one == other)
+    assert not set(one.slug) & set("/\\: ")
+
+
+def test_resolved_is_plain_and_complete() -> None:
+    resolved = Spec(**SMALL).resolved()
+
+    assert set(resolved) == set(Spec.model_fields)
+    assert resolved["selector"] == fakes.LinearProbe().model_dump()
+    assert resolved["targets"] == [{"macs": 0.5}]
+    assert resolved["export"] == [{"name": "safetensors"}, {"name": "pt2"}]
+    assert Spec(**resolved) == Spec(**SMALL)
+
+
+def test_a_spec_made_in_python_has_problems_without_position() -> None:
+    error = Spec(**SMALL).problem(("split", "points", 1), "there is no layer7.", "Choose another.")
+
+    assert isinstance(error, SpecError)
+    assert str(error) == "split.points[1]: there is no layer7."
+    assert error.problems[0].line is None

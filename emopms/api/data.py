@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from emopms.component import Component
 from emopms.errors import DataError
@@ -22,7 +22,7 @@ class Images:
     """Labelled images in memory."""
 
     pixels: NDArray[Any]
-    """[N, C, H, W]: uint8 in 0…255, or float32 already scaled."""
+    """[N, C, H, W]: uint8 in 0…255, or float32 in 0…1; the engine subtracts the mean and divides by the deviation."""
     labels: NDArray[Any]
     """[N], int64 class numbers from 0."""
 
@@ -88,7 +88,7 @@ class Data(Component):
     """Images on which joint schemes are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
-    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
+    std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.5,)
     """Standard deviation of each channel, likewise."""
     augment: Annotated[tuple[Literal["flip", "crop"], ...], Field(strict=False)] = ()
     """Training images are flipped left to right, and shifted by up to an eighth of their size."""

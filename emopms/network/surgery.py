@@ -60,29 +60,33 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
         shrunk: Whether tensors may be smaller than the network's.
 
     Raises:
-        WeightsError: It has other tensors or shapes; all differences are listed.
+        WeightsError: It has other tensors or shapes; the first few differences of each kind are listed.
     """
     own = network.state_dict()
-    problems = [f"missing: {name}" for name in own if name not in state]
-    problems += [f"not in the network: {name}" for name in state if name not in own]
-    problems += [
-        f"shape of {name}: {tuple(state[name].shape)}, in the network {tuple(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in state and not (_can_shrink(tensor, state[name]) if shrunk else tensor.shape == state[name].shape)
+    differences = [
+        [f"missing: {name}" for name in own if name not in state],
+        [f"not in the network: {name}" for name in state if name not in own],
+        [
+            f"shape of {name}: {tuple(state[name].shape)}, in the network {tuple(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in state and not _fits(tensor, state[name], shrunk=shrunk)
+        ],
     ]
-    if problems:
-        shown = "\n".join(f"  {problem}" for problem in problems[:12])
-        more = f"\n  … and {len(problems) - 12} more" if len(problems) > 12 else ""
+    if any(differences):
+        shown = [
+            line for kind in differences for line in (*kind[:5], *([f"… and {len(kind) - 5} more"] * (len(kind) > 5)))
+        ]
+        listed = "\n".join(f"  {line}" for line in shown)
         raise WeightsError(
-            f"{origin} does not fit the network {type(network).__name__}:\n{shown}{more}",
+            f"{origin} does not fit the network {type(network).__name__}:\n{listed}",
             remedy="Use weights of this very architecture, with its parameter names and number of classes.",
         )
 
 
-def _can_shrink(dense: Tensor, wanted: Tensor) -> bool:
-    return dense.dim() == wanted.dim() and all(
-        0 < small <= large for small, large in zip(wanted.shape, dense.shape, strict=True)
-    )
+def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
+    if not shrunk or dense.dim() != given.dim():
+        return dense.shape == given.shape
+    return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))
 
 
 def _correct_attributes(module: nn.Module) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from emopms.api import Data
 from emopms.errors import DataError
@@ -24,7 +24,7 @@ class Digits(Data):
     """Images on which joint schemes are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
-    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.376,)
+    std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.376,)
     """Standard deviation of each channel, likewise."""
 
     def open(self, folder: Folder) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from emopms.api import Data
 
@@ -20,7 +20,7 @@ class Idx(Data):
     """Folder that holds the four files, relative to the data root."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.1307,)
     """Mean of pixels in 0…1. The default is MNIST's; Fashion-MNIST's is 0.2860."""
-    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.3081,)
+    std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.3081,)
     """Standard deviation of pixels in 0…1. The default is MNIST's; Fashion-MNIST's is 0.3530."""
 
     def open(self, folder: Folder) -> Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from emopms.api import Data
@@ -39,7 +39,7 @@ class ImageFolder(Data):
     Without it all images must have the same size."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.485, 0.456, 0.406)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels). The default is ImageNet's."""
-    std: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
+    std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
     """Standard deviation of each channel, likewise."""
 
     @model_validator(mode="after")

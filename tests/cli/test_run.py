@@ -1,0 +1,163 @@
+"""``emopms run`` as a user meets it: exit codes, one-screen errors, no tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from emopms.cli.main import main
+from tests.engine.conftest import TINY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _write(folder: Path, **changes: Any) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(yaml.safe_dump(TINY | changes, sort_keys=False))
+    return path
+
+
+def _fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(["run", *arguments])
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err + shown.out
+    assert len(shown.err.splitlines()) <= 24, "an error fits on one screen"
+    return code, shown.err
+
+
+def test_a_missing_data_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path, data={"name": "image_folder", "root": "cats.zip"})
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "cats.zip" in error
+    assert "--data-root" in error
+
+
+def test_a_missing_data_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path)
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--data-root", str(tmp_path / "none"))
+    assert code == 3
+    assert "is not a folder" in error
+
+
+@pytest.mark.parametrize("content", ["garbage", "other network", "pickle"])
+def test_wrong_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    path = tmp_path / "weights.safetensors"
+    if content == "garbage":
+        path.write_bytes(b"\xff" * 100)
+    elif content == "pickle":
+        torch.save({"weight": torch.zeros(1)}, path)
+    else:
+        save_file({"conv.weight": torch.zeros(3)}, path)
+    spec = _write(tmp_path, backbone=TINY["backbone"] | {"weights": "weights.safetensors"})
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "weights.safetensors" in error
+    if content == "other network":
+        assert "missing: stem" in error
+        assert "not in the network: conv.weight" in error
+
+
+def test_a_target_out_of_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path, targets=[{"macs": 0.6}, {"macs": 0.01}])
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 2
+    assert f"{spec}:" in error
+    assert "targets[1].macs" in error
+    assert "cannot be met" in error
+
+
+def test_a_target_that_the_search_did_not_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(
+        tmp_path,
+        targets=[{"macs": 0.3}],
+        sampling={"name": "importance", "least": 0.9},
+        algorithm={"name": "random", "pop_size": 4, "generations": 1},
+        pretrain={"epochs": 2, "lr": 0.1, "batch_size": 32},
+        constraint="none",
+    )
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--device", "cpu", "--quiet")
+    assert code == 3
+    assert "No scheme that the search found meets the target macs-0.3" in error
+    assert "generations" in error
+
+
+def test_a_split_point_that_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path, split=["stage1", "stgae2"])
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 2
+    assert "split[1]" in error
+    assert "Did you mean 'stage2'?" in error
+    line = next(i for i, text in enumerate(spec.read_text().splitlines(), start=1) if "stgae2" in text)
+    assert f"{spec}:{line}:" in error
+
+
+def test_normalisation_that_does_not_fit_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path, data=TINY["data"] | {"mean": [0.1, 0.2, 0.3]})
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 2
+    assert "data.mean" in error
+
+
+def test_a_network_that_learns_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (300, 8, 8), dtype=np.uint8), rng.integers(0, 10, 300)
+    np.savez(tmp_path / "noise.npz", x_train=noise[0], y_train=noise[1], x_test=noise[0], y_test=noise[1])
+    data = {"name": "arrays", "file": "noise.npz", "calibration": 100, "validation": 100}
+    spec = _write(tmp_path, data=data, pretrain={"epochs": 1})
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--quiet")
+    assert code == 3
+    assert "no better than guessing" in error
+
+
+def test_cuda_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, error = _fail(capsys, str(_write(tmp_path)), "--run-dir", str(tmp_path / "run"), "--device", "cuda")
+    assert code == 3
+    assert "CUDA" in error
+
+
+def test_a_run_directory_that_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from emopms.engine.store import Store
+
+    with Store(tmp_path / "run" / "store").lock():
+        code, error = _fail(capsys, str(_write(tmp_path)), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "Another emopms process" in error
+
+
+def test_a_run_directory_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").write_text("not a folder")
+    code, error = _fail(capsys, str(_write(tmp_path)), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "--run-dir" in error
+
+
+def test_as_a_process_in_plain_lines_with_a_table_at_the_end(tmp_path: Path) -> None:
+    spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
+    command = [sys.executable, "-m", "emopms", "run", str(spec), "--run-dir", "out"]
+    environment = {name: value for name, value in os.environ.items() if name != "EMOPMS_DATA"} | {"COLUMNS": "160"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "evolve/1: 4/4 generations, front" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout, "no terminal, no control codes"
+    assert "macs-0.6" in done.stdout
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["command"] == ["emopms", "run", str(spec), "--run-dir", "out"]
+
+
+def test_quiet_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
+    assert main(["run", str(spec), "--run-dir", str(tmp_path / "out"), "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")

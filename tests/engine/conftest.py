@@ -1,0 +1,56 @@
+"""A spec of the whole method that runs in seconds, and one finished run of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import emopms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+TINY: dict[str, Any] = {
+    "version": 1,
+    "name": "tiny",
+    "seed": 3,
+    "backbone": {"name": "small_resnet", "widths": [8, 8, 16]},
+    "data": {"name": "digits", "calibration": 128, "validation": 128, "augment": ["flip", "crop"]},
+    "pretrain": {"epochs": 4, "lr": 0.1, "batch_size": 32},
+    "split": ["stage1", "stage2"],
+    "selector": {"name": "linear_probe", "epochs": 1},
+    "constraint": {"name": "feature", "epochs": 1},
+    "objectives": ["capability", "macs"],
+    "algorithm": {"name": "nsga2", "pop_size": 8, "generations": 4},
+    "schemes": 12,
+    "targets": [{"macs": 0.6}],
+    "finetune": {"epochs": 1},
+}
+
+
+def tiny(**changes: Any) -> emopms.Spec:
+    """The tiny spec with some keys changed."""
+    return emopms.Spec.model_validate(TINY | changes)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
+    return emopms.run(tiny(), run_dir=tmp_path_factory.mktemp("run") / "tiny", device="cpu")
+
+
+def stages(result: emopms.Result) -> dict[str, bool]:
+    """Which stages were taken from the store."""
+    return {stage["name"]: stage["cached"] for stage in result.summary["stages"]}
+
+
+def without_times(summary: dict[str, Any]) -> dict[str, Any]:
+    search = {key: value for key, value in summary["search"].items() if key != "seconds"}
+    kept = {key: value for key, value in summary.items() if key != "stages"}
+    return kept | {"search": search}
+
+
+def weights(folder: Path, model: str = "macs-0.6") -> dict[str, torch.Tensor]:
+    return emopms.load(folder / "models" / model).state_dict()

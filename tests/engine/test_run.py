@@ -1,0 +1,150 @@
+"""The whole method on real data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+import emopms
+from emopms.network.cost import count
+from tests.engine.conftest import stages, tiny, weights, without_times
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_result_says_what_was_made(finished: emopms.Result) -> None:
+    written = json.loads((finished.folder / "result.json").read_text())
+    assert written == finished.summary
+    dense, (model,) = written["dense"], written["models"]
+    assert set(dense) == {"accuracy", "loss", "macs", "params"}
+    assert model["target"] == "macs-0.6"
+    assert model["macs"] <= 0.6 * dense["macs"]
+    assert model["macs_cut"] == 1 - model["macs"] / dense["macs"]
+    assert model["params_cut"] == 1 - model["params"] / dense["params"]
+    assert 0 < model["accuracy_before_finetune"] <= 1
+    assert model["accuracy"] > 0.5, "a network that has learnt digits tells most of them apart"
+    assert written["search"]["evaluations"] > 3 * 8
+    assert 0 < written["search"]["hypervolume"] <= written["search"]["hypervolume_reference"][0]
+    assert -1 <= written["rank"]["kendall_tau"] <= 1
+    assert [stage["name"] for stage in written["stages"]] == [
+        *("pretrain", "selectors", "constrain", "evolve/1", "evolve/2", "evolve/3", "rank", "join"),
+        *("finetune/macs-0.6", "export"),
+    ]
+
+
+def test_the_model_is_physically_smaller(finished: emopms.Result) -> None:
+    (model,) = finished.summary["models"]
+    counted = count(emopms.load(finished.folder / model["path"]), torch.zeros(2, 1, 8, 8))
+    assert (counted.macs, counted.params) == (model["macs"], model["params"])
+
+
+def test_both_formats_give_the_same_outputs(finished: emopms.Result) -> None:
+    folder = finished.folder / "models" / "macs-0.6"
+    images = torch.randn(7, 1, 8, 8)
+    expected = emopms.load(folder)(images)
+    portable = torch.export.load(folder / "model.pt2").module()
+    torch.testing.assert_close(portable(images), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(portable(images[:1]), expected[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_fresh_process_reads_the_pt2_file_without_emopms(finished: emopms.Result) -> None:
+    code = (
+        "import sys, torch; network = torch.export.load(sys.argv[1]).module(); "
+        "assert network(torch.zeros(3, 1, 8, 8)).shape == (3, 10); assert 'emopms' not in sys.modules"
+    )
+    model = finished.folder / "models" / "macs-0.6" / "model.pt2"
+    subprocess.run([sys.executable, "-c", code, str(model)], check=True)
+
+
+def test_the_front_holds_the_chosen_scheme_and_dominates_nothing_of_itself(finished: emopms.Result) -> None:
+    with (finished.folder / "front.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["scheme", "predicted_loss", "measured_loss", "accuracy", "macs", "params"]
+    losses = [float(row["measured_loss"]) for row in rows]
+    macs = [int(row["macs"]) for row in rows]
+    assert macs == sorted(macs)
+    assert losses == sorted(losses, reverse=True), "more MACs are only on the front for less loss"
+    assert finished.summary["models"][0]["scheme"] in [int(row["scheme"]) for row in rows]
+
+
+def test_the_run_directory_documents_itself(finished: emopms.Result) -> None:
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
+    assert manifest["seed"] == 3
+    assert manifest["versions"]["torch"] == torch.__version__
+    assert emopms.load_spec(finished.folder / "spec.resolved.yaml") == tiny()
+    card = (finished.folder / "models" / "macs-0.6" / "README.md").read_text()
+    assert f"{finished.summary['models'][0]['accuracy']:.2%}" in card
+    assert "export" in (finished.folder / "run.log").read_text()
+
+
+def test_a_second_run_takes_every_stage_from_the_store(finished: emopms.Result) -> None:
+    again = emopms.run(tiny(), run_dir=finished.folder, device="cpu")
+    assert all(stages(again).values())
+    assert without_times(again.summary) == without_times(finished.summary)
+
+
+def test_the_same_spec_gives_the_same_result_elsewhere(finished: emopms.Result, tmp_path: Path) -> None:
+    again = emopms.run(tiny(), run_dir=tmp_path / "again", device="cpu")
+    assert not any(stages(again).values())
+    assert without_times(again.summary) == without_times(finished.summary)
+    assert (again.folder / "front.csv").read_bytes() == (finished.folder / "front.csv").read_bytes()
+    for name, tensor in weights(again.folder).items():
+        assert torch.equal(tensor, weights(finished.folder)[name])
+
+
+def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(finished.folder, folder)
+    more = emopms.run(tiny(targets=[{"macs": 0.6}, {"params": 0.8}]), run_dir=folder, device="cpu")
+    assert [name for name, cached in stages(more).items() if not cached] == ["finetune/params-0.8", "export"]
+    greedy = emopms.run(tiny(ranker="greedy"), run_dir=folder, device="cpu")
+    assert [name for name, cached in stages(greedy).items() if not cached] == ["join", "finetune/macs-0.6", "export"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"split": [], "constraint": "none"},
+        {"selector": "tail", "algorithm": {"name": "sms_emoa", "pop_size": 6, "generations": 2}},
+        {"selector": "feature_mse", "algorithm": {"name": "random", "pop_size": 8, "generations": 2}},
+        {
+            "objectives": ["capability", "macs", "params"],
+            "algorithm": {"name": "spea2", "pop_size": 8, "generations": 2},
+        },
+    ],
+    ids=["whole network", "tail", "feature_mse", "three objectives"],
+)
+def test_other_components_take_the_same_road(changes: dict[str, object], tmp_path: Path) -> None:
+    spec = tiny(finetune={"epochs": 0}, export=["safetensors"], targets=[{"macs": 0.9, "params": 0.9}], **changes)
+    result = emopms.run(spec, run_dir=tmp_path / "run", device="cpu")
+    (model,) = result.summary["models"]
+    assert model["macs_cut"] >= 0.1
+    assert model["params_cut"] >= 0.1
+    assert model["accuracy"] == model["accuracy_before_finetune"], "no fine-tuning, no change"
+
+
+def test_an_accuracy_target_takes_the_fewest_macs_within_it(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    result = emopms.run(tiny(targets=[{"accuracy_drop": 0.05}]), run_dir=folder, device="cpu")
+    with (folder / "front.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    within = [row for row in rows if float(row["accuracy"]) >= float(rows[-1]["accuracy"]) - 0.05]
+    assert result.summary["models"][0]["macs"] <= min(int(row["macs"]) for row in within)
+
+
+def test_models_that_were_deleted_come_back(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    shutil.rmtree(folder / "models")
+    again = emopms.run(tiny(), run_dir=folder, device="cpu")
+    assert all(stages(again).values())
+    assert (folder / "models" / "macs-0.6" / "model.pt2").exists()

@@ -1,0 +1,124 @@
+"""Never select on test data: what each part of a run may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import emopms
+from emopms.api import Folder, Images, Source
+from emopms.builtin.data.digits import Digits
+from emopms.engine.data import Splits
+from emopms.engine.stages.export import Export
+from emopms.errors import DataError
+from emopms.network.device import Device
+from tests.engine.conftest import TINY, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Watched(Digits):
+    """Digits whose test images are answered by a function."""
+
+    name: Literal["digits"] = "digits"
+
+    def open(self, folder: Folder) -> Source:
+        source = super().open(folder)
+        if _on_test is not None:
+            answer, original = _on_test, source.test
+            source.test = lambda: answer(original())  # type: ignore[method-assign]
+        return source
+
+
+_on_test: Callable[[Images], Images] | None = None
+
+
+@pytest.fixture(autouse=True)
+def _reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "_on_test", None)
+
+
+def _spec() -> emopms.Spec:
+    data = Watched(calibration=128, validation=128)
+    return emopms.Spec.model_validate(TINY | {"data": data, "export": ["safetensors"]})
+
+
+def test_test_images_change_nothing_but_the_reported_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def garbage(images: Images) -> Images:
+        return Images(np.zeros_like(images.pixels), images.labels[::-1].copy())
+
+    clean = emopms.run(_spec(), run_dir=tmp_path / "clean", device="cpu")
+    monkeypatch.setitem(globals(), "_on_test", garbage)
+    spoilt = emopms.run(_spec(), run_dir=tmp_path / "spoilt", device="cpu")
+    assert spoilt.summary["dense"]["accuracy"] < clean.summary["dense"]["accuracy"], "the garbage was looked at"
+    assert (clean.folder / "front.csv").read_bytes() == (spoilt.folder / "front.csv").read_bytes()
+    for name, tensor in weights(clean.folder).items():
+        assert torch.equal(tensor, weights(spoilt.folder)[name])
+
+
+def test_only_the_last_stage_reads_test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exporting = False
+    original = Export.run
+
+    def export(self: Export, *arguments: object) -> None:
+        nonlocal exporting
+        exporting = True
+        original(self, *arguments)  # type: ignore[arg-type]
+
+    def check(images: Images) -> Images:
+        assert exporting, "test images were read before the export stage"
+        return images
+
+    monkeypatch.setattr(Export, "run", export)
+    monkeypatch.setitem(globals(), "_on_test", check)
+    emopms.run(_spec(), run_dir=tmp_path / "run", device="cpu")
+    assert exporting
+
+
+class Numbered(Source):
+    """Images that are their own number."""
+
+    shape = (1, 1, 1)
+    classes = ("a", "b")
+    fingerprint = "numbered"
+
+    def __init__(self, train: int, test: int) -> None:
+        self._train, self._test = train, test
+
+    def train(self) -> Images:
+        return self._numbers(0, self._train)
+
+    def test(self) -> Images:
+        return self._numbers(self._train, self._test)
+
+    @staticmethod
+    def _numbers(start: int, count: int) -> Images:
+        pixels = np.arange(start, start + count, dtype=np.float32).reshape(-1, 1, 1, 1)
+        return Images(pixels, np.zeros(count, dtype=np.int64))
+
+
+def _splits(train: int, calibration: int, validation: int, seed: int) -> Splits:
+    data = Digits(calibration=calibration, validation=validation, mean=(0.0,), std=(1.0,))
+    return Splits(Numbered(train, 5), data, Device("cpu"), seed=seed)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50), st.integers(0, 2**40))
+def test_the_four_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
+    splits = _splits(rest + calibration + validation, calibration, validation, seed)
+    parts = [splits.train, splits.calibration, splits.validation, splits.test]
+    seen = [int(x) for part in parts for images, _ in part.batches(7) for x in images.flatten()]
+    assert sorted(seen) == list(range(rest + calibration + validation + 5))
+    assert [len(part) for part in parts] == [rest, calibration, validation, 5]
+
+
+def test_parts_that_leave_nothing_to_train_on_are_refused() -> None:
+    with pytest.raises(DataError, match="leave nothing to train on of 20 training images"):
+        _ = _splits(20, 10, 10, 0).train

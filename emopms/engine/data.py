@@ -92,9 +92,11 @@ class Splits:
                 f"of {len(images)} training images.",
                 remedy="Lower `calibration` and `validation` under `data:`.",
             )
+        # Data sets are often stored class by class. In random order every batch holds a mixture, which the batch-norm
+        # statistics estimated on batches depend on: so each part keeps the order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))
         train, first, second = np.split(order, [len(images) - held_out, len(images) - validation])
-        return self._take(images, np.sort(train)), self._take(images, first), self._take(images, second)
+        return self._take(images, train), self._take(images, first), self._take(images, second)
 
     def _take(self, images: Images, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> ImageSet:
         picked = type(images)(images.pixels[rows], images.labels[rows])

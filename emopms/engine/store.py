@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,7 @@ class Artefact:
         path = self.folder / file
         try:
             yield path
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, SafetensorError) as error:
             raise StoreError(
                 f"Stored file {path} cannot be read: {error}", remedy=f"Remove {self.folder} and run again."
             ) from error

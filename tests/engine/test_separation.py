@@ -119,6 +119,14 @@ def test_the_four_parts_are_disjoint_and_complete(rest: int, calibration: int, v
     assert [len(part) for part in parts] == [rest, calibration, validation, 5]
 
 
+def test_batches_mix_what_is_stored_class_by_class() -> None:
+    """Batch norm estimated on batches of one class each would miss the variance between classes."""
+    splits = _splits(400, 100, 100, 0)
+    for part in (splits.train, splits.calibration, splits.validation):
+        for images, _ in part.batches(50):
+            assert 0.25 < float((images < 300).float().mean()) < 0.75
+
+
 def test_parts_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(DataError, match="leave nothing to train on of 20 training images"):
         _ = _splits(20, 10, 10, 0).train

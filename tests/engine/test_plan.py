@@ -1,0 +1,72 @@
+"""Keys change exactly with what a stage depends on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emopms.engine.plan import plan
+from tests.engine.conftest import TINY, tiny
+
+ALL = [
+    "pretrain",
+    "selectors",
+    "constrain",
+    "evolve/1",
+    "evolve/2",
+    "evolve/3",
+    "rank",
+    "join",
+    "finetune/macs-0.6",
+    "export",
+]
+
+
+def _keys(fingerprint: str = "data", **changes: Any) -> dict[str, str]:
+    spec = tiny(**changes)
+    points = spec.split.model_dump()["points"]
+    return {step.stage.name: step.key for step in plan(spec, points=points, fingerprint=fingerprint)}
+
+
+def _changed(**changes: Any) -> list[str]:
+    before = _keys()
+    return [name for name, key in _keys(**changes).items() if before.get(name) != key]
+
+
+def test_stages_follow_their_inputs() -> None:
+    spec = tiny()
+    seen: set[str] = set()
+    for step in plan(spec, points=["stage1", "stage2"], fingerprint="data"):
+        assert seen.issuperset(step.stage.inputs)
+        seen.add(step.stage.name)
+    assert sorted(seen) == sorted(ALL)
+
+
+def test_no_split_points_make_one_search() -> None:
+    assert [name for name in _keys(split=[]) if name.startswith("evolve/")] == ["evolve/1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({}, []),
+        ({"seed": 4}, ALL),
+        ({"fingerprint": "other"}, ALL),
+        ({"pretrain": TINY["pretrain"] | {"epochs": 5}}, ALL),
+        ({"selector": "feature_mse"}, ALL[1:]),
+        ({"constraint": "none"}, ALL[2:]),
+        ({"algorithm": {"name": "nsga2", "pop_size": 8, "generations": 5}}, ALL[3:]),
+        ({"ranker": "greedy"}, ALL[7:]),
+        ({"finetune": {"epochs": 2}}, ALL[8:]),
+        ({"export": ["safetensors"]}, ["export"]),
+        ({"targets": [{"macs": 0.6}, {"macs": 0.7}]}, ["finetune/macs-0.7", "export"]),
+    ],
+)
+def test_a_change_reaches_what_depends_on_it(changes: dict[str, Any], changed: list[str]) -> None:
+    assert _changed(**changes) == changed
+
+
+def test_defaults_count_like_what_is_written_out() -> None:
+    written = tiny().resolved()
+    assert _keys(**written) == _keys()

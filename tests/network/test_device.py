@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from emopms.errors import RunError
+from emopms.network import device as device_module
+from emopms.network.device import Device, in_layout
+
+
+@pytest.fixture
+def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_cuda_that_is_not_there_is_refused() -> None:
+    with pytest.raises(RunError, match="no CUDA device") as caught:
+        Device.choose("cuda")
+    assert "--device" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("no_cuda")
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_processor_uses_bf16_where_it_has_it(name: str, bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_cpu_has_bf16", lambda: bf16)
+    assert Device.choose(name) == Device("cpu", bf16=bf16)
+
+
+@pytest.mark.parametrize(("name", "type_"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_cuda_is_taken_where_it_is(name: str, type_: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert Device.choose(name).type == type_
+
+
+def test_the_processor_says_whether_it_has_bf16() -> None:
+    assert device_module._cpu_has_bf16() in (False, True)
+
+
+@pytest.mark.parametrize(("bf16", "dtype"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_autocast_is_on_with_bf16_alone(bf16: bool, dtype: torch.dtype) -> None:
+    with Device("cpu", bf16=bf16).autocast():
+        assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == dtype
+    assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == torch.float32
+
+
+def test_networks_and_images_lie_channels_last_with_the_same_values() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    images = torch.randn(2, 3, 4, 4)
+    expected = network(images)
+    placed = Device("cpu").place(network)
+    assert placed is network
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    moved = Device("cpu").images(images)
+    assert moved.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(moved, images)
+    torch.testing.assert_close(placed(moved), expected)
+    in_layout(network, torch.contiguous_format)
+    assert network[0].weight.is_contiguous()
+
+
+@pytest.mark.parametrize(("bf16", "text"), [(False, "cpu, fp32"), (True, "cpu, bf16")])
+def test_a_device_names_itself(bf16: bool, text: str) -> None:
+    assert str(Device("cpu", bf16=bf16)) == text

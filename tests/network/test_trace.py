@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from emopms.errors import NetworkError
+from emopms.network.trace import module_path, shape_of, trace
+
+from .networks import IMAGES, Net
+
+
+def small() -> Net:
+    def run(net: Any, x: Any) -> Any:
+        x = F.relu(net.body(x))
+        return net.scores(x.view(x.size(0), -1))
+
+    body = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+    return Net(run, body=body, scores=nn.Linear(64, 3)).double()
+
+
+def test_the_graph_shares_parameters_under_the_same_names() -> None:
+    network = small()
+    traced = trace(network, IMAGES)
+    shared = dict(network.named_parameters())
+    assert {name: id(p) for name, p in traced.named_parameters()} == {name: id(p) for name, p in shared.items()}
+
+
+def test_nodes_know_shapes_and_the_modules_they_came_from() -> None:
+    nodes = {node.name: node for node in trace(small(), IMAGES).graph.nodes}
+    assert shape_of(nodes["body_0"]) == (3, 4, 4, 4)
+    assert shape_of(nodes["view"]) == (3, 64)
+    assert shape_of(nodes["size"]) is None
+    assert module_path(nodes["body_1"]) == "body.1"
+    assert module_path(nodes["relu"]) == ""
+
+
+def test_a_function_within_a_module_belongs_to_it() -> None:
+    inner = Net(lambda net, x: F.relu(net.conv(x)), conv=nn.Conv2d(2, 4, 3))
+    outer = Net(lambda net, x: net.inner(x), inner=inner).double()
+    nodes = {node.name: node for node in trace(outer, IMAGES).graph.nodes}
+    assert module_path(nodes["relu"]) == "inner"
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_tracing_moves_no_statistics_and_keeps_the_mode(training: bool) -> None:
+    network = small().train(training)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    trace(network, IMAGES)
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+    assert {module.training for module in network.modules()} == {training}
+
+
+def test_a_frozen_batch_norm_stays_frozen() -> None:
+    network = small().train()
+    norm = network.get_submodule("body.1").eval()
+    trace(network, IMAGES)
+    assert not norm.training
+    assert network.get_submodule("body.2").training
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_functional_dropout_is_off_in_eval_whatever_the_mode_when_traced(training: bool) -> None:
+    network = Net(lambda net, x: F.dropout(net.conv(x), 0.5, training=net.training), conv=nn.Conv2d(2, 4, 3)).double()
+    traced = trace(network.train(training), IMAGES)
+    network.eval()
+    traced.eval()
+    torch.testing.assert_close(traced(IMAGES), network(IMAGES))
+
+
+def test_a_network_that_branches_on_values_is_refused() -> None:
+    network = Net(lambda net, x: net.conv(x) if x.sum() > 0 else x, conv=nn.Conv2d(2, 2, 1)).double()
+    with pytest.raises(NetworkError, match=r"Net cannot be traced by torch\.fx") as caught:
+        trace(network, IMAGES)
+    assert "branch" in caught.value.remedy
+
+
+def test_images_of_the_wrong_shape_are_refused() -> None:
+    with pytest.raises(NetworkError, match=r"Net fails on an input of shape \(3, 5, 6, 6\)") as caught:
+        trace(small(), torch.zeros(3, 5, 6, 6, dtype=torch.float64))
+    assert caught.value.remedy
+
+
+def test_the_refusal_of_a_wrong_shape_says_what_torch_said_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(NetworkError, match="expected input.* to have 2 channels, but got 5 channels"):
+        trace(small(), torch.zeros(3, 5, 6, 6, dtype=torch.float64))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_refusal_keeps_the_mode_too() -> None:
+    network = small().train()
+    with pytest.raises(NetworkError):
+        trace(network, torch.zeros(3, 5, 6, 6, dtype=torch.float64))
+    assert all(module.training for module in network.modules())

@@ -29,9 +29,14 @@ def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> floa
 
 
 def spread(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Indices of at most ``count`` values [n] that cover their range most evenly, both ends included."""
+    """Indices, ascending, of at most ``count`` values [n] that cover their range: smallest and largest, then always
+    the one farthest from all chosen so far."""
     if len(values) <= count:
         return np.arange(len(values))
-    wanted = np.linspace(values.min(), values.max(), count)
-    nearest = np.abs(values[None, :] - wanted[:, None]).argmin(axis=1)
-    return np.unique(nearest)
+    chosen = [int(values.argmin()), int(values.argmax())][:count]
+    distance = np.abs(values[:, None] - values[chosen]).min(axis=1)
+    while len(chosen) < count:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.abs(values - values[chosen[-1]]))
+        distance[chosen] = -1.0  # of equal values, too, none is chosen twice
+    return np.sort(np.array(chosen, dtype=np.intp))

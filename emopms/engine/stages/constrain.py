@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from emopms.engine.store import Artefact, Workspace
     from emopms.network.subnetwork import SubNetwork
 
+_TOLERATED = 0.02
+"""Loss of validation accuracy of the recomposed dense network above which the user is warned."""
 _MASKS = 256
 """Random masks drawn for each sub-network before the training; steps pick from them."""
 
@@ -43,7 +45,13 @@ class Constrain(Stage):
             self._train(context, network, inputs, out)
             recalibrate(network, (images for images, _ in context.splits.train.batches(512)))
         measured = score(network, context.splits.validation, context.device)
-        logger.info("recomposed dense network: validation accuracy {:.2%}", measured.accuracy)
+        lost = inputs["pretrain"].json("score")["accuracy"] - measured.accuracy
+        logger.log(
+            "WARNING" if lost > _TOLERATED else "INFO",
+            "recomposed dense network: validation accuracy {:.2%}, {:.2f} points below the dense network's",
+            measured.accuracy,
+            100 * lost,
+        )
         out.save_tensors("network", network.state_dict())
         out.save_json("score", asdict(measured))
         forget_checkpoint(out)

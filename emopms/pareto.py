@@ -33,10 +33,9 @@ def spread(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     the one farthest from all chosen so far."""
     if len(values) <= count:
         return np.arange(len(values))
-    chosen = [int(values.argmin()), int(values.argmax())][:count]
-    distance = np.abs(values[:, None] - values[chosen]).min(axis=1)
+    chosen = list(dict.fromkeys([int(values.argmin()), int(values.argmax())]))[:count]
     while len(chosen) < count:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.abs(values - values[chosen[-1]]))
+        distance = np.abs(values[:, None] - values[chosen]).min(axis=1)
         distance[chosen] = -1.0  # of equal values, too, none is chosen twice
+        chosen.append(int(distance.argmax()))
     return np.sort(np.array(chosen, dtype=np.intp))

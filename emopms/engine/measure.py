@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,11 @@ class Score:
 
     loss: float
     accuracy: float
+
+
+def guessing_loss(classes: int) -> float:
+    """Cross-entropy of a network that knows nothing: where the loss axis of a hypervolume ends."""
+    return math.log(classes)
 
 
 class _Sum:

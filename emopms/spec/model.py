@@ -78,7 +78,7 @@ class Target(Settings):
     params: Annotated[float, Field(gt=0, le=1)] | None = None
     """Parameters left, at most this fraction of the dense network's."""
     accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Loss of validation accuracy, at most this fraction (0.01 is one percentage point)."""
+    """Loss of validation accuracy before fine-tuning, at most this fraction (0.01 is one percentage point)."""
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:

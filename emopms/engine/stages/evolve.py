@@ -11,7 +11,7 @@ import torch
 from emopms.api import Cost, Task
 from emopms.engine.evolution import Generation, Memory, evolve, memory_for
 from emopms.engine.judges import make_judges
-from emopms.engine.measure import BATCH
+from emopms.engine.measure import BATCH, guessing_loss
 from emopms.engine.seeds import derive
 from emopms.engine.stage import Stage
 from emopms.pareto import hypervolume
@@ -67,8 +67,7 @@ class Evolve(Stage):
         quality = next(i for i, o in enumerate(context.spec.objectives) if not isinstance(o, Cost))
         cost = next(i for i, o in enumerate(context.spec.objectives) if isinstance(o, Cost))
         points = generation.objectives[:, [quality, cost]] / (1.0, dense[cost])
-        reference = (max(float(np.log(context.classes)), 1.0), 1.0)
-        volume = hypervolume(points, reference)
+        volume = hypervolume(points, (guessing_loss(context.classes), 1.0))
         tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}")
         return True
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from emopms.api import SubFront
-from emopms.engine.measure import BATCH, score_schemes
+from emopms.engine.measure import BATCH, guessing_loss, score_schemes
 from emopms.engine.stage import Stage
 from emopms.network.subnetwork import Evaluator
 from emopms.pareto import hypervolume, nondominated, spread
@@ -57,7 +57,7 @@ class Join(Stage):
         predicted = loss[-1] + impairment
         on_front = np.zeros(len(choices), dtype=np.bool_)
         on_front[nondominated(np.column_stack([loss, costs]))] = True
-        reference = (max(float(np.log(context.classes)), 1.0), 1.0)
+        reference = (guessing_loss(context.classes), 1.0)
         volume = hypervolume(np.column_stack([loss, costs[:, 0] / costs[-1, 0]]), reference)
         tau = float(kendalltau(predicted, loss).statistic) if len(choices) > 1 else 1.0
         out.save_arrays(

@@ -13,11 +13,28 @@ import pytest
 import torch
 
 import emopms
+from emopms.builtin.algorithm.nsga2 import Nsga2
+from emopms.builtin.backbone.small_resnet import SmallResNet
+from emopms.builtin.data.digits import Digits
+from emopms.builtin.objective.capability import Capability
+from emopms.builtin.objective.macs import Macs
+from emopms.builtin.split.at import At
 from emopms.network.cost import count
 from tests.engine.conftest import stages, tiny, weights, without_times
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_a_spec_made_of_components_equals_one_read_from_yaml() -> None:
+    parts = {
+        "backbone": SmallResNet(widths=(8, 8, 16)),
+        "data": Digits(calibration=128, validation=128, augment=("flip", "crop")),
+        "split": At(points=("stage1", "stage2")),
+        "objectives": (Capability(), Macs()),
+        "algorithm": Nsga2(pop_size=8, generations=4),
+    }
+    assert tiny(**parts) == tiny()
 
 
 def test_result_says_what_was_made(finished: emopms.Result) -> None:

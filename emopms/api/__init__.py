@@ -4,7 +4,7 @@ Importing it imports no torch, so that a spec can be validated in no time; compo
 with inside their methods.
 """
 
-from emopms.api.algorithm import Algorithm, Search
+from emopms.api.algorithm import Algorithm, Search, SearchSpace
 from emopms.api.backbone import Backbone
 from emopms.api.constraint import ChainStep, Constraint
 from emopms.api.data import Data, Folder, Images, Source
@@ -31,6 +31,7 @@ __all__ = [
     "Ranker",
     "Sampling",
     "Search",
+    "SearchSpace",
     "Selector",
     "Site",
     "Source",

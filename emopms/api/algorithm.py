@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, PositiveInt
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched: bit strings, as the engine lets an algorithm see them."""
+
+    genes: int
+    """Length of a genome."""
+    objectives: int
+    """Number of objectives m."""
+    sample: Callable[[int], NDArray[Any]]
+    """Draws that many valid genomes [n, genes]; the initial population comes from it."""
+    repair: Callable[[NDArray[Any]], NDArray[Any]]
+    """Makes genomes [n, genes] valid."""
 
 
 class Search(Protocol):
@@ -36,21 +51,5 @@ class Algorithm(Component):
     """Generations, the initial population counted as the first."""
 
     @abstractmethod
-    def start(
-        self,
-        *,
-        sample: Callable[[int], NDArray[Any]],
-        repair: Callable[[NDArray[Any]], NDArray[Any]],
-        genes: int,
-        objectives: int,
-        seed: int,
-    ) -> Search:
-        """Begin a search.
-
-        Args:
-            sample: Draws that many genomes [n, genes], repaired; the initial population comes from it.
-            repair: Makes genomes [n, genes] valid.
-            genes: Length of a genome.
-            objectives: Number of objectives m.
-            seed: Same seed, same told values: same questions.
-        """
+    def start(self, space: SearchSpace, *, seed: int) -> Search:
+        """Begin a search. Same seed, same told values: same questions."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emopms.api import SearchSpace
 from emopms.errors import RunError
 from emopms.network.importance import magnitude
 from emopms.pareto import nondominated
@@ -98,13 +99,13 @@ def evolve(
     def repair(genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return sub.repair(genomes, importance)
 
-    search = algorithm.start(
-        sample=lambda count: repair(sampling.sample(sub, count, rng)),
-        repair=repair,
+    space = SearchSpace(
         genes=sub.channels.genes,
         objectives=len(objectives),
-        seed=seed % 2**32,
+        sample=lambda count: repair(sampling.sample(sub, count, rng)),
+        repair=repair,
     )
+    search = algorithm.start(space, seed=seed % 2**32)
     state = None
     for number in range(1, algorithm.generations + 1):
         asked = search.ask()

@@ -9,7 +9,7 @@ from torch import nn
 
 from emopms.api import Site
 from emopms.engine.seeds import derive
-from emopms.network.judge import OwnClassifier
+from emopms.network.judges import OwnClassifier
 from emopms.network.subnetwork import Evaluator
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from emopms.builtin.sampling.importance import Importance
 from emopms.engine.evolution import Generation, Memory, evolve, memory_for
 from emopms.errors import RunError
 from emopms.network.device import Device
-from emopms.network.judge import OwnClassifier
+from emopms.network.judges import OwnClassifier
 from emopms.network.subnetwork import subnetworks_of
 from emopms.pareto import nondominated
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from emopms.api import Algorithm, Search
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Nsga2(Algorithm):
@@ -17,15 +12,7 @@ class Nsga2(Algorithm):
 
     name: Literal["nsga2"] = "nsga2"
 
-    def start(
-        self,
-        *,
-        sample: Callable[[int], NDArray[Any]],
-        repair: Callable[[NDArray[Any]], NDArray[Any]],
-        genes: int,
-        objectives: int,
-        seed: int,
-    ) -> Search:
+    def start(self, space: SearchSpace, *, seed: int) -> Search:
         from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowding, binary_tournament
         from pymoo.operators.selection.tournament import TournamentSelection
 
@@ -35,6 +22,6 @@ class Nsga2(Algorithm):
             pop_size=self.pop_size,
             selection=TournamentSelection(func_comp=binary_tournament),
             survival=RankAndCrowding(),
-            **operators(sample, repair),
+            **operators(space),
         )
-        return PymooSearch(algorithm, genes=genes, objectives=objectives, seed=seed)
+        return PymooSearch(algorithm, space, seed=seed)

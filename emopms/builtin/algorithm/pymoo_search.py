@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymoo.core.algorithm import Algorithm as PymooAlgorithm
 
+    from emopms.api import SearchSpace
+
 
 class PymooSearch:
     """One pymoo algorithm in progress (see `emopms.api.Search`)."""
 
-    def __init__(self, algorithm: PymooAlgorithm, *, genes: int, objectives: int, seed: int) -> None:
-        self._problem = Problem(n_var=genes, n_obj=objectives, vtype=bool)
+    def __init__(self, algorithm: PymooAlgorithm, space: SearchSpace, *, seed: int) -> None:
+        self._problem = Problem(n_var=space.genes, n_obj=space.objectives, vtype=bool)
         self._algorithm = algorithm
         self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed, verbose=False)
         self._asked: Any = None
@@ -46,15 +48,13 @@ class PymooSearch:
         self._algorithm.tell(infills=self._asked)
 
 
-def operators(
-    sample: Callable[[int], NDArray[np.bool_]], repair: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
-) -> dict[str, Any]:
+def operators(space: SearchSpace) -> dict[str, Any]:
     """Fresh operators for a binary genome: our sampling and repair, uniform crossover, one flip on average."""
     return {
-        "sampling": _Sample(sample),
+        "sampling": _Sample(space.sample),
         "crossover": UniformCrossover(prob=0.9),
         "mutation": BitflipMutation(prob=1.0),
-        "repair": _Repair(repair),
+        "repair": _Repair(space.repair),
         "eliminate_duplicates": True,
     }
 

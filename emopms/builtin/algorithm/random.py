@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from emopms.api import Algorithm, Search
+from emopms.api import Algorithm, Search, SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,16 +17,8 @@ class RandomSearch(Algorithm):
 
     name: Literal["random"] = "random"
 
-    def start(
-        self,
-        *,
-        sample: Callable[[int], NDArray[Any]],
-        repair: Callable[[NDArray[Any]], NDArray[Any]],
-        genes: int,
-        objectives: int,
-        seed: int,
-    ) -> Search:
-        return _Draws(lambda: sample(self.pop_size))
+    def start(self, space: SearchSpace, *, seed: int) -> Search:
+        return _Draws(lambda: space.sample(self.pop_size))
 
 
 class _Draws:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from emopms.api import Algorithm, Search
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+from emopms.api import Algorithm, Search, SearchSpace
 
 
 class SmsEmoa(Algorithm):
@@ -17,15 +12,7 @@ class SmsEmoa(Algorithm):
 
     name: Literal["sms_emoa"] = "sms_emoa"
 
-    def start(
-        self,
-        *,
-        sample: Callable[[int], NDArray[Any]],
-        repair: Callable[[NDArray[Any]], NDArray[Any]],
-        genes: int,
-        objectives: int,
-        seed: int,
-    ) -> Search:
+    def start(self, space: SearchSpace, *, seed: int) -> Search:
         from pymoo.algorithms.moo.sms import (
             SMSEMOA,
             LeastHypervolumeContributionSurvival,
@@ -39,6 +26,6 @@ class SmsEmoa(Algorithm):
             pop_size=self.pop_size,
             selection=TournamentSelection(func_comp=cv_and_dom_tournament),
             survival=LeastHypervolumeContributionSurvival(),
-            **operators(sample, repair),
+            **operators(space),
         )
-        return PymooSearch(algorithm, genes=genes, objectives=objectives, seed=seed)
+        return PymooSearch(algorithm, space, seed=seed)

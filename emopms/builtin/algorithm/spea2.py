@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from emopms.api import Algorithm, Search
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Spea2(Algorithm):
@@ -17,15 +12,7 @@ class Spea2(Algorithm):
 
     name: Literal["spea2"] = "spea2"
 
-    def start(
-        self,
-        *,
-        sample: Callable[[int], NDArray[Any]],
-        repair: Callable[[NDArray[Any]], NDArray[Any]],
-        genes: int,
-        objectives: int,
-        seed: int,
-    ) -> Search:
+    def start(self, space: SearchSpace, *, seed: int) -> Search:
         from pymoo.algorithms.moo.spea2 import SPEA2, SPEA2Survival, spea_binary_tournament
         from pymoo.operators.selection.tournament import TournamentSelection
 
@@ -35,6 +22,6 @@ class Spea2(Algorithm):
             pop_size=self.pop_size,
             selection=TournamentSelection(func_comp=spea_binary_tournament),
             survival=SPEA2Survival(normalize=True),
-            **operators(sample, repair),
+            **operators(space),
         )
-        return PymooSearch(algorithm, genes=genes, objectives=objectives, seed=seed)
+        return PymooSearch(algorithm, space, seed=seed)

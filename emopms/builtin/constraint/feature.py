@@ -30,7 +30,7 @@ class Feature(Constraint):
     def loss(self, step: ChainStep) -> Tensor:
         import torch
 
-        from emopms.builtin.nets.judges import FeatureDistance
+        from emopms.network.judges import FeatureDistance
 
         distance = FeatureDistance()
         total = torch.zeros((), device=step.labels.device)

@@ -16,6 +16,6 @@ class FeatureMse(Selector):
     name: Literal["feature_mse"] = "feature_mse"
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.builtin.nets.judges import FeatureDistance
+        from emopms.network.judges import FeatureDistance
 
         return FeatureDistance()

@@ -19,6 +19,6 @@ class LinearProbe(Selector):
     epochs: NonNegativeInt = 3
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.builtin.nets.judges import Probe
+        from emopms.network.judges import Probe
 
         return Probe(site.shape[0], site.classes)

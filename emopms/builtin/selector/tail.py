@@ -19,6 +19,6 @@ class Tail(Selector):
     name: Literal["tail"] = "tail"
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.builtin.nets.judges import Rest
+        from emopms.network.judges import Rest
 
         return Rest(site.tail)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-import emopms
 from emopms.api import PrunedModel
 from emopms.engine.card import model_card
 from emopms.engine.context import example_of
@@ -79,7 +79,7 @@ def describe(context: Context, network: nn.Module, facts: Mapping[str, Any]) -> 
     channels, data = context.source.shape[0], context.spec.data
     return {
         "format": 1,
-        "emopms": emopms.__version__,
+        "emopms": version("emopms"),
         "backbone": {**context.spec.backbone.model_dump(mode="json"), "weights": None},
         "input": {
             "shape": list(context.source.shape),

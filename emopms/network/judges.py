@@ -1,4 +1,7 @@
-"""What selectors judge with: modules called as ``judge(features, reference, labels)`` → mean loss."""
+"""What features are judged with: modules called as ``judge(features, reference, labels)`` → mean loss.
+
+Features are a candidate's [N, …], the reference is what the dense network makes at the same place [N, …].
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+
+class OwnClassifier(nn.Module):
+    """Cross-entropy of the network's own class scores [N, classes]: the judge behind the last sub-network."""
+
+    def forward(self, scores: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(scores, labels)
 
 
 class Probe(nn.Module):

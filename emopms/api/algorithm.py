@@ -34,7 +34,7 @@ class Search(Protocol):
     """An algorithm in progress. The engine asks for genomes, evaluates them, and tells."""
 
     def ask(self) -> NDArray[Any]:
-        """The next genomes to evaluate, boolean [n, genes]; none at all once the space is exhausted."""
+        """The next genomes to evaluate, boolean [n, genes]; none at all ends the search, as in a space exhausted."""
 
     def tell(self, objectives: NDArray[Any]) -> None:
         """Objectives [n, m] of the genomes last asked for, all finite, to be minimised."""

@@ -26,7 +26,7 @@ class SubFront:
 
 @dataclass(frozen=True)
 class JointSchemes:
-    """Schemes for the whole network, non-dominated by prediction, from the cheapest to the dense one."""
+    """Schemes for the whole network, the cheapest first."""
 
     choices: NDArray[Any]
     """[s, n]: for each scheme the chosen point of each sub-network's front."""

@@ -52,6 +52,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     except UnknownSplitPointError as error:
         raise spec.problem(("split", "points", error.index), error.message, error.remedy) from error
     _check_targets(spec, subnetworks)
+    device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
     return context, fingerprint
 
@@ -60,11 +61,11 @@ def _check_targets(spec: Spec, subnetworks: list[SubNetwork]) -> None:
     """Refuse a target below what remains when every group keeps one channel."""
     least, dense = {"macs": 0, "params": 0}, {"macs": 0, "params": 0}
     for sub in subnetworks:
-        smallest = np.zeros_like(sub.dense)
-        smallest[[group.start for group in sub.channels.groups]] = True
-        for genome, total in ((smallest, least), (sub.dense, dense)):
-            total["macs"] += int(sub.costs.macs(genome[None, :])[0])
-            total["params"] += int(sub.costs.params(genome[None, :])[0])
+        nothing = np.zeros((1, sub.channels.genes), dtype=np.bool_)
+        smallest = sub.repair(nothing, np.zeros(sub.channels.genes))
+        for genomes, total in ((smallest, least), (sub.dense[None, :], dense)):
+            total["macs"] += int(sub.costs.macs(genomes)[0])
+            total["params"] += int(sub.costs.params(genomes)[0])
     for index, target in enumerate(spec.targets):
         for cost, floor in least.items():
             bound = getattr(target, cost)

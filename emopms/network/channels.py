@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +78,14 @@ class Channels:
         """Length of the genome."""
         return sum(group.size for group in self.groups)
 
+    @cached_property
+    def indispensable(self) -> tuple[NDArray[np.int64], ...]:
+        """Sets of genes of which one must stay: those of each group, and of each layer that has no fixed channel."""
+        sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
+        for layer in self.layers:
+            sets += [np.unique(genes) for genes in self.dims.get(layer.weight, {}).values() if (genes >= 0).all()]
+        return tuple({genes.tobytes(): genes for genes in sets}.values())
+
 
 def channels_of(part: fx.GraphModule) -> Channels:
     """Read the channel table off a traced sub-network whose nodes carry shapes (see `trace`)."""
@@ -129,6 +138,9 @@ class _Walk:
         self.makers: list[tuple[str, Labels]] = []
         self.layers: dict[str, Layer] = {}
         self.uncounted: set[str] = set()
+        self.read_elsewhere: dict[str, str] = {}
+        """Tensors that something not understood reads, and why that pins their channels."""
+        self.shared = _shared_parameters(part)
 
     # -- visiting ---------------------------------------------------------------------------------------
 
@@ -143,7 +155,7 @@ class _Walk:
         elif node.op == "call_module":
             self._visit_module(node, self.modules[str(node.target)])
         elif node.op == "get_attr":
-            pass  # a constant has no channels of its own; whoever uses it is looked at there
+            self.read_elsewhere[str(node.target)] = "its weights are read outside its forward"
         else:
             handler = _FUNCTIONS.get(node.target if node.op == "call_function" else str(node.target))
             if handler is None or not handler(self, node):
@@ -159,11 +171,10 @@ class _Walk:
                     self._bind(f"{name}.{tensor}", 0, source)
             self.labels[node] = source
             self.uncounted.add(type(module).__name__)
-        elif isinstance(module, _PASSING_MODULES) and source is not None:
-            self.labels[node] = source
-        elif isinstance(module, nn.Flatten) and module.start_dim == 1 and self._flatten(node):
-            pass
-        else:
+        elif not (
+            (isinstance(module, _PASSING_MODULES) and self._pass(node))
+            or (isinstance(module, nn.Flatten) and module.start_dim == 1 and self._flatten(node))
+        ):
             self._refuse(node, type(module).__name__)
 
     def _visit_weighted(
@@ -182,9 +193,17 @@ class _Walk:
         plain = (is_linear and len(shape) == 2) or (
             isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1
         )
+        operation = type(module).__name__
+        if getattr(module, "groups", 1) > 1:
+            operation += f" with groups={module.groups}"
+        if "weight" not in module._parameters:
+            plain, operation = False, f"{operation} with a computed weight"
+        elif f"{name}.weight" in self.shared:
+            plain, operation = False, f"{operation} with a weight shared with another layer"
         if not plain or source is None:
-            kind = type(module).__name__
-            self._refuse(node, kind if is_linear else f"{kind} with groups={getattr(module, 'groups', 1)}")
+            self._refuse(node, operation)
+            if node in self.labels:
+                self.makers.append((name, self.labels[node]))
             return
         made = self.union.fresh(shape[1])
         self._bind(f"{name}.weight", 1, source)
@@ -216,7 +235,11 @@ class _Walk:
         """Pin everything that enters or leaves an operation that is not understood."""
         reason = f"it meets {operation}, which is not understood here"
         self._pin_inputs(node, reason)
-        self.uncounted.add(operation)
+        if node.op == "call_module":
+            owned = self.modules[str(node.target)].state_dict()
+            self.read_elsewhere |= {f"{node.target}.{tensor}": reason for tensor in owned}
+        if not (node.op == "call_module" and str(node.target) in self.layers):
+            self.uncounted.add(operation)
         shape = shape_of(node)
         if shape is not None and len(shape) >= 2:
             self.labels[node] = self.union.fresh(shape[1])
@@ -244,7 +267,7 @@ class _Walk:
         return True
 
     def _concatenate(self, node: fx.Node) -> bool:
-        tensors: Any = node.args[0]
+        tensors: Any = node.args[0] if node.args else node.kwargs["tensors"]
         dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
         if dim != 1 or any(used not in self.labels for used in tensors):
             return False
@@ -261,6 +284,11 @@ class _Walk:
             return False
         self.labels[node] = np.repeat(self.labels[used], math.prod(before[2:]))
         return True
+
+    def _reshape(self, node: fx.Node) -> bool:
+        """A flattening whose size follows the channels: `x.view(len(x), -1)`, not `x.view(-1, 400)`."""
+        sizes: Any = node.args[1] if isinstance(node.args[1], tuple | list) else node.args[1:]
+        return (sizes[-1] == -1 or isinstance(sizes[-1], fx.Node)) and self._flatten(node)
 
     def _mean(self, node: fx.Node) -> bool:
         dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
@@ -287,18 +315,25 @@ class _Walk:
         around = [*padding, *([0] * (2 * rank - len(padding)))][::-1]  # from the batch inwards: after, before
         if around[0] or around[1]:
             return False
+        mode = node.kwargs.get("mode", node.args[2] if len(node.args) > 2 else "constant")
+        if (around[2] or around[3]) and mode != "constant":
+            return False  # what is padded with would depend on which channels stay
         after, before = self.union.fresh(around[2]), self.union.fresh(around[3])
         for blank in (before, after):
             self.union.pin(blank, "it is padding")
         self.labels[node] = np.concatenate([before, source, after])
         return True
 
-    def _ignore(self, node: fx.Node) -> bool:
-        return True
+    def _size(self, node: fx.Node) -> bool:
+        """Sizes and other attributes that are no tensors."""
+        return shape_of(node) is None
 
     # -- result -----------------------------------------------------------------------------------------
 
     def table(self) -> Channels:
+        for (tensor, _), labels in self.bound.items():
+            if tensor in self.read_elsewhere:
+                self.union.pin(labels, self.read_elsewhere[tensor])
         gene_of: dict[int, int] = {}
         groups, pinned = [], {}
         for name, made in self.makers:
@@ -321,6 +356,14 @@ class _Walk:
             pinned=pinned,
             uncounted=tuple(sorted(self.uncounted)),
         )
+
+
+def _shared_parameters(part: fx.GraphModule) -> set[str]:
+    """Names of parameters that stand under several names."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in part.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return {name for same in names.values() if len(same) > 1 for name in same}
 
 
 def _operation(node: fx.Node) -> str:
@@ -376,9 +419,10 @@ _FUNCTIONS: dict[Any, Callable[[_Walk, fx.Node], bool]] = {
     ),
     **dict.fromkeys([operator.add, operator.iadd, torch.add, "add", "add_"], _Walk._sum),
     **dict.fromkeys([torch.cat, torch.concat], _Walk._concatenate),
-    **dict.fromkeys([torch.flatten, "flatten", "view", "reshape"], _Walk._flatten),
+    **dict.fromkeys([torch.flatten, "flatten"], _Walk._flatten),
+    "reshape": _Walk._reshape,
     **dict.fromkeys([torch.mean, "mean"], _Walk._mean),
     operator.getitem: _Walk._index,
     F.pad: _Walk._pad,
-    **dict.fromkeys(["size", getattr], _Walk._ignore),
+    **dict.fromkeys(["size", getattr], _Walk._size),
 }

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from emopms.network.trace import in_eval
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -52,19 +54,17 @@ class CostModel:
 
     Args:
         channels: The sub-network's channel table.
-        shapes: Shapes of its parameters, by name.
+        module: The sub-network's module, dense.
     """
 
-    def __init__(self, channels: Channels, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        uses = {layer.weight: layer.uses for layer in channels.layers}
+    def __init__(self, channels: Channels, module: nn.Module) -> None:
         self._macs, self._params = _Product(channels.genes), _Product(channels.genes)
-        for name, shape in shapes.items():
-            dims = channels.dims.get(name, {})
-            rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
-            labels = [dims[dim] for dim in sorted(dims)]
-            self._params.add(rest, labels)
-            if name in uses:
-                self._macs.add(rest * uses[name], labels)
+        for name, parameter in module.named_parameters():
+            self._params.add(*_factors(channels, name, parameter.shape))
+        for layer in channels.layers:
+            owner, _, attribute = layer.weight.rpartition(".")
+            rest, labels = _factors(channels, layer.weight, getattr(module.get_submodule(owner), attribute).shape)
+            self._macs.add(rest * layer.uses, labels)
 
     def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """MACs for one input of each genome [n, genes] → [n]."""
@@ -73,6 +73,13 @@ class CostModel:
     def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Number of parameters of each genome [n, genes] → [n]."""
         return self._params(genomes)
+
+
+def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int, list[NDArray[np.int64]]]:
+    """The product of the dimensions that are never cut, and the genes of those that are."""
+    dims = channels.dims.get(tensor, {})
+    rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
+    return rest, [dims[dim] for dim in sorted(dims)]
 
 
 @dataclass(frozen=True)
@@ -108,15 +115,11 @@ def count(network: nn.Module, example: Tensor) -> Count:
             uncounted.add(type(module).__name__)
 
     hooks = [module.register_forward_hook(record) for module in network.modules() if not list(module.children())]
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
     try:
-        with torch.no_grad():
+        with in_eval(network), torch.no_grad():
             network(example)
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     params = sum(parameter.numel() for parameter in network.parameters())
     return Count(macs // len(example), params, tuple(sorted(uncounted)))

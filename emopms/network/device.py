@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from emopms.errors import RunError
+from emopms.network.trace import in_eval
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ class Device:
 
     type: str
     bf16: bool = False
+    layout: torch.memory_format = torch.channels_last
 
     @classmethod
     def choose(cls, name: str) -> Device:
@@ -46,12 +48,24 @@ class Device:
         return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network here, convolutions in channels-last."""
-        return in_layout(network.to(self.type), torch.channels_last)
+        """Move a network here, convolutions in this device's layout."""
+        return in_layout(network.to(self.type), self.layout)
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Move a batch of images [N, C, H, W] here, channels-last."""
-        return pixels.to(self.type, memory_format=torch.channels_last, non_blocking=True)
+        """Move a batch of images [N, C, H, W] here, in this device's layout."""
+        return pixels.to(self.type, memory_format=self.layout, non_blocking=True)
+
+    def fitted(self, network: nn.Module, example: Tensor) -> Device:
+        """This device, with another layout for networks that cannot run in channels-last, such as those that flatten
+        feature maps by ``view``."""
+        try:
+            with in_eval(network), torch.no_grad():
+                in_layout(network, torch.channels_last)(example.to(memory_format=torch.channels_last))
+        except RuntimeError:
+            return replace(self, layout=torch.contiguous_format)
+        finally:
+            in_layout(network, torch.contiguous_format)
+        return self
 
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.type == "cuda" else "cpu"

@@ -5,6 +5,7 @@ The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 from torch import fx
@@ -62,8 +63,8 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
     for index, point in enumerate(points):
         inside = [i for i, path in enumerate(paths) if path == point or path.startswith(f"{point}.")]
         if not inside:
-            known = {name for name, _ in network.named_children()}
-            known |= {path for path in paths if path} if "." in point else set()
+            depths = range(1, point.count(".") + 2)
+            known = {".".join(path.split(".")[:depth]) for path in paths if path for depth in depths}
             raise UnknownSplitPointError(
                 index,
                 f"The network has no module {point!r} in its forward pass.",
@@ -100,10 +101,26 @@ def _crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node) -> fx
 
 def _part(network: nn.Module, source: fx.Node, inside: list[fx.Node], result: fx.Node) -> fx.GraphModule:
     graph = fx.Graph()
-    copies = {source: graph.placeholder("x")}
-    copies[source].meta = dict(source.meta)
+    entry = graph.placeholder("x")
+    entry.meta = dict(source.meta)
+    if any(source in node.all_input_nodes and _in_place(node, network) for node in inside):
+        entry = graph.call_method("clone", (entry,))  # what enters is kept for other candidates: leave it alone
+        entry.meta = dict(source.meta)
+    copies = {source: entry}
     for node in inside:
         copies[node] = graph.node_copy(node, lambda used: copies[used])
     graph.output(copies[result])
     graph.lint()
     return fx.GraphModule(network, graph, class_name="SubNetwork")
+
+
+def _in_place(node: fx.Node, network: nn.Module) -> bool:
+    """Whether a node may overwrite its input."""
+    if node.op == "call_module":
+        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
+    if node.target in _IN_PLACE_OPERATORS or str(getattr(node.target, "__name__", node.target)).endswith("_"):
+        return True
+    return True in (node.kwargs.get("inplace"), *(argument is True for argument in node.args))
+
+
+_IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)

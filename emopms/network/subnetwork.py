@@ -45,7 +45,7 @@ class SubNetwork:
 
     @cached_property
     def costs(self) -> CostModel:
-        return CostModel(self.channels, {n: tuple(p.shape) for n, p in self.module.named_parameters()})
+        return CostModel(self.channels, self.module)
 
     @property
     def dense(self) -> NDArray[np.bool_]:
@@ -53,11 +53,11 @@ class SubNetwork:
         return np.ones(self.channels.genes, dtype=np.bool_)
 
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Genomes [n, genes] in which every group keeps at least its most important channel [genes]."""
+        """Genomes [n, genes] in which every group, and every layer, keeps at least its most important channel."""
         repaired = genomes.copy()
-        for group in self.channels.groups:
-            empty = ~repaired[:, group.genes].any(axis=1)
-            repaired[empty, group.start + int(importance[group.genes].argmax())] = True
+        for genes in self.channels.indispensable:
+            empty = ~repaired[:, genes].any(axis=1)
+            repaired[empty, genes[importance[genes].argmax()]] = True
         return repaired
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:

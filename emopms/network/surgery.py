@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emopms.errors import WeightsError
 from emopms.network.slicing import slice_tensors
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from emopms.network.channels import Channels
 
@@ -25,6 +24,12 @@ def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.b
     state: dict[str, Tensor] = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     for channels, genome in cuts:
         state = slice_tensors(state, channels, genome)
+    names: dict[int, list[str]] = {}
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    for same in names.values():  # a module registered under several names is cut under one of them
+        smallest = min((state[name] for name in same), key=Tensor.numel)
+        state |= dict.fromkeys(same, smallest)
     return {name: tensor.clone() for name, tensor in state.items()}
 
 
@@ -96,5 +101,7 @@ def _correct_attributes(module: nn.Module) -> None:
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
-        module.num_features = len(module.running_mean)
+    elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+        sized = module.running_mean if module.running_mean is not None else module.weight
+        if sized is not None:
+            module.num_features = len(sized)

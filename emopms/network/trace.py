@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,13 +12,16 @@ from torch.fx.passes.shape_prop import ShapeProp
 from emopms.errors import NetworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor, nn
 
 
 def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     """Trace a network into a graph of its own leaf modules.
 
-    The graph module shares every parameter and submodule with ``network``, under the same names.
+    The graph module shares every parameter and submodule with ``network``, under the same names. What the forward
+    reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
 
     Args:
         network: A classifier of one image tensor. Its forward must not branch on tensor values.
@@ -26,26 +30,41 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     Raises:
         NetworkError: torch.fx cannot trace the network, or it fails on the example.
     """
-    try:
-        graph = fx.symbolic_trace(network)
-    except Exception as error:
-        raise NetworkError(
-            f"{type(network).__name__} cannot be traced by torch.fx: {error}",
-            remedy="Its forward must not branch on tensor values; mark such parts with torch.fx.wrap.",
-        ) from error
-    was_training = graph.training
-    graph.eval()  # the example must not move running statistics
-    try:
+    with in_eval(network):  # nothing is dropped out, and no statistics move
+        try:
+            with torch.no_grad():
+                network(example)
+        except Exception as error:
+            raise NetworkError(
+                f"{type(network).__name__} fails on an input of shape {tuple(example.shape)}: {error}",
+                remedy="Check that the backbone's parameters fit the images of the data.",
+            ) from error
+        try:
+            graph = fx.symbolic_trace(network)
+        except Exception as error:
+            raise NetworkError(
+                f"{type(network).__name__} cannot be traced by torch.fx: {error}",
+                remedy="Its forward must not branch on tensor values; mark such parts with torch.fx.wrap.",
+            ) from error
+        for node in graph.graph.nodes:
+            if node.op == "call_method" and node.target == "view":
+                node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
+        graph.recompile()
         with torch.no_grad():
             ShapeProp(graph).propagate(example)
-    except Exception as error:
-        raise NetworkError(
-            f"{type(network).__name__} fails on an input of shape {tuple(example.shape)}: {error}",
-            remedy="Check that the backbone's parameters fit the images of the data.",
-        ) from error
-    finally:
-        graph.train(was_training)
     return graph
+
+
+@contextmanager
+def in_eval(network: nn.Module) -> Iterator[None]:
+    """Eval mode for a while; every module gets its own mode back."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:

@@ -70,7 +70,7 @@ def test_groups_are_the_layers_nobody_needs_whole(case: Case) -> None:
         (lambda net, x: torch.cat([x[:, 2:], x[:, :2]], dim=1), {}, "getitem"),
         (lambda net, x: x[:, [1, 0, 3, 2]], {}, "getitem"),
         (lambda net, x: torch.chunk(x, 2, 1)[0].repeat(1, 2, 1, 1), {}, "chunk"),
-        (lambda net, x: x.view(x.size(0), 2, 2, 6, 6).transpose(1, 2).reshape(x.size(0), 4, 6, 6), {}, "view"),
+        (lambda net, x: x.view(x.size(0), 2, 2, 6, 6).transpose(1, 2).reshape(x.size(0), 4, 6, 6), {}, "reshape"),
         (lambda net, x: F.pad(x, (0, 0, 0, 0, -1, 1)), {}, "pad"),
     ],
 )
@@ -86,27 +86,37 @@ def test_what_is_not_understood_pins_with_its_name(
 
 
 @pytest.mark.parametrize(
-    ("operation", "width"),
+    ("operation", "width", "columns"),
     [
-        (lambda net, x: F.dropout(F.gelu(x), training=False), 4),
-        (lambda net, x: F.max_pool2d(F.silu(x), 2), 4),
-        (lambda net, x: x.relu().sigmoid().contiguous(), 4),
-        (lambda net, x: F.avg_pool2d(F.leaky_relu(x), 3, stride=2), 4),
-        (lambda net, x: F.adaptive_max_pool2d(x, 2), 4),
-        (lambda net, x: x[:, :, 1:4, ::2], 4),
-        (lambda net, x: x + x, 4),
-        (lambda net, x: x + 1.5, 4),
-        (lambda net, x: torch.cat([x, F.relu(x)], 1), 8),
-        (lambda net, x: F.pad(x, (1, 1, 2, 2), value=0.7), 4),
-        (lambda net, x: F.pad(x, (1, 0, 0, 0, 2, 1), value=0.7), 7),
+        (lambda net, x: F.dropout(F.gelu(x), training=False), 4, [0]),
+        (lambda net, x: F.max_pool2d(F.silu(x), 2), 4, [0]),
+        (lambda net, x: x.relu().sigmoid().contiguous(), 4, [0]),
+        (lambda net, x: F.avg_pool2d(F.leaky_relu(x), 3, stride=2), 4, [0]),
+        (lambda net, x: F.adaptive_max_pool2d(x, 2), 4, [0]),
+        (lambda net, x: x[:, :, 1:4, ::2], 4, [0]),
+        (lambda net, x: x + x, 4, [0]),
+        (lambda net, x: x + 1.5, 4, [0]),
+        (lambda net, x: torch.cat([x, F.relu(x)], 1), 8, [0, 4]),
+        (lambda net, x: F.pad(x, (1, 1, 2, 2), value=0.7), 4, [0]),
+        (lambda net, x: F.pad(x, (1, 0, 0, 0, 2, 1), value=0.7), 7, [2]),
     ],
 )
-def test_what_passes_channels_on_leaves_them_free(operation: Callable[[Any, Any], Any], width: int) -> None:
+def test_what_passes_channels_on_leaves_them_free(
+    operation: Callable[[Any, Any], Any], width: int, columns: list[int]
+) -> None:
+    """``columns``: where the last layer reads the first channel of ``b``."""
     network = around(operation, width=nn.Linear(width, 3))
     sub = whole(network)
     assert [group.name for group in sub.channels.groups] == ["a", "b"]
     assert sub.channels.pinned == {"scores": "it leaves the sub-network"}
     assert_prunes_well(network, sub)
+    genome = np.array([True, False, True, True, False, True, True, False])
+    kept = sub.forward(IMAGES, genome)
+    with torch.no_grad():
+        network.get_parameter("b.weight")[:, ~genome[:4]] = 0
+        for first in columns:
+            network.get_parameter("scores.weight")[:, first : first + 4][:, ~genome[4:]] = 0
+    torch.testing.assert_close(kept, network(IMAGES))
 
 
 def test_a_residual_stream_is_pinned_with_all_that_feed_it() -> None:

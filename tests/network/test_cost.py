@@ -53,8 +53,9 @@ def test_whole_populations_cost_what_their_members_do() -> None:
 
 def test_large_counts_do_not_overflow() -> None:
     sub = whole(Net(lambda net, x: net.b(net.a(x)), a=nn.Conv2d(2, 6, 3), b=nn.Conv2d(6, 3, 1)))
-    shapes = {"a.weight": (6, 2, 2**20, 2**20), "b.weight": (3, 6, 1, 1)}
-    assert CostModel(sub.channels, shapes).params(sub.dense[None]).tolist() == [12 * 2**40 + 18]
+    large = nn.Module()
+    large.a, large.b = nn.Conv2d(2, 6, 2**20, bias=False, device="meta"), nn.Conv2d(6, 3, 1, bias=False, device="meta")
+    assert CostModel(sub.channels, large).params(sub.dense[None]).tolist() == [12 * 2**40 + 18]
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ def test_networks_and_images_lie_channels_last_with_the_same_values() -> None:
     expected = network(images)
     placed = Device("cpu").place(network)
     assert placed is network
-    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network.get_parameter("0.weight").is_contiguous(memory_format=torch.channels_last)
     moved = Device("cpu").images(images)
     assert moved.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(moved, images)
     torch.testing.assert_close(placed(moved), expected)
     in_layout(network, torch.contiguous_format)
-    assert network[0].weight.is_contiguous()
+    assert network.get_parameter("0.weight").is_contiguous()
 
 
 @pytest.mark.parametrize(("bf16", "text"), [(False, "cpu, fp32"), (True, "cpu, bf16")])

@@ -170,6 +170,28 @@ def test_a_part_that_starts_in_place_leaves_its_input_alone(operation: nn.Module
     torch.testing.assert_close(features, before, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_flattening_by_view_works_in_any_memory_layout(layout: torch.memory_format) -> None:
+    """``x.view(x.size(0), -1)`` needs a contiguous tensor, which channels-last features are not."""
+
+    def run(net: Any, x: Any) -> Any:
+        x = net.b(net.a(x))
+        return net.scores(x.view(x.size(0), -1))
+
+    network = Net(
+        run,
+        a=nn.Conv2d(2, 4, 3, padding=1),
+        b=nn.Conv2d(4, 4, 3, padding=1),
+        scores=nn.Linear(4 * 36, 3),
+    )
+    sub = whole(network)
+    genome = np.tile(GENOME, 2)
+    expected = sub.forward(IMAGES.contiguous(), genome)
+    images = IMAGES.contiguous(memory_format=layout)
+    torch.testing.assert_close(Evaluator(sub)(images, genome), expected)
+    torch.testing.assert_close(sub.forward(images, genome), expected)
+
+
 def test_without_a_genome_the_subnetwork_is_dense() -> None:
     sub = whole(two_layers())
     torch.testing.assert_close(sub.forward(IMAGES), sub.module(IMAGES), rtol=0, atol=0)

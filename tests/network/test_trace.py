@@ -87,7 +87,7 @@ def test_images_of_the_wrong_shape_are_refused() -> None:
 def test_the_refusal_of_a_wrong_shape_says_what_torch_said_and_prints_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(NetworkError, match="expected input.* to have 2 channels, but got 5 channels"):
+    with pytest.raises(NetworkError, match=r"expected input.* to have 2 channels, but got 5 channels"):
         trace(small(), torch.zeros(3, 5, 6, 6, dtype=torch.float64))
     assert capfd.readouterr() == ("", "")
 

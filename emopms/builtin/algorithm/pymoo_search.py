@@ -45,7 +45,9 @@ class PymooSearch:
 
     def tell(self, objectives: NDArray[np.float64]) -> None:
         Evaluator().eval(StaticProblem(self._problem, F=objectives), self._asked)
-        self._algorithm.tell(infills=self._asked)
+        # An objective that is equal for all candidates has no range to normalise by; survival then goes by the others.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self._algorithm.tell(infills=self._asked)
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:

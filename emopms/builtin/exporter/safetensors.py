@@ -18,9 +18,15 @@ class Safetensors(Exporter):
     def export(self, model: PrunedModel, folder: Path) -> None:
         import json
 
-        from safetensors.torch import save
+        import torch
+        from safetensors.torch import load_file, save
+
+        from emopms.errors import RunError
 
         state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
         (folder / "model.safetensors").write_bytes(save(state))
+        written = load_file(folder / "model.safetensors")
+        if any(not torch.equal(written[name], tensor) for name, tensor in state.items()):
+            raise RunError(f"{folder / 'model.safetensors'} was not written as it should be.", remedy="Run again.")
         text = json.dumps(model.architecture, indent=2, ensure_ascii=False)
         (folder / "architecture.json").write_text(text + "\n", encoding="utf-8")

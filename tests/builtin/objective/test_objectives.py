@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from emopms.api import Cost, Objective, Task
+from emopms.builtin.objective.capability import Capability
+from emopms.builtin.objective.macs import Macs
+from emopms.builtin.objective.params import Params
+from emopms.network.cost import count
+from emopms.network.device import Device
+from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
+from emopms.network.subnetwork import subnetworks_of
+from emopms.network.surgery import fit_to, pruned_state
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IMAGES = 21
+GENOMES = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 0], [0, 0, 0, 1, 0]], dtype=bool)
+
+
+@pytest.fixture
+def task() -> Task:
+    """The first half of a network, judged by a probe."""
+    torch.manual_seed(0)
+    first = nn.Sequential(
+        nn.Conv2d(2, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(5, 4, 1)
+    )
+    second = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    network = nn.Sequential(first, second)
+    images = torch.randn(IMAGES, 2, 6, 6) * 2 + 1
+    sub = subnetworks_of(network, ["0"], images)[0]
+    judge = Probe(4, 3)
+    judge(torch.randn(50, 4, 6, 6), torch.empty(0), torch.randint(3, (50,)))
+    network.eval()
+    with torch.no_grad():
+        references = sub.module(images)
+    return Task(sub, images, references, torch.randint(3, (IMAGES,)), judge.eval(), Device("cpu"))
+
+
+def pruned(task: Task, genome: NDArray[np.bool_]) -> nn.Module:
+    part = copy.deepcopy(task.subnetwork.module)
+    fit_to(part, pruned_state(part, [(task.subnetwork.channels, genome)]))
+    return part
+
+
+@pytest.mark.parametrize(
+    "objective", [Capability(), Capability(batch_norm="running", batch_size=7), Macs(), Params()], ids=repr
+)
+def test_json_round_trip(objective: Objective) -> None:
+    assert type(objective).model_validate(objective.model_dump(mode="json")) == objective
+
+
+@pytest.mark.parametrize("objective", [Capability(), Macs(), Params()])
+def test_one_float_a_candidate_the_same_each_time(objective: Objective, task: Task) -> None:
+    values = objective.evaluate(GENOMES, task)
+    assert values.shape == (3,)
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(objective.evaluate(GENOMES, task), values)
+    np.testing.assert_allclose(objective.evaluate(GENOMES[::-1], task), values[::-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [512, 21, 10, 7])
+def test_capability_is_the_loss_of_real_surgery_with_statistics_of_the_batch(task: Task, batch_size: int) -> None:
+    expected = []
+    for genome in GENOMES:
+        part = pruned(task, genome).train()
+        for module in part.modules():
+            if isinstance(module, nn.Dropout):
+                module.eval()
+        with torch.no_grad():
+            losses = [
+                task.judge(part(inputs), references, labels) * len(labels) / IMAGES
+                for inputs, references, labels in task.batches(batch_size)
+            ]
+        expected.append(float(torch.stack(losses).sum()))
+    found = Capability(batch_size=batch_size).evaluate(GENOMES, task)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_capability_with_running_statistics_is_the_loss_in_eval(task: Task) -> None:
+    with torch.no_grad():
+        expected = [
+            float(task.judge(pruned(task, genome).eval()(task.inputs), task.references, task.labels))
+            for genome in GENOMES
+        ]
+    for batch_size in (512, 5):
+        found = Capability(batch_norm="running", batch_size=batch_size).evaluate(GENOMES, task)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.allclose(Capability().evaluate(GENOMES, task), expected, rtol=1e-3)
+
+
+def test_capability_of_the_dense_network_is_best_by_its_own_features(task: Task) -> None:
+    judged = Task(task.subnetwork, task.inputs, task.references, task.labels, FeatureDistance(), task.device)
+    values = Capability(batch_norm="running").evaluate(GENOMES, judged)
+    assert values[0] == pytest.approx(0, abs=1e-9)
+    assert (values[1:] > 0.01).all()
+
+
+def test_judging_changes_nothing(task: Task) -> None:
+    module = task.subnetwork.module.train()
+    before = copy.deepcopy(module.state_dict())
+    kept = [task.inputs.clone(), task.references.clone(), task.labels.clone()]
+    for objective in (Capability(), Capability(batch_norm="running"), Macs(), Params()):
+        objective.evaluate(GENOMES, task)
+    torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
+    torch.testing.assert_close([task.inputs, task.references, task.labels], kept, rtol=0, atol=0)
+    assert all(part.training for part in module.modules() if not list(part.children()))
+
+
+def test_bf16_stays_close_to_fp32(task: Task) -> None:
+    rough = Task(task.subnetwork, task.inputs, task.references, task.labels, task.judge, Device("cpu", bf16=True))
+    np.testing.assert_allclose(Capability().evaluate(GENOMES, rough), Capability().evaluate(GENOMES, task), rtol=0.05)
+
+
+def test_costs_are_those_of_the_pruned_part(task: Task) -> None:
+    counted = [count(pruned(task, genome), task.inputs) for genome in GENOMES]
+    assert Macs().evaluate(GENOMES, task).tolist() == [c.macs for c in counted]
+    assert Params().evaluate(GENOMES, task).tolist() == [c.params for c in counted]
+
+
+def test_costs_are_known_as_such() -> None:
+    assert isinstance(Macs(), Cost)
+    assert isinstance(Params(), Cost)
+    assert not isinstance(Capability(), Cost)
+
+
+@pytest.mark.parametrize("size", [1, 4, 10, 20, 21, 22, 100])
+def test_batches_are_of_equal_size_and_cover_every_image_once(task: Task, size: int) -> None:
+    batches = list(task.batches(size))
+    lengths = [len(labels) for _, _, labels in batches]
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+    for column, wanted in enumerate((task.inputs, task.references, task.labels)):
+        torch.testing.assert_close(torch.cat([batch[column] for batch in batches]), wanted, rtol=0, atol=0)
+
+
+def test_the_own_classifier_is_cross_entropy() -> None:
+    scores, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+    expected = -scores.log_softmax(1)[torch.arange(4), labels].mean()
+    torch.testing.assert_close(OwnClassifier()(scores, torch.empty(0), labels), expected)
+
+
+@pytest.mark.parametrize("values", [{"batch_norm": "frozen"}, {"batch_size": 0}, {"size": 3}])
+def test_bad_values_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Capability.model_validate(values)

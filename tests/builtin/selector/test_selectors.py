@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import torch
+import torch.nn.functional as F
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from emopms.api import Selector, Site
+from emopms.builtin.selector.feature_mse import FeatureMse
+from emopms.builtin.selector.linear_probe import LinearProbe
+from emopms.builtin.selector.tail import Tail
+
+LABELS = torch.tensor([0, 2, 1, 1, 0, 2])
+SHAPES = [(4, 3, 3), (4, 5), (4,)]
+
+
+def features(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    return torch.randn(6, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def scores(x: Tensor) -> Tensor:
+    """A dense rest of a network, with three classes."""
+    return x.flatten(1)[:, :3] * 2
+
+
+def site(shape: tuple[int, ...]) -> Site:
+    return Site(shape=shape, classes=3, tail=scores)
+
+
+ALL = [FeatureMse(), LinearProbe(), Tail()]
+
+
+@pytest.mark.parametrize("selector", [*ALL, LinearProbe(epochs=0, lr=0.5), Tail(epochs=2)])
+def test_json_round_trip(selector: Selector) -> None:
+    assert type(selector).model_validate(selector.model_dump(mode="json")) == selector
+
+
+@pytest.mark.parametrize("selector", ALL)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_judges_give_one_loss_that_is_the_same_each_time(selector: Selector, shape: tuple[int, ...]) -> None:
+    judge = selector.judge(site(shape)).eval()
+    x = features(shape).requires_grad_()
+    loss = judge(x, features(shape, 1), LABELS)
+    assert loss.shape == ()
+    torch.testing.assert_close(judge(x, features(shape, 1), LABELS), loss, rtol=0, atol=0)
+    (gradient,) = torch.autograd.grad(loss, x)
+    assert gradient.count_nonzero()
+
+
+@pytest.mark.parametrize("selector", ALL)
+def test_losses_are_means_over_images(selector: Selector) -> None:
+    judge = selector.judge(site((4, 3, 3))).eval()
+    x, reference = features((4, 3, 3)), features((4, 3, 3), 1)
+    once = judge(x, reference, LABELS)
+    twice = judge(x.repeat(2, 1, 1, 1), reference.repeat(2, 1, 1, 1), LABELS.repeat(2))
+    torch.testing.assert_close(twice, once)
+
+
+def test_a_probe_is_drawn_from_the_global_generator() -> None:
+    def weight(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return LinearProbe().judge(site((4, 3, 3))).get_parameter("linear.weight")
+
+    torch.testing.assert_close(weight(1), weight(1), rtol=0, atol=0)
+    assert not torch.equal(weight(1), weight(2))
+    assert weight(1).shape == (3, 4)
+
+
+def test_a_probe_standardises_with_what_it_was_trained_on() -> None:
+    judge = LinearProbe().judge(site((4, 3, 3)))
+    trained_on = features((4, 3, 3), 3) * 5 + 2
+    cast("nn.BatchNorm1d", judge.get_submodule("norm")).momentum = 1.0
+    judge(trained_on, trained_on, LABELS)
+    judge.eval()
+    x = features((4, 3, 3))
+    seen = trained_on.mean((2, 3))
+    pooled = (x.mean((2, 3)) - seen.mean(0)) / (seen.var(0) + 1e-5).sqrt()
+    expected = F.cross_entropy(
+        pooled @ judge.get_parameter("linear.weight").T + judge.get_parameter("linear.bias"), LABELS
+    )
+    torch.testing.assert_close(judge(x, trained_on, LABELS), expected)
+
+
+def test_a_probe_learns_to_tell_classes_apart() -> None:
+    torch.manual_seed(0)
+    judge = LinearProbe().judge(site((4, 3, 3)))
+    x = features((4, 3, 3)) + 3 * F.one_hot(LABELS, 4).view(6, 4, 1, 1)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=0.05)
+    before = float(judge(x, x, LABELS).detach())
+    for _ in range(50):
+        optimiser.zero_grad()
+        judge(x, x, LABELS).backward()
+        optimiser.step()
+    assert float(judge.eval()(x, x, LABELS).detach()) < before / 3
+
+
+def test_distance_of_features_is_relative() -> None:
+    judge = FeatureMse().judge(site((4, 3, 3)))
+    x = features((4, 3, 3))
+    assert float(judge(x, x, LABELS)) == 0
+    assert float(judge(x * 1.5, x, LABELS)) == pytest.approx(0.25)
+    assert float(judge(x * 150, x * 100, LABELS)) == pytest.approx(0.25)
+    other = features((4, 3, 3), 1)
+    expected = (x - other).square().sum() / other.square().sum()
+    torch.testing.assert_close(judge(x, other, LABELS), expected)
+
+
+def test_distance_from_nothing_is_finite() -> None:
+    judge = FeatureMse().judge(site((4,)))
+    assert torch.isfinite(judge(features((4,)), torch.zeros(6, 4), LABELS))
+
+
+def test_distance_in_half_precision_does_not_overflow() -> None:
+    x = torch.full((6, 4), 300.0, dtype=torch.float16)
+    assert float(FeatureMse().judge(site((4,)))(x * 2, x, LABELS)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("selector", [FeatureMse(), Tail()])
+def test_judges_that_do_not_learn_hold_nothing(selector: Selector) -> None:
+    tail = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    judge = selector.judge(Site(shape=(4, 3, 3), classes=3, tail=tail))
+    assert selector.epochs == 0
+    assert not list(judge.parameters())
+    assert not judge.state_dict()
+
+
+def test_the_tail_is_the_loss_of_the_rest_of_the_network() -> None:
+    x = features((4, 3, 3))
+    judge = Tail().judge(site((4, 3, 3)))
+    torch.testing.assert_close(judge(x, torch.zeros_like(x), LABELS), F.cross_entropy(scores(x), LABELS))
+
+
+def test_a_judge_leaves_the_mode_of_the_rest_of_the_network_alone() -> None:
+    tail = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    judge = Tail().judge(Site(shape=(4, 3, 3), classes=3, tail=tail))
+    judge.eval().requires_grad_(False)
+    assert tail.training
+    assert all(parameter.requires_grad for parameter in tail.parameters())
+
+
+@pytest.mark.parametrize("values", [{"epochs": -1}, {"lr": 0.0}, {"lr": "0.1"}, {"epoch": 3}])
+@pytest.mark.parametrize("kind", [FeatureMse, LinearProbe, Tail])
+def test_bad_values_are_refused(kind: type[Selector], values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        kind.model_validate(values)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BUILT_INS = """
+from emopms import registry
+for slot in registry.SLOTS:
+    for name in registry.names(slot):
+        if any(point.module_name.startswith("emopms.") for point in registry._entry_points(slot)[name]):
+            registry.find(slot, name)
+assert sum(name.startswith("emopms.builtin.") for name in sys.modules) > 20
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import emopms", "import emopms.api", "import emopms.cli.main", "import emopms.spec", BUILT_INS],
+    ids=["emopms", "api", "cli", "spec", "built-in components"],
+)
+def test_no_torch_and_no_pymoo(code: str) -> None:
+    heavy = "{'torch', 'pymoo', 'moocore', 'scipy', 'sklearn'} & set(sys.modules)"
+    code = f"import sys\n{code}\nsys.exit(', '.join({heavy}) or None)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_public_names_load_when_used_and_unknown_ones_do_not() -> None:
+    import emopms
+
+    assert all(getattr(emopms, name) is not None for name in emopms.__all__)
+    assert dir(emopms) == sorted(emopms.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'prune'"):
+        _ = emopms.prune

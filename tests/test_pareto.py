@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emopms.pareto import hypervolume, nondominated, spread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+examples = settings(deadline=None, derandomize=True, max_examples=100, database=None)
+
+
+@st.composite
+def grids(draw: st.DrawFn, *, least: int = 0) -> NDArray[np.float64]:
+    """Points on a small grid, so that ties and duplicates are frequent."""
+    width = draw(st.integers(2, 3))
+    rows = draw(st.lists(st.tuples(*[st.integers(0, 4)] * width), min_size=least, max_size=12))
+    return np.array(rows, dtype=float).reshape(-1, width)
+
+
+@given(grids())
+@examples
+def test_nondominated_is_what_nothing_dominates_the_first_of_equals(points: NDArray[np.float64]) -> None:
+    expected = [
+        i
+        for i, point in enumerate(points)
+        if not any((other <= point).all() and (other < point).any() for other in points)
+        and not any((other == point).all() for other in points[:i])
+    ]
+    assert nondominated(points).tolist() == expected
+
+
+@given(grids(), st.integers(1, 5))
+@examples
+def test_hypervolume_is_the_number_of_dominated_cells(points: NDArray[np.float64], corner: int) -> None:
+    width = points.shape[1]
+    cells = [np.array(cell) for cell in product(range(corner), repeat=width)]
+    expected = sum(any((point <= cell).all() for point in points) for cell in cells)
+    assert hypervolume(points, [corner] * width) == pytest.approx(expected)
+
+
+def test_hypervolume_keeps_its_units() -> None:
+    assert hypervolume(np.array([[0.5, 100.0]]), [1.0, 300.0]) == pytest.approx(100.0)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=20), st.integers(2, 8))
+@examples
+def test_spread_shows_few_values_and_both_ends(numbers: list[int], count: int) -> None:
+    values = np.array(numbers, dtype=float)
+    shown = spread(values, count)
+    assert len(shown) == len(set(shown.tolist()))
+    assert shown.tolist() == sorted(shown.tolist())
+    assert {values.min(), values.max()} <= set(values[shown])
+    assert len(shown) == len(values) if len(values) <= count else len(shown) <= count
+
+
+def test_spread_covers_the_range_evenly() -> None:
+    assert spread(np.arange(101.0), 5).tolist() == [0, 25, 50, 75, 100]
+    assert spread(np.array([9.0, 0.0, 1.0, 5.0, 8.0]), 3).tolist() == [0, 1, 3]

@@ -53,7 +53,7 @@ def main() -> None:
     pace = whole_dir / "seconds_a_generation.json"
     if not pace.exists():
         # The dense network is the same one: take it over instead of training it again.
-        shutil.copytree(divided_dir / "store" / "pretrain", whole_dir / "store" / "pretrain")
+        shutil.copytree(divided_dir / "store" / "pretrain", whole_dir / "store" / "pretrain", dirs_exist_ok=True)
         pace.write_text(json.dumps(seconds_a_generation(whole_spec)))
     generations = max(2, round(seconds / json.loads(pace.read_text())))
     algorithm = spec.algorithm.model_copy(update={"generations": generations})

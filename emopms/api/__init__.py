@@ -6,13 +6,13 @@ with inside their methods.
 
 from emopms.api.algorithm import Algorithm, Search, SearchSpace
 from emopms.api.backbone import Backbone
-from emopms.api.constraint import ChainStep, Constraint
+from emopms.api.constraint import ChainStep, Constraint, ConstraintTraining
 from emopms.api.data import Data, Folder, Images, Source
 from emopms.api.exporter import Exporter, PrunedModel
 from emopms.api.objective import Cost, Objective, Task
 from emopms.api.ranker import JointSchemes, Ranker, SubFront
 from emopms.api.sampling import Sampling
-from emopms.api.selector import Selector, Site
+from emopms.api.selector import Selector, Site, TrainedSelector
 from emopms.api.split import Split
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Backbone",
     "ChainStep",
     "Constraint",
+    "ConstraintTraining",
     "Cost",
     "Data",
     "Exporter",
@@ -38,4 +39,5 @@ __all__ = [
     "Split",
     "SubFront",
     "Task",
+    "TrainedSelector",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from emopms.component import Component
 
@@ -35,15 +35,19 @@ class ChainStep:
 
 
 class Constraint(Component):
-    """Cross-network constraint training (second idea of EMO-PMS, arXiv 2303.16212)."""
+    """Cross-network constraint training (second idea of EMO-PMS, arXiv 2303.16212), or its absence."""
 
     slot: ClassVar[str] = "constraint"
 
-    epochs: NonNegativeInt = 1
+
+class ConstraintTraining(Constraint):
+    """Trains all sub-networks together before they are searched."""
+
+    epochs: PositiveInt = 1
     """Passes over the training images."""
     lr: PositiveFloat = 1e-2
     """Peak learning rate (SGD, cosine schedule)."""
-    batch_size: PositiveInt = 128
+    batch_size: Annotated[int, Field(ge=2)] = 128
     """Images a step."""
 
     @abstractmethod

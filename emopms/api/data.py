@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
 from emopms.component import Component
 from emopms.errors import DataError
@@ -82,9 +82,9 @@ class Data(Component):
 
     slot: ClassVar[str] = "data"
 
-    calibration: PositiveInt = 1024
+    calibration: Annotated[int, Field(ge=2)] = 1024
     """Images on which candidates are judged during the search."""
-    validation: PositiveInt = 1024
+    validation: Annotated[int, Field(ge=2)] = 1024
     """Images on which joint schemes are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""

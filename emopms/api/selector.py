@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from emopms.component import Component
 
@@ -35,16 +35,21 @@ class Selector(Component):
 
     slot: ClassVar[str] = "selector"
 
-    epochs: NonNegativeInt = 0
-    """Passes over the training images in which judges with parameters learn on the dense features."""
-    lr: PositiveFloat = 1e-2
-    """Their learning rate (Adam)."""
-
     @abstractmethod
     def judge(self, site: Site) -> nn.Module:
         """A judge: a module called as ``judge(features, reference, labels)``.
 
         It gets the features of a candidate [N, *shape], those of the dense network [N, *shape] and the labels
-        [N], and returns the mean loss as a scalar; lower is better. If it has parameters, they are trained by
-        minimising that very loss on the dense features.
+        [N], and returns the mean loss as a scalar; lower is better.
         """
+
+
+class TrainedSelector(Selector):
+    """A selector whose judges have parameters: they learn by minimising that very loss on the dense features."""
+
+    epochs: PositiveInt = 3
+    """Passes over the training images."""
+    lr: PositiveFloat = 1e-2
+    """Learning rate (Adam)."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Images a step."""

@@ -86,7 +86,7 @@ class Splits:
         images = self._source.train()
         calibration, validation = self._settings.calibration, self._settings.validation
         held_out = calibration + validation
-        if held_out >= len(images):
+        if held_out > len(images) - 2:  # batch norm needs two images
             raise DataError(
                 f"calibration: {calibration} and validation: {validation} leave nothing to train on "
                 f"of {len(images)} training images.",

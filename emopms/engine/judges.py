@@ -58,11 +58,13 @@ def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
 
 
 def _evaluators(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    chain = [(Evaluator(sub), sub.dense) for sub in rest]
+    chain: list[Evaluator] = []
 
     def tail(features: Tensor) -> Tensor:
-        for forward, dense in chain:
-            features = forward(features, dense)
+        if not chain:
+            chain.extend(Evaluator(sub) for sub in rest)  # copies them: only for judges that use the tail
+        for forward, sub in zip(chain, rest, strict=True):
+            features = forward(features, sub.dense)
         return features
 
     return tail

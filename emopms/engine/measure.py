@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from emopms.errors import RunError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -38,6 +40,22 @@ def guessing_loss(classes: int) -> float:
     return math.log(classes)
 
 
+def require_knowledge(measured: Score, *, classes: int, images: int, what: str, remedy: str) -> None:
+    """Refuse a network that is no better than guessing, as far as so many images can tell.
+
+    Raises:
+        RunError: Its accuracy is within three standard deviations of chance.
+    """
+    chance = 1 / classes
+    limit = min(chance + 3 * math.sqrt(chance * (1 - chance) / images), (1 + chance) / 2)
+    if not measured.accuracy >= limit:
+        raise RunError(
+            f"{what} is no better than guessing: {measured.accuracy:.1%} of {images} validation images right, "
+            f"of {classes} classes (loss {measured.loss:.3g}).",
+            remedy=remedy,
+        )
+
+
 class _Sum:
     """Adds up batches of class scores."""
 
@@ -61,6 +79,8 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
         exact: In fp32, as exported models run, for figures that are reported.
     """
     total = _Sum()
+    if exact:
+        torch.backends.cudnn.allow_tf32 = False
     for pixels, labels in images.batches(BATCH):
         with nullcontext() if exact else device.autocast():
             total.add(network(pixels), labels)

@@ -9,7 +9,8 @@ import numpy as np
 
 from emopms.engine.context import Context, example_of, fresh_network
 from emopms.engine.weights import load_weights
-from emopms.network.division import UnknownSplitPointError
+from emopms.errors import DataError
+from emopms.network.division import SplitPointError
 from emopms.network.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
                 f"{given} values for images of {source.shape[0]} channels",
                 "Give one a channel, or one.",
             )
+    if len(source.classes) < 2:
+        raise DataError(
+            f"The data have one class only, {source.classes[0]!r}: there is nothing to tell apart.",
+            remedy="Name a folder or file with images of at least two classes.",
+        )
     network = fresh_network(spec, source)
     example = example_of(source)
     fingerprint = source.fingerprint
@@ -49,7 +55,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     points = spec.split.find(network, example)
     try:
         subnetworks = subnetworks_of(network, points, example)
-    except UnknownSplitPointError as error:
+    except SplitPointError as error:
         raise spec.problem(("split", "points", error.index), error.message, error.remedy) from error
     _check_targets(spec, subnetworks)
     device = device.fitted(network, example)

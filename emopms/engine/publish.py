@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import platform
+import shutil
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emopms.engine.store import copy_folder
+from emopms.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,18 @@ def publish(
     Returns:
         The content of ``result.json``.
     """
-    for target in context.spec.targets:
-        copy_folder(done["export"].artefact.folder / "models" / target.slug, folder / "models" / target.slug)
+    try:
+        return _publish(context, done, folder, fingerprint, command)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written: {error}", remedy="Choose another --run-dir, or free space, and run again."
+        ) from error
+
+
+def _publish(
+    context: Context, done: Mapping[str, Done], folder: Path, fingerprint: str, command: Sequence[str]
+) -> dict[str, Any]:
+    _replace_folder(done["export"].artefact.folder / "models", folder / "models")
     _write(folder / "front.csv", _front(done["join"].artefact))
     _write(folder / "spec.resolved.yaml", context.spec.to_yaml())
     _write(folder / "manifest.json", _json(_manifest(context, fingerprint, command)))
@@ -104,6 +115,16 @@ def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dic
         "platform": platform.platform(),
         "versions": {package: version(package) for package in packages},
     }
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """Replace ``target``, whole, by a copy of ``source``."""
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(source, unfinished)
+    if target.is_dir():
+        shutil.rmtree(target)
+    unfinished.replace(target)
 
 
 def _json(value: Any) -> str:

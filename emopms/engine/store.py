@@ -5,6 +5,7 @@ Values travel as safetensors, npz and json; nothing is ever pickled or unpickled
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
+from loguru import logger
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+
+_SCRATCH = "scratch"
+_UNFINISHED = ".unfinished"
 
 
 class Artefact:
@@ -74,14 +80,16 @@ class Workspace(Artefact):
     def has(self, file: str) -> bool:
         return (self.folder / file).exists()
 
-    def discard(self, file: str) -> None:
-        (self.folder / file).unlink(missing_ok=True)
+    @property
+    def scratch(self) -> Workspace:
+        """Room for what only an unfinished stage needs, such as checkpoints; gone once the stage is complete."""
+        return Workspace(self.folder / _SCRATCH)
 
     @contextmanager
     def _writing(self, file: str) -> Iterator[Path]:
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished = path.with_name(path.name + _UNFINISHED)
         try:
             yield unfinished
             unfinished.replace(path)
@@ -105,10 +113,10 @@ class Store:
         Raises:
             StoreError: Another process holds it, or the folder cannot be written.
         """
+        lock = filelock.FileLock(self._root / "lock", blocking=False)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self._root / "lock", blocking=False):
-                yield
+            lock.acquire()
         except filelock.Timeout:
             raise StoreError(
                 f"Another emopms process is running in {self._root.parent}.",
@@ -116,11 +124,25 @@ class Store:
             ) from None
         except OSError as error:
             raise StoreError(f"{self._root} cannot be used: {error}", remedy="Choose another --run-dir.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def find(self, stage: str, key: str) -> Artefact | None:
-        """What a stage left under this key, if it is complete."""
-        folder = self._folder(stage, key)
-        return Artefact(folder) if (folder / "meta.json").exists() else None
+        """What a stage left under this key, if it is complete and unchanged since."""
+        found = Artefact(self._folder(stage, key))
+        if not (found.folder / "meta.json").exists():
+            return None
+        try:
+            recorded = found.json("meta")["files"]
+        except (StoreError, KeyError, TypeError):
+            recorded = None
+        if recorded != _checksums(found.folder):
+            logger.warning("{} is damaged and will be made again", found.folder)
+            shutil.rmtree(found.folder)
+            return None
+        return found
 
     def begin(self, stage: str, key: str) -> Workspace:
         """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""
@@ -130,14 +152,20 @@ class Store:
 
     def complete(self, workspace: Workspace, meta: Mapping[str, Any]) -> Artefact:
         """Declare a stage complete."""
-        workspace.save_json("meta", dict(meta))
+        workspace.save_json("meta", {**meta, "files": _checksums(workspace.folder)})
+        shutil.rmtree(workspace.scratch.folder, ignore_errors=True)
         return Artefact(workspace.folder)
 
     def _folder(self, stage: str, key: str) -> Path:
         return self._root / stage.replace("/", "-") / key[:16]
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """Replace ``target`` by a copy of ``source``."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target)
+def _checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file that belongs to a stage's result, by relative path."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in names.items()
+        if name != "meta.json" and not name.startswith(f"{_SCRATCH}/") and not name.endswith(_UNFINISHED)
+    }

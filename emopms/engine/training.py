@@ -47,7 +47,8 @@ def train(
     """Minimise ``loss(images, labels, rng)`` over the training images.
 
     The learning rate warms up linearly and falls along a cosine to zero. After each epoch a checkpoint in
-    ``out`` holds model and optimiser, from which an interrupted training continues as if nothing had happened.
+    the scratch room of ``out`` holds model and optimiser, from which an interrupted training continues as if nothing
+    had happened.
 
     Args:
         model: What a checkpoint saves; the loss closes over it.
@@ -65,7 +66,7 @@ def train(
     data, peaks = context.splits.train, [group["lr"] for group in optimizer.param_groups]
     steps_per_epoch = max(1, len(data) // min(schedule.batch_size, len(data)))
     total = schedule.epochs * steps_per_epoch
-    first = _resume(model, optimizer, out)
+    first = _resume(model, optimizer, out.scratch)
     with context.progress.track(stage, schedule.epochs, "epochs") as tracker:
         if first:
             tracker.advance("resumed", steps=first)
@@ -88,7 +89,7 @@ def train(
                     f"Training diverged in {stage}, epoch {epoch + 1}: the loss is {mean}.",
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
-            _save(model, optimizer, epoch + 1, out)
+            _save(model, optimizer, epoch + 1, out.scratch)
             tracker.advance(f"loss {mean:.3f} {assess()}".rstrip())
 
 
@@ -101,11 +102,6 @@ def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True)
-
-
-def forget_checkpoint(out: Workspace) -> None:
-    """Drop what only an unfinished stage needs."""
-    out.discard(f"{_CHECKPOINT}.safetensors")
 
 
 def _factor(step: int, total: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -33,4 +34,9 @@ def load_weights(network: nn.Module, path: Path) -> None:
     # A counter that only momentum-less batch norm reads; many published files leave it out.
     state |= {n: t for n, t in own.items() if n.endswith("num_batches_tracked") and n not in state}
     require_same_tensors(network, state, origin=str(path), shrunk=False)
+    if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise WeightsError(
+            f"{path} holds values that are not finite, first in {broken[0]!r}.",
+            remedy="Use weights of a training that did not diverge.",
+        )
     network.load_state_dict(state)

@@ -41,7 +41,8 @@ class Device:
                 remedy="Use --device auto or cpu, or install a CUDA build of torch.",
             )
         if name == "cuda" or (name == "auto" and available):
-            return cls("cuda", bf16=torch.cuda.is_bf16_supported())
+            torch.backends.cudnn.deterministic = True  # same seed, same machine, same result
+            return cls("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
         return cls("cpu", bf16=_cpu_has_bf16())
 
     def autocast(self) -> AbstractContextManager[Any]:

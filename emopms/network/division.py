@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class UnknownSplitPointError(NetworkError):
-    """A split point names no module that runs in the forward pass, or none that it could cut after."""
+class SplitPointError(NetworkError):
+    """A split point names no module in the forward pass, or the network cannot be cut there."""
 
     def __init__(self, index: int, message: str, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
@@ -40,7 +40,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
         ``network`` under the same names.
 
     Raises:
-        UnknownSplitPointError: A point that does not exist or is out of order.
+        SplitPointError: A point that does not exist or is out of order.
         NetworkError: More than one tensor would cross a split.
     """
     traced = trace(network, example)
@@ -49,9 +49,10 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     parts = []
     source = nodes[0]  # the value that enters the part: the network's input, then what crosses each split
     start = 1
-    for end in [*ends, len(nodes) - 2]:
+    for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
-        parts.append(_part(network, source, inside, _crossing(nodes, start, end, source)))
+        _check_crossing(nodes, start, end, source, index)
+        parts.append(_part(network, source, inside, nodes[end]))
         source, start = nodes[end], end + 1
     return parts
 
@@ -65,13 +66,13 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
         if not inside:
             depths = range(1, point.count(".") + 2)
             known = {".".join(path.split(".")[:depth]) for path in paths if path for depth in depths}
-            raise UnknownSplitPointError(
+            raise SplitPointError(
                 index,
                 f"The network has no module {point!r} in its forward pass.",
                 remedy=did_you_mean(point, known),
             )
         if (ends and inside[-1] <= ends[-1]) or inside[-1] >= len(nodes) - 2:
-            raise UnknownSplitPointError(
+            raise SplitPointError(
                 index,
                 f"Split point {point!r} leaves nothing between it and its neighbour.",
                 remedy="List split points in the order of the forward pass, each before the network's last layer.",
@@ -80,13 +81,15 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
     return ends
 
 
-def _crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node) -> fx.Node:
-    """The one value that leaves nodes[start..end]; refuses a division that more than one would cross."""
+def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node, index: int) -> None:
+    """Refuse a division in which anything but ``source`` enters the index-th part, nodes[start..end], or anything but
+    one tensor leaves it."""
     position = {node: i for i, node in enumerate(nodes)}
     for node in nodes[start : end + 1]:
         for used in node.all_input_nodes:
             if position[used] < start and used is not source:
-                raise NetworkError(
+                raise SplitPointError(
+                    index - 1,
                     f"A second tensor crosses the split before {node.name!r}: the output of {used.name!r} "
                     f"(module {module_path(used) or 'the network itself'!r}) skips over it.",
                     remedy="Choose split points that no skip connection passes, such as the ends of stages.",
@@ -94,9 +97,8 @@ def _crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node) -> fx
     if shape_of(nodes[end]) is None:
         raise NetworkError(
             f"What leaves the network at {nodes[end].name!r} is not one tensor.",
-            remedy="Split after a module that returns one tensor.",
+            remedy="Split after a module that returns one tensor; the network itself must return one, too.",
         )
-    return nodes[end]
 
 
 def _part(network: nn.Module, source: fx.Node, inside: list[fx.Node], result: fx.Node) -> fx.GraphModule:

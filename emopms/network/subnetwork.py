@@ -15,7 +15,7 @@ from emopms.errors import NetworkError
 from emopms.network.batchnorm import use_batch_statistics
 from emopms.network.channels import Channels, channels_of
 from emopms.network.cost import CostModel
-from emopms.network.division import divide
+from emopms.network.division import SplitPointError, divide
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
@@ -111,9 +111,13 @@ def subnetworks_of(network: nn.Module, points: Sequence[str], example: Tensor) -
     for sub in subnetworks:
         if not sub.channels.genes:
             reasons = "\n".join(f"  {name}: {why}" for name, why in sub.channels.pinned.items())
-            raise NetworkError(
-                f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned.\n{reasons}",
-                remedy="Move or remove the split point at its end, so that it holds at least one whole block.",
+            message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned.\n{reasons}"
+            if not points:
+                raise NetworkError(message, remedy="Choose a backbone with channels that nothing pins.")
+            raise SplitPointError(
+                min(sub.index, len(points) - 1),
+                message,
+                remedy="Move or remove this split point, so that the sub-network holds at least one whole block.",
             )
         for name, parameter in sub.module.named_parameters():
             if owner.setdefault(id(parameter), sub.index) != sub.index:

@@ -46,7 +46,7 @@ class Training(Settings):
     """Passes over the training images."""
     lr: PositiveFloat = 0.05
     """Peak learning rate."""
-    batch_size: PositiveInt = 128
+    batch_size: Annotated[int, Field(ge=2)] = 128
     """Images a step."""
     weight_decay: NonNegativeFloat = 5e-4
     """L2 penalty on the weights."""
@@ -78,7 +78,7 @@ class Target(Settings):
     params: Annotated[float, Field(gt=0, le=1)] | None = None
     """Parameters left, at most this fraction of the dense network's."""
     accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Loss of validation accuracy before fine-tuning, at most this fraction (0.01 is one percentage point)."""
+    """Validation accuracy lost before fine-tuning, against the pretrained network; 0.01 is one percentage point."""
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:

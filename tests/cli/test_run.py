@@ -14,6 +14,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.cli.main import main
 from tests.engine.conftest import TINY
 
@@ -161,3 +162,36 @@ def test_quiet_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
     assert main(["run", str(spec), "--run-dir", str(tmp_path / "out"), "--quiet"]) == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_data_of_one_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels, labels = np.zeros((60, 8, 8), dtype=np.uint8), np.zeros(60, dtype=np.int64)
+    np.savez(tmp_path / "one.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
+    data = {"name": "arrays", "file": "one.npz", "calibration": 10, "validation": 10}
+    code, error = _fail(capsys, str(_write(tmp_path, data=data)), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "class" in error
+
+
+@pytest.mark.parametrize("point", ["stage1.0.conv1", "stem", "head"])
+def test_a_split_point_where_nothing_can_be_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str], point: str) -> None:
+    code, error = _fail(capsys, str(_write(tmp_path, split=[point])), "--run-dir", str(tmp_path / "run"))
+    assert code == 2
+    assert "split[0]" in error
+
+
+def test_weights_that_are_not_finite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = SmallResNet(widths=(8, 8, 16)).build(input_shape=(1, 8, 8), classes=10)
+    save_file({name: tensor * float("nan") for name, tensor in network.state_dict().items()}, tmp_path / "nan.st")
+    spec = _write(tmp_path, backbone=TINY["backbone"] | {"weights": "nan.st"})
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"))
+    assert code == 3
+    assert "not finite" in error
+
+
+def test_something_in_the_way_of_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run" / "result.json").mkdir(parents=True)
+    spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
+    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--quiet")
+    assert code == 3
+    assert "cannot be written" in error

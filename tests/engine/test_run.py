@@ -165,3 +165,21 @@ def test_models_that_were_deleted_come_back(finished: emopms.Result, tmp_path: P
     again = emopms.run(tiny(), run_dir=folder, device="cpu")
     assert all(stages(again).values())
     assert (folder / "models" / "macs-0.6" / "model.pt2").exists()
+
+
+def test_models_of_dropped_targets_go(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    emopms.run(tiny(targets=[{"macs": 0.9}], finetune={"epochs": 0}), run_dir=folder, device="cpu")
+    assert [path.name for path in (folder / "models").iterdir()] == ["macs-0.9"]
+
+
+def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    (path,) = (folder / "store" / "export").rglob("model.safetensors")
+    path.write_bytes(path.read_bytes()[:50])
+    again = emopms.run(tiny(), run_dir=folder, device="cpu")
+    assert [name for name, cached in stages(again).items() if not cached] == ["export"]
+    for name, tensor in weights(folder).items():
+        assert torch.equal(tensor, weights(finished.folder)[name])

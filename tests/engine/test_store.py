@@ -58,6 +58,35 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, damage: str) -> None
     assert str(out.folder) in caught.value.remedy
 
 
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "deleted", "added", "no record"])
+def test_a_complete_artefact_that_changed_since_is_made_again(tmp_path: Path, damage: str) -> None:
+    store = Store(tmp_path)
+    out = store.begin("stage", "key")
+    out.save_json("score", {"loss": 1.0})
+    store.complete(out, {"seconds": 1.0})
+    assert store.find("stage", "key") is not None
+    path = out.folder / "score.json"
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[3] ^= 1
+        path.write_bytes(content)
+    elif damage == "truncated":
+        path.write_bytes(content[:5])
+    elif damage == "deleted":
+        path.unlink()
+    elif damage == "added":
+        (out.folder / "foreign").touch()
+    else:
+        (out.folder / "meta.json").write_text("{}")
+    assert store.find("stage", "key") is None
+    assert not store.begin("stage", "key").has("score.json"), "nothing of it is left to be continued"
+
+
+def test_what_happens_under_the_lock_is_not_blamed_on_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="mine"), Store(tmp_path / "store").lock():
+        raise OSError("mine")
+
+
 def test_a_second_holder_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     with store.lock(), pytest.raises(StoreError, match="Another emopms process"), Store(tmp_path / "store").lock():

@@ -14,7 +14,7 @@ from emopms.api import Folder
 from emopms.engine.context import Context, fresh_network
 from emopms.engine.progress import Silent
 from emopms.engine.store import Store
-from emopms.engine.training import Schedule, forget_checkpoint, sgd, train
+from emopms.engine.training import Schedule, sgd, train
 from emopms.errors import RunError
 from emopms.network.device import Device
 from tests.engine.conftest import tiny
@@ -94,12 +94,13 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_the_checkpoint_goes_when_it_is_no_longer_needed(tmp_path: Path) -> None:
-    out = Store(tmp_path).begin("stage", "k")
+def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    out = store.begin("stage", "k")
     _train(out, Silent(), lambda network: sgd(network, tiny().pretrain))
-    assert out.has("checkpoint.safetensors")
-    forget_checkpoint(out)
-    assert list(out.folder.iterdir()) == []
+    assert out.scratch.has("checkpoint.safetensors")
+    store.complete(out, {})
+    assert [path.name for path in out.folder.iterdir()] == ["meta.json"]
 
 
 def test_divergence_names_stage_and_remedy(tmp_path: Path) -> None:

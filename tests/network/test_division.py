@@ -9,7 +9,7 @@ from hypothesis import given
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.division import UnknownSplitPointError, divide
+from emopms.network.division import SplitPointError, divide
 
 from .networks import IMAGES, Case, Net, cases, examples, randomise
 
@@ -89,7 +89,7 @@ def test_a_module_that_runs_twice_is_left_behind_once_it_ran_last() -> None:
     ],
 )
 def test_an_unknown_split_point_is_named_with_the_nearest_one(points: list[str], index: int, hint: str) -> None:
-    with pytest.raises(UnknownSplitPointError, match="no module") as caught:
+    with pytest.raises(SplitPointError, match="no module") as caught:
         divide(staged(), points, IMAGES)
     assert caught.value.index == index
     assert repr(points[index]) in caught.value.message
@@ -97,7 +97,7 @@ def test_an_unknown_split_point_is_named_with_the_nearest_one(points: list[str],
 
 
 def test_a_module_that_does_not_run_is_refused_and_not_suggested() -> None:
-    with pytest.raises(UnknownSplitPointError, match="'unused'") as caught:
+    with pytest.raises(SplitPointError, match="'unused'") as caught:
         divide(staged(), ["unused"], IMAGES)
     assert "unused" not in caught.value.remedy
 
@@ -107,7 +107,7 @@ def test_a_module_that_does_not_run_is_refused_and_not_suggested() -> None:
     [(["stage2", "stage1"], 1), (["stage1", "stage1"], 1), (["stage1", "stage1.2"], 1), (["stem", "head"], 1)],
 )
 def test_split_points_in_the_wrong_order_or_at_the_end_are_refused(points: list[str], index: int) -> None:
-    with pytest.raises(UnknownSplitPointError, match="leaves nothing between") as caught:
+    with pytest.raises(SplitPointError, match="leaves nothing between") as caught:
         divide(staged(), points, IMAGES)
     assert caught.value.index == index
     assert repr(points[index]) in caught.value.message

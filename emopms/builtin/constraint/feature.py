@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat
 
-from emopms.api import ChainStep, Constraint
+from emopms.api import ChainStep, ConstraintTraining
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Feature(Constraint):
+class Feature(ConstraintTraining):
     """Train each sub-network to cope with pruned neighbours and to keep handing on what the next one expects.
 
     With f_0 = x and f_i = N_i(f_{i−1}) from the dense network, the i-th sub-network minimises

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
 from emopms.api import Data
 from emopms.errors import DataError
@@ -18,9 +18,9 @@ class Digits(Data):
     """The 1,797 handwritten digits of 8x8 grey pixels inside scikit-learn; a fixed fifth of each are for testing."""
 
     name: Literal["digits"] = "digits"
-    calibration: PositiveInt = 256
+    calibration: Annotated[int, Field(ge=2)] = 256
     """Images on which candidates are judged during the search."""
-    validation: PositiveInt = 256
+    validation: Annotated[int, Field(ge=2)] = 256
     """Images on which joint schemes are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""

@@ -16,7 +16,7 @@ class At(Split):
     """Cut after the modules at the given paths. `split: [layer1, layer2]` is short for it."""
 
     name: Literal["at"] = "at"
-    points: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    points: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
     """Module paths in the order of the forward pass; none at all searches the whole network at once."""
 
     def find(self, network: nn.Module, example: Tensor) -> list[str]:

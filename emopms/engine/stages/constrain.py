@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from loguru import logger
 
-from emopms.api import ChainStep
+from emopms.api import ChainStep, ConstraintTraining
 from emopms.engine.judges import make_judges
-from emopms.engine.measure import score
+from emopms.engine.measure import BATCH, require_knowledge, score
 from emopms.engine.seeds import numpy_rng
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, forget_checkpoint, train
+from emopms.engine.training import Schedule, train
 from emopms.network.batchnorm import recalibrate
 from emopms.network.importance import magnitude
 
@@ -39,11 +39,11 @@ class Constrain(Stage):
     """Gives ``network``, the state of the recomposed dense network, and its ``score`` on validation images."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        constraint, state = context.spec.constraint, inputs["pretrain"].tensors("network")
-        network = context.network(state)
-        if constraint.epochs:
-            self._train(context, network, inputs, out)
-            recalibrate(network, (images for images, _ in context.splits.train.batches(512)))
+        constraint = context.spec.constraint
+        network = context.network(inputs["pretrain"].tensors("network"))
+        if isinstance(constraint, ConstraintTraining):
+            self._train(constraint, context, network, inputs, out)
+            recalibrate(network, (images for images, _ in context.splits.train.batches(BATCH)))
         measured = score(network, context.splits.validation, context.device)
         lost = inputs["pretrain"].json("score")["accuracy"] - measured.accuracy
         logger.log(
@@ -52,14 +52,24 @@ class Constrain(Stage):
             measured.accuracy,
             100 * lost,
         )
+        require_knowledge(
+            measured,
+            classes=context.classes,
+            images=len(context.splits.validation),
+            what="The recomposed dense network, after constraint training,",
+            remedy="Lower `lr` of the constraint, train it longer, or use `constraint: none`.",
+        )
         out.save_tensors("network", network.state_dict())
         out.save_json("score", asdict(measured))
-        forget_checkpoint(out)
 
     def _train(
-        self, context: Context, network: torch.nn.Module, inputs: Mapping[str, Artefact], out: Workspace
+        self,
+        constraint: ConstraintTraining,
+        context: Context,
+        network: torch.nn.Module,
+        inputs: Mapping[str, Artefact],
+        out: Workspace,
     ) -> None:
-        constraint = context.spec.constraint
         subnetworks = context.divide(network)
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
         teachers = context.divide(teacher)

@@ -40,7 +40,7 @@ class Evolve(Stage):
         judges = make_judges(context, subnetworks, state=inputs["selectors"].tensors("judges"))
         sub = subnetworks[self.index]
         task = make_task(context, subnetworks, self.index, judges[self.index])
-        log = _Log(out)
+        log = _Log(out.scratch)
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)
         with context.progress.track(self.name, spec.algorithm.generations, "generations") as tracker:
@@ -61,7 +61,6 @@ class Evolve(Stage):
             objectives=np.concatenate([last.objectives[others], dense_values]),
         )
         out.save_json("search", {"evaluations": last.evaluations, "generations": last.number})
-        log.clear()
 
     def _show(self, context: Context, tracker: Tracker, dense: NDArray[np.float64], generation: Generation) -> bool:
         quality = next(i for i, o in enumerate(context.spec.objectives) if not isinstance(o, Cost))
@@ -108,10 +107,6 @@ class _Log:
             batch = self._out.arrays(self._name(self._count))
             memory.remember(batch["genomes"], batch["objectives"])
             self._count += 1
-
-    def clear(self) -> None:
-        for index in range(self._count):
-            self._out.discard(f"{self._name(index)}.npz")
 
     @staticmethod
     def _name(index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,8 @@ class Export(Stage):
     def _write(
         self, context: Context, network: nn.Module, facts: dict[str, Any], dense: dict[str, Any], folder: Path
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # an interrupted attempt
+        folder.mkdir(parents=True)
         network = in_layout(network.cpu(), torch.contiguous_format).eval()
         architecture = describe(context, network, facts)
         example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))

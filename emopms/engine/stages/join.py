@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import kendalltau
 
-from emopms.api import SubFront
+from emopms.api import JointSchemes, SubFront
 from emopms.engine.measure import BATCH, guessing_loss, score_schemes
 from emopms.engine.stage import Stage
 from emopms.network.subnetwork import Evaluator
@@ -16,6 +16,8 @@ from emopms.pareto import hypervolume, nondominated, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
@@ -36,7 +38,7 @@ class Join(Stage):
         fronts = [inputs["rank"].arrays(f"front-{sub.index + 1}") for sub in subnetworks]
         schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
         dense = np.array([[len(front["genomes"]) - 1 for front in fronts]])
-        chosen = schemes.choices[spread(schemes.costs[:, 0], context.spec.schemes)]
+        chosen = schemes.choices[_best(schemes, context.spec.schemes)]
         choices = np.concatenate([chosen[~(chosen == dense).all(axis=1)], dense])
 
         images = context.splits.validation
@@ -59,7 +61,7 @@ class Join(Stage):
         on_front[nondominated(np.column_stack([loss, costs]))] = True
         reference = (guessing_loss(context.classes), 1.0)
         volume = hypervolume(np.column_stack([loss, costs[:, 0] / costs[-1, 0]]), reference)
-        tau = float(kendalltau(predicted, loss).statistic) if len(choices) > 1 else 1.0
+        tau = float(np.nan_to_num(kendalltau(predicted, loss).statistic))  # all equal: no order to predict
         out.save_arrays(
             "schemes",
             choices=choices,
@@ -80,3 +82,13 @@ class Join(Stage):
                 "hypervolume_reference": list(reference),
             },
         )
+
+
+def _best(schemes: JointSchemes, count: int) -> NDArray[np.intp]:
+    """Indices of at most ``count`` schemes: for each cost in turn the best by prediction, spread over its range."""
+    costs = schemes.costs.shape[1]
+    chosen: set[int] = set()
+    for index in range(costs):
+        front = nondominated(np.column_stack([schemes.impairment, schemes.costs[:, index]]))
+        chosen |= set(front[spread(schemes.costs[front, index], -(-count // costs))].tolist())
+    return np.array(sorted(chosen), dtype=np.intp)

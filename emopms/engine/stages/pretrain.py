@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.context import fresh_network
-from emopms.engine.measure import score
+from emopms.engine.measure import require_knowledge, score
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, forget_checkpoint, sgd, train
+from emopms.engine.training import Schedule, sgd, train
 from emopms.engine.weights import load_weights
-from emopms.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +55,12 @@ class Pretrain(Stage):
         )
         measured = score(network.eval(), splits.validation, context.device)
         logger.info("dense network: validation accuracy {:.2%}, loss {:.4f}", measured.accuracy, measured.loss)
-        chance, images = 1 / context.classes, len(splits.validation)
-        if measured.accuracy < chance + 3 * (chance * (1 - chance) / images) ** 0.5:
-            raise RunError(
-                f"The dense network is no better than guessing: {measured.accuracy:.1%} of {images} "
-                f"validation images right, of {context.classes} classes.",
-                remedy="Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`.",
-            )
+        require_knowledge(
+            measured,
+            classes=context.classes,
+            images=len(splits.validation),
+            what="The dense network",
+            remedy="Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`.",
+        )
         out.save_tensors("network", network.state_dict())
         out.save_json("score", asdict(measured))
-        forget_checkpoint(out)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from emopms.api import TrainedSelector
 from emopms.engine.judges import make_judges
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, forget_checkpoint, train
+from emopms.engine.training import Schedule, train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
 
-_BATCH = 256
-
 
 @dataclass(frozen=True, kw_only=True)
 class Selectors(Stage):
@@ -28,30 +27,27 @@ class Selectors(Stage):
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network")))
-        judges = make_judges(context, subnetworks)
-        parameters = list(judges.parameters())
-        if parameters:
+        judges = make_judges(context, subnetworks, differentiable=True)
+        selector = context.spec.selector
+        if isinstance(selector, TrainedSelector) and len(subnetworks) > 1:
 
             def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
                 judges.train()
                 total = torch.zeros((), device=labels.device)
                 features = images
-                for sub, judge in zip(subnetworks, judges, strict=True):
+                for sub, judge in zip(subnetworks[:-1], judges, strict=False):  # the last one is not ours to train
                     with torch.no_grad():
                         features = sub.forward(features)
-                    if any(True for _ in judge.parameters()):
-                        total = total + judge(features, features, labels)
+                    total = total + judge(features, features, labels)
                 return total
 
-            selector = context.spec.selector
             train(
                 judges,
-                torch.optim.Adam(parameters, lr=selector.lr),
+                torch.optim.Adam(judges.parameters(), lr=selector.lr),
                 loss,
-                schedule=Schedule(selector.epochs, _BATCH),
+                schedule=Schedule(selector.epochs, selector.batch_size),
                 context=context,
                 stage=self.name,
                 out=out,
             )
         out.save_tensors("judges", judges.state_dict())
-        forget_checkpoint(out)

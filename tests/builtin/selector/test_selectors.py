@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from emopms.api import Selector, Site
+from emopms.api import Selector, Site, TrainedSelector
 from emopms.builtin.selector.feature_mse import FeatureMse
 from emopms.builtin.selector.linear_probe import LinearProbe
 from emopms.builtin.selector.tail import Tail
@@ -33,7 +33,7 @@ def site(shape: tuple[int, ...]) -> Site:
 ALL = [FeatureMse(), LinearProbe(), Tail()]
 
 
-@pytest.mark.parametrize("selector", [*ALL, LinearProbe(epochs=0, lr=0.5), Tail(epochs=2)])
+@pytest.mark.parametrize("selector", [*ALL, LinearProbe(epochs=7, lr=0.5)])
 def test_json_round_trip(selector: Selector) -> None:
     assert type(selector).model_validate(selector.model_dump(mode="json")) == selector
 
@@ -122,7 +122,7 @@ def test_distance_in_half_precision_does_not_overflow() -> None:
 def test_judges_that_do_not_learn_hold_nothing(selector: Selector) -> None:
     tail = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
     judge = selector.judge(Site(shape=(4, 3, 3), classes=3, tail=tail))
-    assert selector.epochs == 0
+    assert not isinstance(selector, TrainedSelector)
     assert not list(judge.parameters())
     assert not judge.state_dict()
 

@@ -110,7 +110,7 @@ def _splits(train: int, calibration: int, validation: int, seed: int) -> Splits:
 
 
 @settings(deadline=None, derandomize=True)
-@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50), st.integers(0, 2**40))
+@given(st.integers(2, 50), st.integers(2, 50), st.integers(2, 50), st.integers(0, 2**40))
 def test_the_four_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
     splits = _splits(rest + calibration + validation, calibration, validation, seed)
     parts = [splits.train, splits.calibration, splits.validation, splits.test]
@@ -124,7 +124,7 @@ def test_batches_mix_what_is_stored_class_by_class() -> None:
     splits = _splits(400, 100, 100, 0)
     for part in (splits.train, splits.calibration, splits.validation):
         for images, _ in part.batches(50):
-            assert 0.15 < float((images < 300).float().mean()) < 0.85
+            assert 0.2 < float((images < 200).float().mean()) < 0.8
 
 
 def test_parts_that_leave_nothing_to_train_on_are_refused() -> None:

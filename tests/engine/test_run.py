@@ -151,10 +151,11 @@ def test_other_components_take_the_same_road(changes: dict[str, object], tmp_pat
 def test_an_accuracy_target_takes_the_fewest_macs_within_it(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
-    result = emopms.run(tiny(targets=[{"accuracy_drop": 0.05}]), run_dir=folder, device="cpu")
+    result = emopms.run(tiny(targets=[{"accuracy_drop": 0.2}]), run_dir=folder, device="cpu")
     with (folder / "front.csv").open() as file:
         rows = list(csv.DictReader(file))
-    within = [row for row in rows if float(row["accuracy"]) >= float(rows[-1]["accuracy"]) - 0.05]
+    (score,) = (folder / "store" / "pretrain").rglob("score.json")
+    within = [row for row in rows if float(row["accuracy"]) >= json.loads(score.read_text())["accuracy"] - 0.2]
     assert result.summary["models"][0]["macs"] <= min(int(row["macs"]) for row in within)
 
 

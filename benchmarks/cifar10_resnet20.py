@@ -111,7 +111,7 @@ def report(figures: dict[str, Any]) -> str:
     reference = divided["search"]["hypervolume_reference"]
     return f"""# Results
 
-Made by `make bench-cifar10` ({figures["command"]}); the figures are in
+Made by `make bench-cifar10` (`{figures["command"]}`); the figures are in
 [benchmarks/cifar10_resnet20.json](../benchmarks/cifar10_resnet20.json). Machine: {where["cpu"]},
 {where["threads"]} threads, device {where["device"]}, torch {where["torch"]}. One seed ({spec["seed"]}).
 
@@ -124,14 +124,16 @@ fine-tuned for {spec["finetune"]["epochs"]}. Accuracies are on the 10,000 test i
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Before fine-tuning means: cut out of the constraint-trained network, batch norm recalibrated. Seconds a stage: {stages}.
+Before fine-tuning means: cut out of the constraint-trained network, batch norm recalibrated. Seconds a stage, on a
+machine that did other work meanwhile: {stages}.
 
 ## Divided against whole-network search at equal seconds
 
 Hypervolume of the re-measured joint front on the {spec["data"]["validation"]:,} validation images, which the searches
 did not see (reference: loss {reference[0]:.3f}, all MACs). Seconds are those of search, ranking and joining. The
 whole-network search is the same spec with `split: []` and {whole["generations"]} generations of
-{spec["algorithm"]["pop_size"]}.
+{spec["algorithm"]["pop_size"]}, as many as were estimated, from the pace of a generation, to fit into the same
+seconds; what they took is given.
 
 | search | evaluations | seconds | hypervolume | Kendall's tau |
 |---|---|---|---|---|

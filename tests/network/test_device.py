@@ -32,8 +32,10 @@ def test_the_processor_uses_bf16_where_it_has_it(name: str, bf16: bool, monkeypa
 @pytest.mark.parametrize(("name", "type_"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_cuda_is_taken_where_it_is(name: str, type_: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: not including_emulation)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     assert Device.choose(name).type == type_
+    assert torch.backends.cudnn.deterministic == (type_ == "cuda"), "same seed, same machine, same result"
 
 
 def test_the_processor_says_whether_it_has_bf16() -> None:

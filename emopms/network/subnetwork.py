@@ -13,9 +13,9 @@ from torch.func import functional_call
 
 from emopms.errors import NetworkError
 from emopms.network.batchnorm import use_batch_statistics
-from emopms.network.channels import Channels, channels_of
 from emopms.network.cost import CostModel
 from emopms.network.division import SplitPointError, divide
+from emopms.network.labels import channels_of
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor, fx
+
+    from emopms.network.channels import Channels
 
 
 class SubNetwork:

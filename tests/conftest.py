@@ -1,0 +1,10 @@
+"""Property-based tests are the same everywhere, and are never failed by a slow machine."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "emopms", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("emopms")

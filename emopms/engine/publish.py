@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emopms.errors import StoreError
+from emopms.engine.store import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,19 +31,12 @@ def publish(
 
     Returns:
         The content of ``result.json``.
+
+    Raises:
+        StoreError: One of them cannot be written.
     """
-    try:
-        return _publish(context, done, folder, fingerprint, command)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written: {error}", remedy="Choose another --run-dir, or free space, and run again."
-        ) from error
-
-
-def _publish(
-    context: Context, done: Mapping[str, Done], folder: Path, fingerprint: str, command: Sequence[str]
-) -> dict[str, Any]:
-    _replace_folder(done["export"].artefact.folder / "models", folder / "models")
+    with writing(folder / "models") as models:
+        shutil.copytree(done["export"].artefact.folder / "models", models)
     _write(folder / "front.csv", _front(done["join"].artefact))
     _write(folder / "spec.resolved.yaml", context.spec.to_yaml())
     _write(folder / "manifest.json", _json(_manifest(context, fingerprint, command)))
@@ -117,21 +110,10 @@ def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dic
     }
 
 
-def _replace_folder(source: Path, target: Path) -> None:
-    """Replace ``target``, whole, by a copy of ``source``."""
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(source, unfinished)
-    if target.is_dir():
-        shutil.rmtree(target)
-    unfinished.replace(target)
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8", newline="")
-    unfinished.replace(path)
+    with writing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")

@@ -66,15 +66,15 @@ class Workspace(Artefact):
     """The folder of a stage that is not complete yet. Every file appears whole or not at all."""
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        with self._writing(f"{name}.safetensors") as path:
+        with writing(self.folder / f"{name}.safetensors") as path:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, path)
 
     def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
-        with self._writing(f"{name}.npz") as path, path.open("wb") as file:
+        with writing(self.folder / f"{name}.npz") as path, path.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def save_json(self, name: str, value: Any) -> None:
-        with self._writing(f"{name}.json") as path:
+        with writing(self.folder / f"{name}.json") as path:
             path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     def has(self, file: str) -> bool:
@@ -84,20 +84,6 @@ class Workspace(Artefact):
     def scratch(self) -> Workspace:
         """Room for what only an unfinished stage needs, such as checkpoints; gone once the stage is complete."""
         return Workspace(self.folder / _SCRATCH)
-
-    @contextmanager
-    def _writing(self, file: str) -> Iterator[Path]:
-        path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + _UNFINISHED)
-        try:
-            yield unfinished
-            unfinished.replace(path)
-        except OSError as error:
-            raise StoreError(
-                f"{path} cannot be written: {error}",
-                remedy="Free space, or choose another --run-dir, and run again.",
-            ) from error
 
 
 class Store:
@@ -158,6 +144,28 @@ class Store:
 
     def _folder(self, stage: str, key: str) -> Path:
         return self._root / stage.replace("/", "-") / key[:16]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A place to write a file or folder to; afterwards it takes the place of ``path``, whole.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
+        yield unfinished
+        if path.is_dir() and unfinished.is_dir():
+            shutil.rmtree(path)
+        unfinished.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error}", remedy="Free space, or choose another --run-dir, and run again."
+        ) from error
 
 
 def _checksums(folder: Path) -> dict[str, str]:

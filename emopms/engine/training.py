@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -25,12 +24,14 @@ _WARM_UP = 0.05
 """Share of all steps over which the learning rate rises."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and in which steps to train."""
+class Schedule(Protocol):
+    """How long and in which steps to train: what all training settings have."""
 
-    epochs: int
-    batch_size: int
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
 
 
 def train(

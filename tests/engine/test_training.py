@@ -14,9 +14,10 @@ from emopms.api import Folder
 from emopms.engine.context import Context, fresh_network
 from emopms.engine.progress import Silent
 from emopms.engine.store import Store
-from emopms.engine.training import Schedule, sgd, train
+from emopms.engine.training import sgd, train
 from emopms.errors import RunError
 from emopms.network.device import Device
+from emopms.spec import Training
 from tests.engine.conftest import tiny
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _train(
         kept = torch.rand(len(labels), generator=rng) < 0.8  # draws, so that the stream matters
         return F.cross_entropy(network(images)[kept], labels[kept])
 
-    schedule = Schedule(epochs=4, batch_size=64)
+    schedule = Training(epochs=4, batch_size=64)
     train(network, optimizer(network), loss, schedule=schedule, context=context, stage="test", out=out)
     return network
 
@@ -115,7 +116,7 @@ def test_divergence_names_stage_and_remedy(tmp_path: Path) -> None:
             network,
             torch.optim.SGD(network.parameters(), lr=0.1),
             loss,
-            schedule=Schedule(1, 64),
+            schedule=Training(epochs=1, batch_size=64),
             context=context,
             stage="a/stage",
             out=Store(tmp_path).begin("stage", "k"),

@@ -59,6 +59,16 @@ def unprunable(value: Value) -> Value:
     return ((None, sum(size for _, size in value)),)
 
 
+def conv_norm_linear() -> Net:
+    """Four free channels that a flattening layer reads four times each."""
+    return Net(
+        lambda net, x: net.scores(net.norm(net.conv(x)).relu().flatten(1)),
+        conv=nn.Conv2d(2, 4, 5),
+        norm=nn.BatchNorm2d(4),
+        scores=nn.Linear(4 * 4, 3),
+    )
+
+
 class Block(nn.Module):
     """A module that also says what it does with channels."""
 

@@ -3,24 +3,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 from hypothesis import given
-from torch import nn
 
 from emopms.network.importance import magnitude
 
-from .networks import Case, Net, cases, examples, whole
-
-
-def network() -> Net:
-    return Net(
-        lambda net, x: net.scores(net.norm(net.conv(x)).relu().flatten(1)),
-        conv=nn.Conv2d(2, 4, 5),
-        norm=nn.BatchNorm2d(4),
-        scores=nn.Linear(4 * 4, 3),
-    )
+from .networks import Case, cases, conv_norm_linear, examples, whole
 
 
 def test_magnitude_by_hand() -> None:
-    net = network()
+    net = conv_norm_linear()
     sub = whole(net)
     made = net.get_parameter("conv.weight").detach().abs().sum((1, 2, 3)).numpy()
     read = net.get_parameter("scores.weight").detach().abs().sum(0).numpy()
@@ -29,7 +19,7 @@ def test_magnitude_by_hand() -> None:
 
 
 def test_a_channel_of_zeros_matters_least() -> None:
-    net = network()
+    net = conv_norm_linear()
     sub = whole(net)
     with torch.no_grad():
         net.get_parameter("conv.weight")[2] = 0
@@ -40,7 +30,7 @@ def test_a_channel_of_zeros_matters_least() -> None:
 
 
 def test_a_network_of_zeros_has_no_division_by_zero() -> None:
-    net = network()
+    net = conv_norm_linear()
     sub = whole(net)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -49,7 +39,7 @@ def test_a_network_of_zeros_has_no_division_by_zero() -> None:
 
 
 def test_the_scale_of_a_layer_does_not_matter() -> None:
-    net = network()
+    net = conv_norm_linear()
     sub = whole(net)
     before = magnitude(sub)
     with torch.no_grad():

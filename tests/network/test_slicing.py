@@ -2,24 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from emopms.network.slicing import slice_tensors
 
-from .networks import Net, whole
-
-
-def network() -> Net:
-    return Net(
-        lambda net, x: net.scores(net.norm(net.conv(x)).relu().flatten(1)),
-        conv=nn.Conv2d(2, 4, 5),
-        norm=nn.BatchNorm2d(4),
-        scores=nn.Linear(4 * 4, 3),
-    )
+from .networks import conv_norm_linear, whole
 
 
 def test_each_tensor_keeps_the_rows_of_the_channels_kept() -> None:
-    net = network()
+    net = conv_norm_linear()
     channels = whole(net).channels
     state = net.state_dict()
     sliced = slice_tensors(state, channels, np.array([True, False, False, True]))
@@ -36,7 +26,7 @@ def test_each_tensor_keeps_the_rows_of_the_channels_kept() -> None:
 
 
 def test_what_loses_nothing_is_not_copied() -> None:
-    net = network()
+    net = conv_norm_linear()
     channels = whole(net).channels
     state = net.state_dict()
     dense = slice_tensors(state, channels, np.ones(4, dtype=bool))
@@ -47,7 +37,7 @@ def test_what_loses_nothing_is_not_copied() -> None:
 
 
 def test_the_tensors_given_are_left_alone_and_strangers_pass_through() -> None:
-    net = network()
+    net = conv_norm_linear()
     channels = whole(net).channels
     state = {"conv.weight": net.get_parameter("conv.weight").detach().clone(), "other": torch.ones(7)}
     before = state["conv.weight"].clone()
@@ -59,7 +49,7 @@ def test_the_tensors_given_are_left_alone_and_strangers_pass_through() -> None:
 
 
 def test_gradients_flow_into_the_rows_kept_alone() -> None:
-    net = network()
+    net = conv_norm_linear()
     channels = whole(net).channels
     weight = net.get_parameter("conv.weight")
     sliced = slice_tensors({"conv.weight": weight}, channels, np.array([True, False, True, False]))

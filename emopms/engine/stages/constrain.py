@@ -13,7 +13,7 @@ from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, require_knowledge, score
 from emopms.engine.seeds import numpy_rng
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, train
+from emopms.engine.training import train
 from emopms.network.batchnorm import recalibrate
 from emopms.network.importance import magnitude
 
@@ -97,7 +97,7 @@ class Constrain(Stage):
             network,
             torch.optim.SGD(network.parameters(), lr=constraint.lr, momentum=0.9, nesterov=True),
             loss,
-            schedule=Schedule(constraint.epochs, constraint.batch_size),
+            schedule=constraint,
             context=context,
             stage=self.name,
             out=out,

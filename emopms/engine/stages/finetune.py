@@ -13,7 +13,7 @@ from loguru import logger
 from emopms.engine.context import example_of
 from emopms.engine.measure import BATCH, score
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, sgd, train
+from emopms.engine.training import sgd, train
 from emopms.errors import RunError
 from emopms.network.batchnorm import recalibrate
 from emopms.network.cost import count
@@ -39,9 +39,9 @@ class Finetune(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         schemes = inputs["join"].arrays("schemes")
         dense_accuracy = inputs["pretrain"].json("score")["accuracy"]
-        for target in context.spec.targets:  # all of them: a miss found only later would cost the fine-tuning before it
-            choose(target, schemes, dense_accuracy)
-        scheme = choose(self.target, schemes, dense_accuracy)
+        # For all targets: a miss found only later would cost the fine-tuning before it.
+        chosen = {target.slug: choose(target, schemes, dense_accuracy) for target in context.spec.targets}
+        scheme = chosen[self.target.slug]
         network = self._cut(context, inputs, schemes, scheme)
         recalibrate(network, (images for images, _ in context.splits.train.batches(BATCH)))
         before = score(network, context.splits.validation, context.device)
@@ -106,7 +106,7 @@ class Finetune(Stage):
             network,
             sgd(network, settings),
             loss,
-            schedule=Schedule(settings.epochs, settings.batch_size),
+            schedule=settings,
             context=context,
             stage=self.name,
             out=out,

@@ -12,7 +12,7 @@ from loguru import logger
 from emopms.engine.context import fresh_network
 from emopms.engine.measure import require_knowledge, score
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, sgd, train
+from emopms.engine.training import sgd, train
 from emopms.engine.weights import load_weights
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Pretrain(Stage):
             network,
             sgd(network, spec.pretrain),
             loss,
-            schedule=Schedule(spec.pretrain.epochs, spec.pretrain.batch_size),
+            schedule=spec.pretrain,
             context=context,
             stage=self.name,
             out=out,

@@ -10,7 +10,7 @@ import torch
 from emopms.api import TrainedSelector
 from emopms.engine.judges import make_judges
 from emopms.engine.stage import Stage
-from emopms.engine.training import Schedule, train
+from emopms.engine.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Selectors(Stage):
                 judges,
                 torch.optim.Adam(judges.parameters(), lr=selector.lr),
                 loss,
-                schedule=Schedule(selector.epochs, selector.batch_size),
+                schedule=selector,
                 context=context,
                 stage=self.name,
                 out=out,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from emopms.errors import RunError
 from emopms.network.trace import in_eval
@@ -13,7 +14,7 @@ from emopms.network.trace import in_eval
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,22 @@ class Device:
         return pixels.to(self.type, memory_format=self.layout, non_blocking=True)
 
     def fitted(self, network: nn.Module, example: Tensor) -> Device:
-        """This device, with another layout for networks that cannot run in channels-last, such as those that flatten
-        feature maps by ``view``."""
-        try:
-            with in_eval(network), torch.no_grad():
+        """This device, with what suits a network.
+
+        Another layout for networks that cannot run in channels-last, such as those that flatten feature maps by
+        ``view``; fp32 on the CPU for those in which oneDNN's bf16 gradients cannot be trusted.
+        """
+        device = self
+        with in_eval(network), torch.no_grad():
+            try:
                 in_layout(network, torch.channels_last)(example.to(memory_format=torch.channels_last))
-        except RuntimeError:
-            return replace(self, layout=torch.contiguous_format)
-        finally:
-            in_layout(network, torch.contiguous_format)
-        return self
+            except RuntimeError:
+                device = replace(device, layout=torch.contiguous_format)
+            finally:
+                in_layout(network, torch.contiguous_format)
+            if self.type == "cpu" and self.bf16 and _strides_past_its_input(network, example):
+                device = replace(device, bf16=False)
+        return device
 
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.type == "cuda" else "cpu"
@@ -82,3 +89,24 @@ def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Modu
 def _cpu_has_bf16() -> bool:
     """Whether the processor multiplies bf16 natively; emulated, it would be slower than fp32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _strides_past_its_input(network: nn.Module, example: Tensor) -> bool:
+    """Whether a convolution's stride exceeds the feature map it is applied to.
+
+    There oneDNN 3.12 (torch 2.13) leaves those taps of a bf16 weight gradient uninitialised that see only padding:
+    weights turn into noise or NaN, without an error.
+    """
+    found: list[bool] = []
+
+    def look(module: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sides = zip(module.stride, module.kernel_size, inputs[0].shape[2:], strict=True)
+        found.append(any(kernel > 1 and stride > size for stride, kernel, size in sides))
+
+    hooks = [module.register_forward_hook(look) for module in network.modules() if isinstance(module, nn.Conv2d)]
+    try:
+        network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return any(found)

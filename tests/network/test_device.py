@@ -67,3 +67,28 @@ def test_networks_and_images_lie_channels_last_with_the_same_values() -> None:
 @pytest.mark.parametrize(("bf16", "text"), [(False, "cpu, fp32"), (True, "cpu, bf16")])
 def test_a_device_names_itself(bf16: bool, text: str) -> None:
     assert str(Device("cpu", bf16=bf16)) == text
+
+
+@pytest.mark.parametrize(
+    ("stride", "kernel", "size", "bf16"), [(2, 3, 1, False), (2, 3, 2, True), (2, 1, 1, True), (3, 5, 2, False)]
+)
+def test_networks_whose_bf16_gradients_are_noise_run_in_fp32(stride: int, kernel: int, size: int, bf16: bool) -> None:
+    """Whose strides exceed their feature maps: see `_strides_past_its_input`."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, kernel, stride=stride, padding=kernel // 2))
+    example = torch.zeros(2, 3, size, size)
+    assert Device("cpu", bf16=True).fitted(network, example).bf16 is bf16
+    assert not Device("cpu", bf16=False).fitted(network, example).bf16
+
+
+def test_training_in_the_format_that_fits_gives_finite_gradients() -> None:
+    network = nn.Conv2d(16, 16, 3, stride=2, padding=1)
+    images = torch.randn(32, 16, 1, 1, generator=torch.Generator().manual_seed(0))
+    device = Device("cpu", bf16=True).fitted(network, images)
+    for _ in range(20):
+        network.zero_grad()
+        _ = [torch.full((size,), 1e30) for size in (1000, 5000, 20000)]  # what uninitialised memory may hold
+        with device.autocast():
+            loss = network(images).float().square().mean()
+        loss.backward()
+        assert network.weight.grad is not None
+        assert float(network.weight.grad.abs().max()) < 10

@@ -24,9 +24,9 @@ import emopms
 from emopms.cli.terminal import Lines
 from emopms.engine.context import fresh_network
 from emopms.engine.evolution import memory_for
+from emopms.engine.folders import data_folder
 from emopms.engine.judges import make_judges
 from emopms.engine.preflight import prepare
-from emopms.engine.run import data_folder
 from emopms.engine.seeds import numpy_rng
 from emopms.engine.stages.evolve import make_task
 from emopms.network.device import Device
@@ -78,9 +78,10 @@ def search_seconds(summary: dict[str, Any]) -> float:
 
 def seconds_a_generation(spec: emopms.Spec) -> float:
     """Median time of evaluating a fresh population of the whole network."""
-    context, _ = prepare(spec, folder=data_folder(spec, None), device=Device.choose("auto"), progress=Lines())
+    folder, device = data_folder(spec, None), Device.choose("auto")
+    context = prepare(spec, folder=folder, device=device, progress=Lines()).context
     subnetworks = context.divide(context.device.place(fresh_network(spec, context.source)).eval())
-    task = make_task(context, subnetworks, 0, make_judges(context, subnetworks)[0])
+    task = make_task(context.splits.calibration, subnetworks, 0, make_judges(context, subnetworks)[0], context.device)
     times = []
     for repeat in range(3):
         sample = spec.sampling.sample(subnetworks[0], spec.algorithm.pop_size, numpy_rng(repeat, "pace"))

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from emopms import registry
 from emopms.errors import PluginError
+from emopms.plugin_file import reason
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
 
 
 class Settings(BaseModel):
@@ -33,30 +35,51 @@ class Component(Settings):
     name: str
 
 
-def invalid(message: str, remedy: str = "") -> PydanticCustomError:
+def invalid(message: str, remedy: str = "", *, kind: str = "invalid") -> PydanticCustomError:
     """What a validator raises to say what is wrong with a value, and what to do about it."""
-    return PydanticCustomError("invalid", "{message} {remedy}", {"message": message, "remedy": remedy})
+    return PydanticCustomError(kind, "{message} {remedy}", {"message": message, "remedy": remedy})
 
 
 class Slot:
     """Annotates a spec field as holding a component of one slot.
 
-    Accepts a component, a mapping with ``name`` and the component's parameters beside it, or a bare name for
-    a component with its defaults. Problems inside the component keep their own key paths.
+    Accepts a component, a mapping with the component's parameters beside its ``name``, or a bare name for a
+    component with its defaults. Problems inside the component keep their own key paths. Names of components in
+    Python files are known where the field ``plugins`` of the same model, which must come first, names the files.
+
+    Args:
+        slot: One of `registry.SLOTS`.
+        default: The component that a mapping without ``name`` is for.
+        bare_list: The parameter of that component which a bare list is short for.
     """
 
-    def __init__(self, slot: str) -> None:
-        self.slot = slot
+    def __init__(self, slot: str, *, default: str = "", bare_list: str = "") -> None:
+        self.slot, self.default, self.bare_list = slot, default, bare_list
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self.resolve,
+        return core_schema.with_info_plain_validator_function(
+            lambda value, info: self.resolve(value, _files(info)),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda component: component.model_dump(mode="json")
             ),
         )
 
-    def resolve(self, value: object) -> Component:
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"x-slot": self.slot}  # what may stand here depends on what is installed: `emopms.spec.schema` says it
+
+    def widen(self, value: object) -> object:
+        """The mapping that a bare name or list, or a mapping without a name, is short for; others as they are."""
+        if isinstance(value, str):
+            return {"name": value}
+        if self.bare_list and isinstance(value, list | tuple):
+            return {"name": self.default, self.bare_list: value}
+        if self.default and isinstance(value, dict) and "name" not in value:
+            return {"name": self.default, **value}
+        return value
+
+    def resolve(self, value: object, files: registry.Files = ()) -> Component:
         """Turn a spec value into a component.
 
         Raises:
@@ -64,19 +87,33 @@ class Slot:
         """
         if isinstance(value, Component) and value.slot == self.slot:
             return value
-        if isinstance(value, str):
-            value = {"name": value}
+        value = self.widen(value)
         if not isinstance(value, dict) or not isinstance(value.get("name"), str):
             raise invalid(
                 f"expected the name of a component of the slot {self.slot}.",
                 "Write a bare name, or a mapping with `name:` and the component's parameters.",
             )
         try:
-            component = registry.find(self.slot, value["name"])
+            component = registry.find(self.slot, value["name"], files)
         except PluginError as error:
-            problem = invalid(error.message, error.remedy)
+            kind = "unknown_component" if isinstance(error, registry.UnknownComponentError) else "invalid"
+            problem = invalid(error.message, error.remedy, kind=kind)
             raise ValidationError.from_exception_data(
                 self.slot, [InitErrorDetails(type=problem, loc=("name",), input=value["name"])]
             ) from error
-        validated: Component = component.model_validate(value)
+        try:
+            validated: Component = component.model_validate(value)
+        except ValidationError:
+            raise
+        except Exception as error:  # a validator of the component that is itself at fault
+            origin = registry.origins(self.slot, value["name"], files)[0]
+            raise invalid(
+                f"{self.slot} {value['name']!r} of {origin} failed to read this: {reason(error)}.",
+                "This is a defect of that component.",
+            ) from error
         return validated
+
+
+def _files(info: ValidationInfo) -> registry.Files:
+    files: registry.Files = (info.data or {}).get("plugins", ())
+    return files

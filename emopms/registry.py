@@ -2,17 +2,29 @@
 
 Every component, built in or from a plugin, is an entry point in the group ``emopms.<slot>`` of the
 distribution that brings it. Reading the groups imports nothing; a component's module is imported when its
-name is used, so a broken or slow plugin costs nothing until somebody asks for it.
+name is used, so a broken or slow plugin costs nothing until somebody asks for it. Beside them stand the
+components of files that a spec names (see `emopms.plugin_file`).
 """
 
 from __future__ import annotations
 
+import configparser
+import inspect
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import entrypoints
 
 from emopms.errors import PluginError, did_you_mean
+from emopms.plugin_file import components_in, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    Files = Sequence[Path]
+    """Python files whose components count beside the installed ones."""
 
 SLOTS: Final = (
     "backbone",
@@ -29,13 +41,75 @@ SLOTS: Final = (
 
 
 class UnknownComponentError(PluginError):
-    """No distribution brings a component of that name."""
+    """Nobody brings a component of that name."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who brings a component."""
+
+    distribution: str
+    """Name of the distribution; empty for a file that a spec names."""
+    version: str
+    target: str
+    """``module:Class``, or the path of the file."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip() + f" ({self.target})" if self.distribution else self.target
+
+
+def names(slot: str, files: Files = ()) -> list[str]:
+    """Names of all components for a slot, installed or in the files, sorted."""
+    local = {name for file in files for place, name in components_in(file) if place == slot}
+    return sorted(local | set(_entry_points(slot)))
+
+
+def origins(slot: str, name: str, files: Files = ()) -> list[Origin]:
+    """Who claims to bring the component ``name``; more than one is an error as soon as it is used."""
+    installed = [_origin(point) for point in _entry_points(slot).get(name, [])]
+    local = [file for file in dict.fromkeys(files) if (slot, name) in components_in(file)]
+    return installed + [Origin("", "", str(file)) for file in local]
+
+
+def find(slot: str, name: str, files: Files = ()) -> type[Any]:
+    """The component class called ``name`` in ``slot``.
+
+    Args:
+        slot: One of `SLOTS`.
+        name: What the component is called in a spec.
+        files: Python files whose components count beside the installed ones.
+
+    Raises:
+        UnknownComponentError: Nothing has that name.
+        PluginError: Two claim it, or what does cannot be imported or is no such component.
+    """
+    claims = origins(slot, name, files)
+    if not claims:
+        raise UnknownComponentError(
+            f"There is no {slot} called {name!r}.", remedy=did_you_mean(name, names(slot, files))
+        )
+    if len(claims) > 1:
+        raise PluginError(
+            f"{slot} {name!r} is claimed by {' and '.join(map(str, claims))}.",
+            remedy="Uninstall one of the two distributions."
+            if all(claim.distribution for claim in claims)
+            else "Rename one of the two.",
+        )
+    local = next((components_in(file)[slot, name] for file in files if (slot, name) in components_in(file)), None)
+    return _checked(slot, name, claims[0], local) if local else _installed(slot, name)
 
 
 @cache
 def _entry_points(slot: str) -> dict[str, list[Any]]:
+    try:
+        points = entrypoints.get_group_all(f"emopms.{slot}")
+    except (configparser.Error, UnicodeDecodeError) as error:  # in any distribution, not only in plugins
+        raise PluginError(
+            f"The entry points of a distribution cannot be read: {reason(error)}",
+            remedy="Install that distribution again, or uninstall it.",
+        ) from error
     found: dict[str, list[Any]] = {}
-    for point in entrypoints.get_group_all(f"emopms.{slot}"):
+    for point in points:
         same_name = found.setdefault(point.name, [])
         # A distribution found twice on the path (a checkout that is also installed) claims nothing twice.
         if all((point.module_name, point.object_name) != (p.module_name, p.object_name) for p in same_name):
@@ -43,42 +117,45 @@ def _entry_points(slot: str) -> dict[str, list[Any]]:
     return found
 
 
-def names(slot: str) -> list[str]:
-    """Names of all components installed for a slot, sorted."""
-    return sorted(_entry_points(slot))
-
-
 @cache
-def find(slot: str, name: str) -> type[Any]:
-    """The component class called ``name`` in ``slot``.
-
-    Raises:
-        UnknownComponentError: Nothing installed has that name.
-        PluginError: Two distributions claim it, or the one that does cannot be imported.
-    """
-    claims = _entry_points(slot).get(name, [])
-    if not claims:
-        raise UnknownComponentError(f"There is no {slot} called {name!r}.", remedy=did_you_mean(name, names(slot)))
-    if len(claims) > 1:
-        origins = " and ".join(_origin(point) for point in claims)
-        raise PluginError(f"{slot} {name!r} is claimed by {origins}.", remedy="Uninstall one of the two distributions.")
-    point = claims[0]
+def _installed(slot: str, name: str) -> type[Any]:
+    (point,) = _entry_points(slot)[name]
     try:
         component = point.load()
-    except Exception as error:  # whatever a plugin's module raises while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a plugin's module raises while it is imported: SystemExit, …
         raise PluginError(
-            f"{slot} {name!r} of {_origin(point)} cannot be imported: {type(error).__name__}: {error}",
-            remedy="Repair that distribution, or uninstall it.",
+            f"{slot} {name!r} of {_origin(point)} cannot be imported: {reason(error)}",
+            remedy=f"Repair {_repair(point)}.",
         ) from error
-    if getattr(component, "slot", None) != slot:
+    return _checked(slot, name, _origin(point), component)
+
+
+def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
+    """The component, if it is one of that slot and name that can be made."""
+    whose = f"{slot} {name!r} of {origin}"
+    if not isinstance(component, type) or getattr(component, "slot", None) != slot:
         raise PluginError(
-            f"{slot} {name!r} of {_origin(point)} is not a {slot} component "
-            f"but {getattr(component, '__qualname__', component)!r}.",
+            f"{whose} is not a {slot} component but {getattr(component, '__qualname__', component)!r}.",
             remedy=f"Its class must derive from emopms.api.{slot.capitalize()}.",
         )
-    return component  # type: ignore[no-any-return]
+    if inspect.isabstract(component):
+        missing = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
+        raise PluginError(f"{whose} is not complete.", remedy=f"Its class must define {missing}.")
+    field = getattr(component, "model_fields", {}).get("name")
+    if field is None or field.default != name:
+        raise PluginError(
+            f"{whose} does not call itself {name!r}.",
+            remedy=f'Its class must say `name: Literal["{name}"] = "{name}"`.',
+        )
+    return component
 
 
-def _origin(point: Any) -> str:
-    where = f"{point.module_name}:{point.object_name}"
-    return f"{point.distro.name} {point.distro.version} ({where})" if point.distro else where
+def _origin(point: Any) -> Origin:
+    distribution, version = (point.distro.name, point.distro.version or "") if point.distro else ("", "")
+    return Origin(distribution, version, f"{point.module_name}:{point.object_name}")
+
+
+def _repair(point: Any) -> str:
+    return f"that distribution, or uninstall it: pip uninstall {point.distro.name}" if point.distro else "it"

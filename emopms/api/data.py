@@ -60,6 +60,10 @@ class Source(ABC):
     """[C, H, W] of one image."""
     classes: tuple[str, ...]
     """Class names, in the order of the class numbers."""
+    train_size: int
+    """Number of images that `train` gives."""
+    test_size: int
+    """Number of images that `test` gives."""
     fingerprint: str
     """Changes whenever the content does; stages are stored under it."""
 

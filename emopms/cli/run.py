@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from emopms.engine.progress import Progress
 
 
-def run_command(arguments: argparse.Namespace) -> None:
+def command(arguments: argparse.Namespace) -> None:
     """Run a spec, show how it goes and what came out."""
-    spec = load_spec(arguments.spec)  # before torch is imported: a wrong spec fails at once
+    spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
     console = Console(stderr=True, highlight=False)
     level = "WARNING" if arguments.quiet else arguments.log_level.upper()
     logger.remove()

@@ -45,6 +45,11 @@ class Context:
     def classes(self) -> int:
         return len(self.source.classes)
 
+    @property
+    def train_size(self) -> int:
+        """Number of images that are trained on."""
+        return self.source.train_size - self.spec.data.calibration - self.spec.data.validation
+
     def network(self, state: Mapping[str, Tensor]) -> nn.Module:
         """A network with this state, dense or pruned, on the device, in eval mode."""
         network = fresh_network(self.spec, self.source)

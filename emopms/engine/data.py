@@ -85,13 +85,13 @@ class Splits:
     def _parts(self) -> tuple[ImageSet, ImageSet, ImageSet]:
         images = self._source.train()
         calibration, validation = self._settings.calibration, self._settings.validation
-        held_out = calibration + validation
-        if held_out > len(images) - 2:  # batch norm needs two images
+        if len(images) != self._source.train_size:
             raise DataError(
-                f"calibration: {calibration} and validation: {validation} leave nothing to train on "
-                f"of {len(images)} training images.",
-                remedy="Lower `calibration` and `validation` under `data:`.",
+                f"The data {self._settings.name!r} promised {self._source.train_size} training images "
+                f"and gave {len(images)}.",
+                remedy="Repair that data component: `train_size` must be what `train()` gives.",
             )
+        held_out = calibration + validation
         # Data sets are often stored class by class. In random order every batch holds a mixture, which the batch-norm
         # statistics estimated on batches depend on: so each part keeps the order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))

@@ -10,23 +10,30 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from emopms import registry
-from emopms.errors import WeightsError
+from emopms.errors import PluginError, WeightsError
 from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from torch import nn
 
+    from emopms.api import Backbone
 
-def load(path: str | PathLike[str]) -> nn.Module:
+
+def load(path: str | PathLike[str], *, plugins: Sequence[str | PathLike[str]] = ()) -> nn.Module:
     """Load a pruned network from a model folder that a run wrote, on the CPU and in eval mode.
 
     Reads ``architecture.json`` and ``model.safetensors``; nothing in them is executed.
 
+    Args:
+        path: The folder.
+        plugins: Python files that define its backbone, where the spec named such files; they are run.
+
     Raises:
         WeightsError: The folder does not hold a model of this format.
-        PluginError: Its backbone comes from a distribution that is not installed.
+        PluginError: Its backbone is neither installed nor in the files.
     """
     folder = Path(path)
     try:
@@ -36,7 +43,8 @@ def load(path: str | PathLike[str]) -> nn.Module:
                 f"{folder} is a model of format {architecture['format']!r}; this version of emopms reads format 1.",
                 remedy="Use the emopms version named in its architecture.json.",
             )
-        backbone = registry.find("backbone", architecture["backbone"]["name"]).model_validate(architecture["backbone"])
+        files = [Path(file).absolute() for file in plugins]
+        backbone = _backbone(architecture["backbone"], files)
         shape, classes = tuple(architecture["input"]["shape"]), len(architecture["classes"])
         state = load_file(folder / "model.safetensors")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -47,3 +55,14 @@ def load(path: str | PathLike[str]) -> nn.Module:
     network: nn.Module = backbone.build(input_shape=shape, classes=classes)
     fit_to(network, state)
     return network.eval()
+
+
+def _backbone(settings: Mapping[str, Any], files: Sequence[Path]) -> Backbone:
+    try:
+        component: type[Backbone] = registry.find("backbone", settings["name"], files)
+    except registry.UnknownComponentError as error:
+        raise PluginError(
+            f"The model needs the backbone {settings['name']!r}, which is not installed.",
+            remedy="Install the distribution that brings it, or name the Python file: load(…, plugins=[…]).",
+        ) from error
+    return component.model_validate(settings)

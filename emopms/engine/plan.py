@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emopms.engine.code import code_of
 from emopms.engine.stages.constrain import Constrain
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.export import Export
@@ -59,7 +60,8 @@ def _stages(spec: Spec, points: Sequence[str]) -> list[Stage]:
     resolved = spec.resolved()
 
     def settings(*names: str, **more: Any) -> dict[str, Any]:
-        return {name: resolved[name] for name in names} | more
+        code = code_of(spec, names)
+        return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
 
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
     finetunes = [f"finetune/{target.slug}" for target in spec.targets]

@@ -3,35 +3,95 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emopms.engine.context import Context, example_of, fresh_network
+from emopms.engine.outline import Outline, outlines_of, total
 from emopms.engine.weights import load_weights
-from emopms.errors import DataError
+from emopms.errors import DataError, SpecError
 from emopms.network.division import SplitPointError
 from emopms.network.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
-    from emopms.api import Folder
+    from collections.abc import Mapping
+
+    from emopms.api import Folder, Source
     from emopms.engine.progress import Progress
     from emopms.network.device import Device
-    from emopms.network.subnetwork import SubNetwork
-    from emopms.spec import Spec
+    from emopms.spec import Spec, Target
 
 
-def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> tuple[Context, str]:
-    """Check a spec against its data and network.
+@dataclass(frozen=True)
+class Prepared:
+    """A spec that fits its data and network."""
 
-    Returns:
-        The context for the stages, and the fingerprint of data and weights.
+    context: Context
+    """For the stages."""
+    fingerprint: str
+    """Of data and weights."""
+    outlines: tuple[Outline, ...]
+    """One a sub-network."""
+
+    @property
+    def floor(self) -> dict[str, float]:
+        """Fractions of the network's costs that remain whatever is pruned."""
+        least, dense = (total([getattr(part, size) for part in self.outlines]) for size in ("least", "dense"))
+        return {cost: getattr(least, cost) / getattr(dense, cost) for cost in ("macs", "params")}
+
+
+def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
+    """Check a spec against its data and network, but for its targets (see `require_reachable`).
 
     Raises:
-        SpecError: A split point does not exist, a target is out of reach, a setting does not fit the data.
+        SpecError: A split point does not exist, a setting does not fit the data.
         DataError, WeightsError, NetworkError: See there.
     """
     source = spec.data.open(folder)
+    _check_data(spec, source)
+    network = fresh_network(spec, source)
+    example = example_of(source)
+    fingerprint = source.fingerprint
+    if spec.backbone.weights is not None:
+        path = folder.find(spec.backbone.weights, what="weights file")
+        load_weights(network, path)
+        fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
+    points = spec.split.find(network, example)
+    try:
+        subnetworks = subnetworks_of(network, points, example)
+    except SplitPointError as error:
+        raise spec.problem(("split", "points", error.index), error.message, error.remedy) from error
+    device = device.fitted(network, example)
+    context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
+    return Prepared(context, fingerprint, outlines_of(subnetworks))
+
+
+def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
+    """Refuse targets below the floor (see `Prepared.floor`).
+
+    Raises:
+        SpecError: With a problem for each of them.
+    """
+    problems = [
+        problem
+        for index, target in enumerate(spec.targets)
+        for cost in unreachable(target, floor)
+        for problem in spec.problem(
+            ("targets", index, cost),
+            f"cannot be met: {floor[cost]:.3f} of the {cost} remain whatever is pruned",
+            "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
+        ).problems
+    ]
+    if problems:
+        raise SpecError(problems)
+
+
+def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
+    """The bounds of a target that lie below the floor."""
+    return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
+
+
+def _check_data(spec: Spec, source: Source) -> None:
     for field in ("mean", "std"):
         given = len(getattr(spec.data, field))
         if given not in (1, source.shape[0]):
@@ -45,39 +105,11 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
             f"The data have one class only, {source.classes[0]!r}: there is nothing to tell apart.",
             remedy="Name a folder or file with images of at least two classes.",
         )
-    network = fresh_network(spec, source)
-    example = example_of(source)
-    fingerprint = source.fingerprint
-    if spec.backbone.weights is not None:
-        path = folder.find(spec.backbone.weights, what="weights file")
-        load_weights(network, path)
-        fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
-    points = spec.split.find(network, example)
-    try:
-        subnetworks = subnetworks_of(network, points, example)
-    except SplitPointError as error:
-        raise spec.problem(("split", "points", error.index), error.message, error.remedy) from error
-    _check_targets(spec, subnetworks)
-    device = device.fitted(network, example)
-    context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
-    return context, fingerprint
-
-
-def _check_targets(spec: Spec, subnetworks: list[SubNetwork]) -> None:
-    """Refuse a target below what remains when every group keeps one channel."""
-    least, dense = {"macs": 0, "params": 0}, {"macs": 0, "params": 0}
-    for sub in subnetworks:
-        nothing = np.zeros((1, sub.channels.genes), dtype=np.bool_)
-        smallest = sub.repair(nothing, np.zeros(sub.channels.genes))
-        for genomes, total in ((smallest, least), (sub.dense[None, :], dense)):
-            total["macs"] += int(sub.costs.macs(genomes)[0])
-            total["params"] += int(sub.costs.params(genomes)[0])
-    for index, target in enumerate(spec.targets):
-        for cost, floor in least.items():
-            bound = getattr(target, cost)
-            if bound is not None and bound < floor / dense[cost]:
-                raise spec.problem(
-                    ("targets", index, cost),
-                    f"cannot be met: {floor / dense[cost]:.3f} of the {cost} remain whatever is pruned",
-                    "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
-                )
+    calibration, validation = spec.data.calibration, spec.data.validation
+    if calibration + validation > source.train_size - 2:  # batch norm needs two images
+        raise spec.problem(
+            ("data", "calibration"),
+            f"{calibration} calibration and {validation} validation images leave nothing to train on "
+            f"of {source.train_size} training images",
+            "Lower `calibration` and `validation` under `data:`.",
+        )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emopms.engine.code import code_of
 from emopms.engine.store import writing
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dic
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {package: version(package) for package in packages},
+        "plugins": code_of(context.spec, type(context.spec).model_fields),
     }
 
 

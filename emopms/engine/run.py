@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from emopms.api import Folder
+from emopms.engine.folders import data_folder, run_folder
 from emopms.engine.plan import plan
-from emopms.engine.preflight import prepare
+from emopms.engine.preflight import prepare, require_reachable
 from emopms.engine.progress import Silent
 from emopms.engine.publish import publish
 from emopms.engine.runner import run_stages
 from emopms.engine.store import Store
-from emopms.errors import DataError, StoreError
+from emopms.errors import StoreError
 from emopms.network.device import Device
 from emopms.spec import Spec, load_spec
 
@@ -64,18 +63,20 @@ def run(
     """
     if not isinstance(spec, Spec):
         spec = load_spec(Path(spec))
-    folder = Path(run_dir) if run_dir is not None else Path("runs") / spec.name
+    folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
     with store.lock():
         sink = logger.add(_log_file(folder), level="DEBUG", filter="emopms", encoding="utf-8")
         try:
             logger.debug("run of {!r} begins", spec.name)
-            context, fingerprint = prepare(
+            prepared = prepare(
                 spec,
                 folder=data_folder(spec, data_root),
                 device=Device.choose(device),
                 progress=progress if progress is not None else Silent(),
             )
+            require_reachable(spec, prepared.floor)
+            context, fingerprint = prepared.context, prepared.fingerprint
             done = run_stages(plan(spec, points=context.points, fingerprint=fingerprint), context, store)
             summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
         finally:
@@ -89,20 +90,3 @@ def _log_file(folder: Path) -> Path:
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error
     return folder / "run.log"
-
-
-def data_folder(spec: Spec, data_root: str | PathLike[str] | None) -> Folder:
-    """Where relative paths in a spec start (see `run`).
-
-    Raises:
-        DataError: The folder named does not exist.
-    """
-    if data_root is not None:
-        chosen = Folder(Path(data_root), "the data root given")
-    elif os.environ.get("EMOPMS_DATA"):
-        chosen = Folder(Path(os.environ["EMOPMS_DATA"]), "the data root in EMOPMS_DATA")
-    else:
-        return Folder(spec.folder or Path(), "no data root given, so relative to the spec")
-    if not chosen.path.is_dir():
-        raise DataError(f"{chosen.path} is not a folder ({chosen.origin}).", remedy="Name an existing folder.")
-    return chosen

@@ -11,7 +11,7 @@ import shutil
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
 import numpy as np
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+
+State = Literal["complete", "begun", "damaged", "absent"]
+"""Of a stage: a damaged one has files that changed since it was complete."""
 
 _SCRATCH = "scratch"
 _UNFINISHED = ".unfinished"
@@ -118,17 +121,22 @@ class Store:
     def find(self, stage: str, key: str) -> Artefact | None:
         """What a stage left under this key, if it is complete and unchanged since."""
         found = Artefact(self._folder(stage, key))
+        state = self.state(stage, key)
+        if state == "damaged":
+            logger.warning("{} is damaged and will be made again", found.folder)
+            shutil.rmtree(found.folder)
+        return found if state == "complete" else None
+
+    def state(self, stage: str, key: str) -> State:
+        """How a stage stands under this key. Only looks: nothing is locked, written or removed."""
+        found = Artefact(self._folder(stage, key))
         if not (found.folder / "meta.json").exists():
-            return None
+            return "begun" if found.folder.exists() else "absent"
         try:
             recorded = found.json("meta")["files"]
         except (StoreError, KeyError, TypeError):
-            recorded = None
-        if recorded != _checksums(found.folder):
-            logger.warning("{} is damaged and will be made again", found.folder)
-            shutil.rmtree(found.folder)
-            return None
-        return found
+            return "damaged"
+        return "complete" if recorded == _checksums(found.folder) else "damaged"
 
     def begin(self, stage: str, key: str) -> Workspace:
         """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""

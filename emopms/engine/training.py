@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
     from emopms.engine.context import Context
     from emopms.engine.store import Workspace
+    from emopms.network.device import Device
     from emopms.spec import Training
 
 _CHECKPOINT = "checkpoint"
 _WARM_UP = 0.05
 """Share of all steps over which the learning rate rises."""
+
+
+class Loss(Protocol):
+    """What a training minimises on a batch."""
+
+    def __call__(self, images: Tensor, labels: Tensor, rng: torch.Generator, /) -> Tensor:
+        """The scalar loss. Whatever it draws, it draws from the generator it is given: that is how a resumed training
+        stays the same training."""
 
 
 class Schedule(Protocol):
@@ -37,7 +46,7 @@ class Schedule(Protocol):
 def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss: Callable[[Tensor, Tensor, torch.Generator], Tensor],
+    loss: Loss,
     *,
     schedule: Schedule,
     context: Context,
@@ -54,8 +63,6 @@ def train(
     Args:
         model: What a checkpoint saves; the loss closes over it.
         optimizer: Holds the peak learning rate.
-        loss: Whatever it draws, it draws from the generator it is given: that is how a resumed training stays
-            the same training.
         stage: Name of the stage, for the seed of order and augmentation, and for display.
         assess: Called after each epoch; returns a note for display.
 
@@ -65,7 +72,7 @@ def train(
     if not schedule.epochs:
         return
     data, peaks = context.splits.train, [group["lr"] for group in optimizer.param_groups]
-    steps_per_epoch = max(1, len(data) // min(schedule.batch_size, len(data)))
+    steps_per_epoch = steps(len(data), schedule.batch_size)
     total = schedule.epochs * steps_per_epoch
     first = _resume(model, optimizer, out.scratch)
     with context.progress.track(stage, schedule.epochs, "epochs") as tracker:
@@ -78,12 +85,7 @@ def train(
             for step, (images, labels) in enumerate(batches, start=epoch * steps_per_epoch):
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * _factor(step, total)
-                with context.device.autocast():
-                    value = loss(images, labels, rng)
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                running += value.detach()
+                running += descend(optimizer, loss, images, labels, rng, device=context.device)
             mean = float(running) / steps_per_epoch
             if not math.isfinite(mean):
                 raise RunError(
@@ -92,6 +94,29 @@ def train(
                 )
             _save(model, optimizer, epoch + 1, out.scratch)
             tracker.advance(f"loss {mean:.3f} {assess()}".rstrip())
+
+
+def steps(images: int, batch_size: int) -> int:
+    """Steps of a pass over so many images: whole batches only, but at least one."""
+    return images // min(batch_size, images)
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    rng: torch.Generator,
+    *,
+    device: Device,
+) -> Tensor:
+    """One step on one batch; returns the loss before it."""
+    with device.autocast():
+        value = loss(images, labels, rng)
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return value.detach()
 
 
 def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:

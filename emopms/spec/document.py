@@ -16,7 +16,7 @@ from emopms.errors import Problem, SpecError
 from emopms.spec.scalars import UNPRINTABLE, Refusal, read_key, read_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 MAX_BYTES: Final = 2**20
@@ -30,20 +30,37 @@ Place = tuple[int, int]
 """Line and column, both from 1."""
 
 
+class Text(NamedTuple):
+    """What was read."""
+
+    file: str
+    """The file as the user named it."""
+    lines: Sequence[str]
+
+    @classmethod
+    def of(cls, file: str, text: str) -> Text:
+        return cls(file, _LINE_BREAK.split(text))
+
+    def problem(self, place: Place, path: KeyPath, message: str, remedy: str) -> Problem:
+        """Something wrong at a place of this text."""
+        line, column = place
+        return Problem(path, message, remedy, line, column, self.file, self.lines[line - 1])
+
+
 class Position(NamedTuple):
     """Where a value stands, and the key before it; items of a list are their own key."""
 
     value: Place
     key: Place
+    text: Text
 
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file, read."""
+    """A YAML file, read; or several of them, one over the other (see `emopms.spec.compose`)."""
 
     file: str
     """The file as the user named it."""
-    text: str
     data: dict[str, Any]
     positions: Mapping[KeyPath, Position]
     """Position of every value, by the keys and list indices that lead to it."""
@@ -79,18 +96,35 @@ class Document:
             SpecError: It is not YAML of the accepted kind.
         """
         text = _decode(content, file)
-        loader = _Loader(text)
-        builder = _Builder(file, text)
-        try:
-            data = builder.build_root(loader.get_single_node())
-        except yaml.MarkedYAMLError as error:
-            raise SpecError([_yaml_problem(error, file, text)]) from error
-        except (ValueError, OverflowError) as error:  # PyYAML lets them escape, for instance for "\UFFFFFFFF"
-            message, remedy = f"not valid YAML: {error}.", "Repair what is here."
-            raise SpecError([_problem_at(text, loader.index, file, message, remedy)]) from error
-        if builder.problems:
-            raise SpecError(builder.problems)
-        return cls(file=file, text=text, data=data, positions=builder.positions)
+        shown = Text.of(file, text)
+        builder = _Builder(shown)
+        data = _compose(text, shown, builder.build_root)
+        builder.raise_problems()
+        return cls(file=file, data=data, positions=builder.positions)
+
+    @classmethod
+    def setting(cls, path: KeyPath, value: str, *, text: Text, column: int) -> Document:
+        """A document that says one thing, as ``--set`` does.
+
+        Args:
+            path: Keys and indices that lead to the value; an index stands for one item of a list.
+            value: What follows the equals sign, as YAML.
+            text: The one line that the user wrote, path and all.
+            column: Where in it the value begins, from 1.
+
+        Raises:
+            SpecError: The value is not YAML of the accepted kind.
+        """
+        builder = _Builder(text)
+        # Blanks in the place of the path, so that columns are those of the line that the user wrote.
+        padded = " " * (column - 1) + value
+        data = _compose(padded, text, lambda node: builder.build_value(node, path, (1, column)))
+        builder.raise_problems()
+        for length in range(len(path)):
+            builder.positions[path[:length]] = Position((1, 1), (1, 1), text)
+        for key in reversed(path):
+            data = {key: data}
+        return cls(file=text.file, data=data, positions=builder.positions)
 
     def follow(self, path: Iterable[str | int]) -> tuple[KeyPath, KeyPath]:
         """Split a path into what is written in the file, and the rest, which is not.
@@ -121,8 +155,8 @@ class Document:
     def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
         """Something wrong with the value (or the key) at a path, with its position."""
         path = tuple(path)
-        line, column = self.locate(path, key=key)
-        return Problem(path, message, remedy, line, column, self.file, _LINE_BREAK.split(self.text)[line - 1])
+        found, _ = self.follow(path)
+        return self.positions[found].text.problem(self.locate(path, key=key), path, message, remedy)
 
 
 class _Loader(yaml.SafeLoader):
@@ -151,12 +185,15 @@ class _Loader(yaml.SafeLoader):
 class _Builder:
     """Makes plain data of a node tree. Notes the problems of keys and scalars, and goes on."""
 
-    def __init__(self, file: str, text: str) -> None:
-        self.problems: list[Problem] = []
+    def __init__(self, text: Text) -> None:
         self.positions: dict[KeyPath, Position] = {}
-        self._file = file
-        self._lines = _LINE_BREAK.split(text)
+        self._problems: list[Problem] = []
+        self._text = text
         self._nodes = 0
+
+    def raise_problems(self) -> None:
+        if self._problems:
+            raise SpecError(self._problems)
 
     def build_root(self, node: yaml.Node | None) -> dict[str, Any]:
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
@@ -168,6 +205,12 @@ class _Builder:
             raise Refusal(f"a spec is a mapping, and this is {kind}.", remedy, node.start_mark)
         self._register(node, (), _place(node.start_mark))
         return self._build_mapping(node, ())
+
+    def build_value(self, node: yaml.Node | None, path: KeyPath, place: Place) -> Any:
+        if node is None:  # nothing at all, which is YAML for null
+            self.positions[path] = Position(place, (1, 1), self._text)
+            return None
+        return self._build(node, path, (1, 1))
 
     def _build(self, node: yaml.Node, path: KeyPath, key: Place) -> Any:
         self._register(node, path, key)
@@ -202,12 +245,26 @@ class _Builder:
         # Counted here once more: aliases are nodes shared by many paths, or even by their own children.
         self._nodes += 1
         _check_bounds(len(path) + 1, self._nodes, node.start_mark)
-        self.positions[path] = Position(_place(node.start_mark), key)
+        self.positions[path] = Position(_place(node.start_mark), key, self._text)
 
     def _note(self, refusal: Refusal, path: KeyPath, mark: yaml.Mark) -> None:
-        line, column = _place(mark)
-        source = self._lines[line - 1]
-        self.problems.append(Problem(path, refusal.problem or "", refusal.note or "", line, column, self._file, source))
+        self._problems.append(self._text.problem(_place(mark), path, refusal.problem or "", refusal.note or ""))
+
+
+def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any]) -> Any:
+    """What ``build`` makes of the node tree of YAML, whose problems are shown in ``text``."""
+    try:
+        loader = _Loader(content)
+    except yaml.reader.ReaderError as error:
+        message = f"there is the unprintable character {chr(error.character)!r}."
+        raise SpecError([_problem_at(content, error.position, text, message, "Remove it.")]) from error
+    try:
+        return build(loader.get_single_node())
+    except yaml.MarkedYAMLError as error:
+        raise SpecError([_yaml_problem(error, content, text)]) from error
+    except (ValueError, OverflowError) as error:  # PyYAML lets them escape, for instance for "\UFFFFFFFF"
+        message, remedy = f"not valid YAML: {error}.", "Repair what is here."
+        raise SpecError([_problem_at(content, loader.index, text, message, remedy)]) from error
 
 
 def _check_bounds(depth: int, nodes: int, mark: yaml.Mark) -> None:
@@ -228,36 +285,36 @@ def _decode(content: bytes, file: str) -> str:
         remedy = "A spec is a text file; save it in the encoding UTF-8."
         raise SpecError([Problem((), "the file is binary, or not in UTF-8.", remedy, file=file)])
     text = content.decode("utf-8-sig", errors="replace")
+    shown = Text.of(file, text)
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         index = len(content[: error.start].decode("utf-8-sig"))
         message, remedy = "the file is not in UTF-8.", "Save it in the encoding UTF-8."
-        raise SpecError([_problem_at(text, index, file, message, remedy)]) from error
+        raise SpecError([_problem_at(text, index, shown, message, remedy)]) from error
     if bad := UNPRINTABLE.search(text):
         message = f"the file holds the unprintable character {bad[0]!r}."
-        raise SpecError([_problem_at(text, bad.start(), file, message, "Remove it.")])
+        raise SpecError([_problem_at(text, bad.start(), shown, message, "Remove it.")])
     return text
 
 
-def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
+def _yaml_problem(error: yaml.MarkedYAMLError, content: str, text: Text) -> Problem:
     mark = error.problem_mark or error.context_mark
-    if mark and mark.index == len(text):  # something is left open: point at where it began
+    if mark and mark.index == len(content):  # something is left open: point at where it began
         mark = error.context_mark or mark
     index = mark.index if mark else 0
     if isinstance(error, Refusal):
-        return _problem_at(text, index, file, error.problem or "", error.note or "")
-    if text[index : index + 1] == "\t":
-        return _problem_at(text, index, file, "a tab where YAML takes only spaces.", "Use spaces instead.")
+        return _problem_at(content, index, text, error.problem or "", error.note or "")
+    if content[index : index + 1] == "\t":
+        return _problem_at(content, index, text, "a tab where YAML takes only spaces.", "Use spaces instead.")
     message = f"not valid YAML: {', '.join(filter(None, (error.context, error.problem)))}."
     remedy = "Check indentation, colons, brackets and quotes near here."
-    return _problem_at(text, index, file, message, remedy)
+    return _problem_at(content, index, text, message, remedy)
 
 
-def _problem_at(text: str, index: int, file: str, message: str, remedy: str) -> Problem:
-    before = _LINE_BREAK.split(text[:index])
-    line, column = len(before), len(before[-1]) + 1
-    return Problem((), message, remedy, line, column, file, _LINE_BREAK.split(text)[line - 1])
+def _problem_at(content: str, index: int, text: Text, message: str, remedy: str) -> Problem:
+    before = _LINE_BREAK.split(content[:index])
+    return text.problem((len(before), len(before[-1]) + 1), (), message, remedy)
 
 
 def _refuse(path: Path, message: str, remedy: str) -> NoReturn:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
-    BeforeValidator,
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -32,9 +32,13 @@ from emopms.api import (
     Split,
 )
 from emopms.component import Settings, Slot, invalid
-from emopms.errors import Problem, SpecError
+from emopms.errors import PluginError, Problem, SpecError
+from emopms.plugin_file import components_in
 from emopms.spec.document import Document, KeyPath
 from emopms.spec.scalars import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
@@ -102,9 +106,13 @@ class Target(Settings):
         return "_".join(f"{name}-{bound!r}" for name, bound in self.bounds.items())
 
 
-def _bare_points(value: object) -> object:
-    """A bare list of split points is short for the split ``at`` them."""
-    return {"name": "at", "points": value} if isinstance(value, list | tuple) else value
+def _usable_plugin_file(path: Path) -> Path:
+    path = path.absolute()
+    try:
+        components_in(path)
+    except PluginError as error:
+        raise invalid(error.message, error.remedy) from error
+    return path
 
 
 def _by_name(default: str | tuple[str, ...]) -> Any:
@@ -121,27 +129,31 @@ class Spec(Settings):
     """Name of the run and of its folder: letters, digits, `_`, `-`, and single dots between them."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Everything random derives from this number."""
+    plugins: Annotated[
+        tuple[Annotated[Path, Field(strict=False), AfterValidator(_usable_plugin_file)], ...], Field(strict=False)
+    ] = ()
+    """Python files with components of your own, relative to this file. They are run when the spec is read."""
     backbone: Annotated[Backbone, Slot("backbone")]
     """The network to prune."""
     data: Annotated[Data, Slot("data")]
     """The images to train and to judge on."""
     pretrain: Training = Training()
     """Training of the dense network; 0 epochs take its weights as they are."""
-    split: Annotated[Split, Slot("split"), BeforeValidator(_bare_points)] = _by_name("at")
+    split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _by_name("at")
     """Where the network is cut: n split points make n + 1 sub-networks. A bare list is short for `at` them."""
-    selector: Annotated[Selector, Slot("selector")] = _by_name("linear_probe")
+    selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _by_name("linear_probe")
     """How a sub-network is judged without the rest of the network."""
-    constraint: Annotated[Constraint, Slot("constraint")] = _by_name("feature")
+    constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _by_name("feature")
     """How sub-networks are trained for what their neighbours will do once pruned."""
     objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = _by_name(
         ("capability", "macs")
     )
     """What the search minimises: at least one quality and at least one cost."""
-    sampling: Annotated[Sampling, Slot("sampling")] = _by_name("importance")
+    sampling: Annotated[Sampling, Slot("sampling", default="importance")] = _by_name("importance")
     """The population that each search starts from."""
-    algorithm: Annotated[Algorithm, Slot("algorithm")] = _by_name("nsga2")
+    algorithm: Annotated[Algorithm, Slot("algorithm", default="nsga2")] = _by_name("nsga2")
     """The evolutionary multi-objective optimiser."""
-    ranker: Annotated[Ranker, Slot("ranker")] = _by_name("impairment")
+    ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _by_name("impairment")
     """How the fronts of the sub-networks are joined into schemes for the whole network."""
     schemes: PositiveInt = 48
     """How many of the best joint schemes are measured again on the real network, over the whole front."""
@@ -221,3 +233,23 @@ class Spec(Settings):
             return SpecError([Problem(path, message, remedy)])
         found, rest = self._document.follow(path)
         return SpecError([self._document.problem(found + rest, message, remedy)])
+
+
+class SlotField(NamedTuple):
+    """A key of the spec that holds components."""
+
+    slot: Slot
+    many: bool
+    """Whether it holds a list of them."""
+
+
+def _slot_fields() -> Iterator[tuple[str, SlotField]]:
+    for key, field in Spec.model_fields.items():
+        marks = [*field.metadata, *(mark for item in get_args(field.annotation) for mark in get_args(item))]
+        for slot in marks:
+            if isinstance(slot, Slot):
+                yield key, SlotField(slot, many=slot not in field.metadata)
+
+
+SLOT_FIELDS: Final[Mapping[str, SlotField]] = dict(_slot_fields())
+"""The keys of the spec that hold components."""

@@ -95,9 +95,21 @@ def read_key(node: yaml.Node) -> str:
     return key
 
 
-def dump(data: Mapping[str, Any]) -> str:
-    """YAML text that `Document` reads back to equal data."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+def dump(data: Mapping[str, Any], *, flow: bool | None = False) -> str:
+    """YAML text that `Document` reads back to equal data.
+
+    Args:
+        data: What to write.
+        flow: In braces and brackets on one line; None for the innermost lists and mappings alone.
+    """
+    return yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf") if flow else 110,
+        default_flow_style=flow,
+    )
 
 
 class _Dumper(yaml.SafeDumper):

@@ -49,7 +49,7 @@ def test_a_description_that_makes_no_sense(folder: Path, changes: dict[str, obje
 
 def test_a_backbone_that_is_not_installed(folder: Path) -> None:
     _edit(folder, backbone={"name": "hypernet"})
-    with pytest.raises(PluginError, match="no backbone called 'hypernet'"):
+    with pytest.raises(PluginError, match="needs the backbone 'hypernet'"):
         emopms.load(folder)
 
 

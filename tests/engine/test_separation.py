@@ -91,6 +91,7 @@ class Numbered(Source):
 
     def __init__(self, train: int, test: int) -> None:
         self._train, self._test = train, test
+        self.train_size, self.test_size = train, test
 
     def train(self) -> Images:
         return self._numbers(0, self._train)
@@ -127,6 +128,9 @@ def test_batches_mix_what_is_stored_class_by_class() -> None:
             assert 0.2 < float((images < 200).float().mean()) < 0.8
 
 
-def test_parts_that_leave_nothing_to_train_on_are_refused() -> None:
-    with pytest.raises(DataError, match="leave nothing to train on of 20 training images"):
-        _ = _splits(20, 10, 10, 0).train
+def test_a_source_that_gives_other_images_than_it_promised_is_refused() -> None:
+    source = Numbered(30, 5)
+    source.train_size = 31
+    data = Digits(calibration=10, validation=10, mean=(0.0,), std=(1.0,))
+    with pytest.raises(DataError, match="promised 31 training images and gave 30"):
+        _ = Splits(source, data, Device("cpu"), seed=0).train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from emopms.api import Backbone
@@ -30,7 +30,7 @@ class ResNetCifar(Backbone):
     """CIFAR ResNet of depth 6n + 2 with parameter-free shortcuts; stages `layer1`, `layer2`, `layer3`."""
 
     name: Literal["resnet_cifar"] = "resnet_cifar"
-    depth: Annotated[int, AfterValidator(_known_depth)]
+    depth: Annotated[int, AfterValidator(_known_depth), Field(examples=[20])]
     """Number of layers: 6n + 2, from 8; 20, 32, 44, 56 and 110 are the published ones."""
     width: PositiveInt = 16
     """Channels of the first stage; the others have twice and four times as many."""

@@ -46,6 +46,7 @@ class ArraysSource(Source):
         self.classes = names or tuple(str(number) for number in range(int(train_labels.max()) + 1))
         test_labels = self._read_labels("test", headers, classes=len(self.classes))
         self._labels = {"train": train_labels, "test": test_labels}
+        self.train_size, self.test_size = len(train_labels), len(test_labels)
         facts = "\n".join(f"{name} {header.checksum} {header}" for name, header in sorted(headers.items()))
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _TEST_PART: Final = 0.2
 _SEED: Final = 0
+_SIZES: Final = (1438, 359)
+"""Of the training and the test part, known without importing scikit-learn."""
 
 
 class DigitsSource(Source):
@@ -21,6 +23,7 @@ class DigitsSource(Source):
     def __init__(self) -> None:
         self.shape = (1, 8, 8)
         self.classes = tuple(str(digit) for digit in range(10))
+        self.train_size, self.test_size = _SIZES
         self.fingerprint = "scikit-learn-digits-1"  # the data never change; the number is that of our division
 
     def train(self) -> Images:

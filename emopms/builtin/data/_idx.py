@@ -46,6 +46,7 @@ class IdxSource(Source):
                 remedy="Put files of one data set into the folder.",
             )
         self.classes = tuple(str(number) for number in range(count))
+        self.train_size, self.test_size = len(self._train.labels), len(self._test.labels)
         digest = hashlib.sha256()
         for part in (self._train, self._test):
             digest.update(part.labels.tobytes())

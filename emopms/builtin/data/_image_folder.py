@@ -49,6 +49,7 @@ class ImageFolderSource(Source):
                 f"The class {strange[0]!r} in {test!r} of {root} has no training images in {train!r}.",
                 remedy=did_you_mean(strange[0], self.classes),
             )
+        self.train_size, self.test_size = len(self._train), len(self._test)
         self.shape = (3, *(size or self._open(self._train[0]).size[::-1]))
         facts = "\n".join(repr(tuple(file)) for file in (*self._train, *self._test))
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()

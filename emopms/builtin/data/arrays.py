@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from emopms.api import Data
 
@@ -18,7 +20,7 @@ class Arrays(Data):
     """
 
     name: Literal["arrays"] = "arrays"
-    file: str
+    file: Annotated[str, Field(examples=["data/images.npz"])]
     """The npz file, relative to the data root."""
 
     def open(self, folder: Folder) -> Source:

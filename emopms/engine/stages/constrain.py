@@ -18,14 +18,15 @@ from emopms.network.batchnorm import recalibrate
 from emopms.network.importance import magnitude
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.training import Loss
     from emopms.network.subnetwork import SubNetwork
 
 _TOLERATED = 0.02
@@ -66,43 +67,60 @@ class Constrain(Stage):
         self,
         constraint: ConstraintTraining,
         context: Context,
-        network: torch.nn.Module,
+        network: nn.Module,
         inputs: Mapping[str, Artefact],
         out: Workspace,
     ) -> None:
-        subnetworks = context.divide(network)
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
         teachers = context.divide(teacher)
         judges = make_judges(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
-        masks = [self._masks(context, sub) for sub in subnetworks]
-
-        def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-            for sub in subnetworks:
-                sub.module.train()
-            references = [images]
-            with torch.no_grad():
-                for sub in teachers:
-                    references.append(sub.forward(references[-1]))
-            return constraint.loss(
-                ChainStep(
-                    references=references,
-                    labels=labels,
-                    subnetworks=subnetworks,
-                    judges=list(judges),
-                    draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
-                )
-            )
-
         train(
             network,
             torch.optim.SGD(network.parameters(), lr=constraint.lr, momentum=0.9, nesterov=True),
-            loss,
+            chain_loss(constraint, context, network, teachers, judges),
             schedule=constraint,
             context=context,
             stage=self.name,
             out=out,
         )
 
-    def _masks(self, context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
-        rng = numpy_rng(context.spec.seed, self.name, "masks", sub.index)
-        return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))
+
+def chain_loss(
+    constraint: ConstraintTraining,
+    context: Context,
+    network: nn.Module,
+    teachers: Sequence[SubNetwork],
+    judges: nn.ModuleList,
+) -> Loss:
+    """The constraint's loss of the sub-networks of ``network``, which are in training.
+
+    Args:
+        teachers: The sub-networks of the frozen dense network.
+        judges: Frozen, one a sub-network.
+    """
+    subnetworks = context.divide(network)
+    masks = [_masks(context, sub) for sub in subnetworks]
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        for sub in subnetworks:
+            sub.module.train()
+        references = [images]
+        with torch.no_grad():
+            for sub in teachers:
+                references.append(sub.forward(references[-1]))
+        return constraint.loss(
+            ChainStep(
+                references=references,
+                labels=labels,
+                subnetworks=subnetworks,
+                judges=list(judges),
+                draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
+            )
+        )
+
+    return loss
+
+
+def _masks(context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
+    rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
+    return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
     from emopms.engine.context import Context
+    from emopms.engine.data import ImageSet
     from emopms.engine.progress import Tracker
     from emopms.engine.store import Artefact, Workspace
+    from emopms.network.device import Device
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -39,7 +42,7 @@ class Evolve(Stage):
         subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
         judges = make_judges(context, subnetworks, state=inputs["selectors"].tensors("judges"))
         sub = subnetworks[self.index]
-        task = make_task(context, subnetworks, self.index, judges[self.index])
+        task = make_task(context.splits.calibration, subnetworks, self.index, judges[self.index], context.device)
         log = _Log(out.scratch)
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)
@@ -71,12 +74,14 @@ class Evolve(Stage):
         return True
 
 
-def make_task(context: Context, subnetworks: Sequence[SubNetwork], index: int, judge: torch.nn.Module) -> Task:
-    """The i-th sub-network's search task: its calibration features, computed once and kept on the device."""
+def make_task(
+    images: ImageSet, subnetworks: Sequence[SubNetwork], index: int, judge: nn.Module, device: Device
+) -> Task:
+    """The i-th sub-network's search task: its features of calibration images, computed once and kept on the device."""
     inputs, references, labels = [], [], []
-    with torch.inference_mode(), context.device.autocast():
-        for images, classes in context.splits.calibration.batches(BATCH):
-            features = images
+    with torch.inference_mode(), device.autocast():
+        for pixels, classes in images.batches(BATCH):
+            features = pixels
             for sub in subnetworks[:index]:
                 features = sub.forward(features)
             inputs.append(features)
@@ -88,7 +93,7 @@ def make_task(context: Context, subnetworks: Sequence[SubNetwork], index: int, j
         references=torch.cat(references),
         labels=torch.cat(labels),
         judge=judge,
-        device=context.device,
+        device=device,
     )
 
 

@@ -66,14 +66,20 @@ class Export(Stage):
     ) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # an interrupted attempt
         folder.mkdir(parents=True)
-        network = in_layout(network.cpu(), torch.contiguous_format).eval()
-        architecture = describe(context, network, facts)
-        example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))
-        model = PrunedModel(network=network, example=example, architecture=architecture)
-        for exporter in context.spec.export:
-            exporter.export(model, folder)
+        architecture = write_formats(context, network, facts, folder)
         card = model_card(context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()))
         (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a network in every format of the spec; returns its description."""
+    network = in_layout(network.cpu(), torch.contiguous_format).eval()
+    architecture = describe(context, network, facts)
+    example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))
+    model = PrunedModel(network=network, example=example, architecture=architecture)
+    for exporter in context.spec.export:
+        exporter.export(model, folder)
+    return architecture
 
 
 def describe(context: Context, network: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:

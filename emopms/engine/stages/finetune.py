@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.training import Loss
+    from emopms.spec import Finetune as Settings
     from emopms.spec import Target
 
 
@@ -86,18 +88,6 @@ class Finetune(Stage):
         settings = context.spec.finetune
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
 
-        def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-            network.train()
-            scores = network(images)
-            own = F.cross_entropy(scores, labels)
-            if not settings.distill:
-                return own
-            with torch.no_grad():
-                soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
-            guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
-            distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
-            return settings.alpha * distance + (1 - settings.alpha) * own
-
         def assess() -> str:
             measured = score(network.eval(), context.splits.validation, context.device)
             return f"validation accuracy {measured.accuracy:.1%}"
@@ -105,7 +95,7 @@ class Finetune(Stage):
         train(
             network,
             sgd(network, settings),
-            loss,
+            distillation_loss(settings, network, teacher),
             schedule=settings,
             context=context,
             stage=self.name,
@@ -113,6 +103,24 @@ class Finetune(Stage):
             assess=assess,
         )
         network.eval()
+
+
+def distillation_loss(settings: Settings, network: nn.Module, teacher: nn.Module) -> Loss:
+    """Cross-entropy with the labels, and with ``distill`` the distance from the frozen teacher's class scores."""
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        network.train()
+        scores = network(images)
+        own = F.cross_entropy(scores, labels)
+        if not settings.distill:
+            return own
+        with torch.no_grad():
+            soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
+        guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
+        distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
+        return settings.alpha * distance + (1 - settings.alpha) * own
+
+    return loss
 
 
 def choose(target: Target, schemes: Mapping[str, NDArray[np.generic]], dense_accuracy: float) -> int:

@@ -18,10 +18,11 @@ from emopms.engine.weights import load_weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.training import Loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +36,6 @@ class Pretrain(Stage):
             load_weights(network, context.folder.find(spec.backbone.weights, what="weights file"))
         network = context.device.place(network).eval()
 
-        def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-            network.train()
-            return F.cross_entropy(network(images), labels)
-
         def assess() -> str:
             measured = score(network.eval(), splits.validation, context.device)
             return f"validation accuracy {measured.accuracy:.1%}"
@@ -46,7 +43,7 @@ class Pretrain(Stage):
         train(
             network,
             sgd(network, spec.pretrain),
-            loss,
+            classification_loss(network),
             schedule=spec.pretrain,
             context=context,
             stage=self.name,
@@ -64,3 +61,13 @@ class Pretrain(Stage):
         )
         out.save_tensors("network", network.state_dict())
         out.save_json("score", asdict(measured))
+
+
+def classification_loss(network: nn.Module) -> Loss:
+    """Cross-entropy with the labels."""
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        network.train()
+        return F.cross_entropy(network(images), labels)
+
+    return loss

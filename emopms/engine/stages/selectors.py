@@ -13,12 +13,14 @@ from emopms.engine.stage import Stage
 from emopms.engine.training import train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from emopms.engine.context import Context
     from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.training import Loss
+    from emopms.network.subnetwork import SubNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,24 +32,29 @@ class Selectors(Stage):
         judges = make_judges(context, subnetworks, differentiable=True)
         selector = context.spec.selector
         if isinstance(selector, TrainedSelector) and len(subnetworks) > 1:
-
-            def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-                judges.train()
-                total = torch.zeros((), device=labels.device)
-                features = images
-                for sub, judge in zip(subnetworks[:-1], judges, strict=False):  # the last one is not ours to train
-                    with torch.no_grad():
-                        features = sub.forward(features)
-                    total = total + judge(features, features, labels)
-                return total
-
             train(
                 judges,
                 torch.optim.Adam(judges.parameters(), lr=selector.lr),
-                loss,
+                judges_loss(subnetworks, judges),
                 schedule=selector,
                 context=context,
                 stage=self.name,
                 out=out,
             )
         out.save_tensors("judges", judges.state_dict())
+
+
+def judges_loss(subnetworks: Sequence[SubNetwork], judges: nn.ModuleList) -> Loss:
+    """The sum of what all judges but the last, which is not ours to train, say of the dense features."""
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        judges.train()
+        total = torch.zeros((), device=labels.device)
+        features = images
+        for sub, judge in zip(subnetworks[:-1], judges, strict=False):
+            with torch.no_grad():
+                features = sub.forward(features)
+            total = total + judge(features, features, labels)
+        return total
+
+    return loss

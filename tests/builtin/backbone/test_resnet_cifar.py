@@ -72,13 +72,10 @@ def test_only_channels_inside_blocks_are_free() -> None:
     assert not any("not understood" in why for part in parts for why in part.channels.pinned.values())
 
 
-def test_same_seed_same_weights() -> None:
-    def weights() -> torch.Tensor:
-        torch.manual_seed(3)
-        return ResNetCifar(depth=8).build(input_shape=CIFAR, classes=10).get_parameter("layer3.0.conv2.weight")
-
-    torch.testing.assert_close(weights(), weights(), rtol=0, atol=0)
-    assert weights().std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
+def test_weights_are_drawn_as_he_et_al_do() -> None:
+    torch.manual_seed(3)
+    weight = ResNetCifar(depth=8).build(input_shape=CIFAR, classes=10).get_parameter("layer3.0.conv2.weight")
+    assert weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("depth", [2, 7, 55, 18, -4, 1208])

@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from emopms.api import ChainStep, Constraint, ConstraintTraining
+from emopms.api import ChainStep, ConstraintTraining
 from emopms.builtin.constraint.feature import Feature
 from emopms.builtin.constraint.none import Unconstrained
 from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
@@ -17,11 +17,6 @@ from emopms.network.subnetwork import subnetworks_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
-
-
-@pytest.mark.parametrize("constraint", [Feature(), Feature(weight=0.0, dense=0.5, epochs=3), Unconstrained()])
-def test_json_round_trip(constraint: Constraint) -> None:
-    assert type(constraint).model_validate(constraint.model_dump(mode="json")) == constraint
 
 
 def test_no_constraint_has_nothing_to_set() -> None:

@@ -64,6 +64,7 @@ def test_reads_images_in_natural_order(tmp_path: Path, packed: bool) -> None:
     source = opened(write(tmp_path, layout(), packed=packed))
     assert source.shape == (3, 6, 4)
     assert source.classes == ("2", "10")
+    assert (source.train_size, source.test_size) == (3, 2)
     train, test = source.train(), source.test()
     assert train.pixels.shape == (3, 3, 6, 4)
     assert train.pixels.dtype == np.uint8

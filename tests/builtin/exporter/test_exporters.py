@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emopms.api import Exporter, PrunedModel
+from emopms.api import PrunedModel
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
@@ -37,19 +36,6 @@ def model() -> PrunedModel:
     genome = np.arange(sub.channels.genes) % 3 > 0
     fit_to(network, pruned_state(network, [(sub.channels, genome)]))
     return PrunedModel(network.to(memory_format=torch.channels_last).eval(), example, ARCHITECTURE)  # type: ignore[call-overload]
-
-
-@pytest.mark.parametrize("exporter", [Pt2(), Safetensors()])
-def test_json_round_trip(exporter: Exporter) -> None:
-    assert type(exporter).model_validate(exporter.model_dump(mode="json")) == exporter
-
-
-@pytest.mark.parametrize("exporter", [Pt2(), Safetensors()])
-def test_exporting_changes_nothing(exporter: Exporter, model: PrunedModel, tmp_path: Path) -> None:
-    before = copy.deepcopy(model.network.state_dict())
-    exporter.export(model, tmp_path)
-    torch.testing.assert_close(model.network.state_dict(), before, rtol=0, atol=0)
-    assert not any(module.training for module in model.network.modules())
 
 
 def test_pt2_is_loaded_without_emopms_for_any_batch_size(model: PrunedModel, tmp_path: Path) -> None:

@@ -44,11 +44,6 @@ def rows(schemes: JointSchemes) -> list[tuple[float, ...]]:
     return [tuple(round(float(value), 6) for value in row) for row in both]
 
 
-@pytest.mark.parametrize("ranker", ALL)
-def test_json_round_trip(ranker: Ranker) -> None:
-    assert type(ranker).model_validate(ranker.model_dump(mode="json")) == ranker
-
-
 @given(fronts())
 @examples
 def test_impairment_is_what_trying_every_combination_gives(some: list[SubFront]) -> None:

@@ -28,21 +28,6 @@ ALL = [Importance(), Importance(least=0.5, blur=0.0), Uniform()]
 
 
 @pytest.mark.parametrize("sampling", ALL, ids=repr)
-def test_json_round_trip(sampling: Sampling) -> None:
-    assert type(sampling).model_validate(sampling.model_dump(mode="json")) == sampling
-
-
-@pytest.mark.parametrize("sampling", ALL, ids=repr)
-@pytest.mark.parametrize("count", [1, 2, 17])
-def test_shapes_and_the_same_draw_for_the_same_generator(sampling: Sampling, count: int, sub: SubNetwork) -> None:
-    first = sampling.sample(sub, count, np.random.default_rng(3))
-    assert first.shape == (count, 23)
-    assert first.dtype == np.bool_
-    np.testing.assert_array_equal(sampling.sample(sub, count, np.random.default_rng(3)), first)
-    assert count < 17 or not np.array_equal(sampling.sample(sub, count, np.random.default_rng(4)), first)
-
-
-@pytest.mark.parametrize("sampling", ALL, ids=repr)
 def test_a_generator_moves_on(sampling: Sampling, sub: SubNetwork) -> None:
     rng = np.random.default_rng(3)
     assert not np.array_equal(sampling.sample(sub, 9, rng), sampling.sample(sub, 9, rng))

@@ -8,11 +8,6 @@ from torch import nn
 from emopms.builtin.split.at import At
 
 
-@pytest.mark.parametrize("split", [At(), At(points=("layer1", "layer2.0"))])
-def test_json_round_trip(split: At) -> None:
-    assert At.model_validate(split.model_dump(mode="json")) == split
-
-
 def test_it_finds_the_points_it_was_given_in_their_order() -> None:
     network, example = nn.Identity(), torch.zeros(2, 1, 4, 4)
     assert At(points=("b", "a")).find(network, example) == ["b", "a"]

@@ -1,0 +1,156 @@
+"""``emopms plan``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from emopms.spec import load_spec
+
+if TYPE_CHECKING:
+    import argparse
+
+    from emopms.engine.forecast import Forecast, MemoryForecast
+    from emopms.engine.outline import Size
+    from emopms.spec import Spec
+
+_WIDTH = 100
+"""Columns where there is no terminal to ask."""
+_STATES = {"complete": "cached", "begun": "to run, begun", "damaged": "to run, damaged", "absent": "to run"}
+
+
+def command(arguments: argparse.Namespace) -> None:
+    """Show what a run would do.
+
+    Raises:
+        SpecError: Targets are out of reach; everything else has been shown.
+    """
+    spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
+
+    from emopms.engine.forecast import forecast
+    from emopms.engine.preflight import require_reachable
+
+    with Console(stderr=True).status("timing what would run"):
+        expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
+    width = None if sys.stdout.isatty() else _WIDTH
+    Console(width=width, highlight=False, markup=False, emoji=False).print(render(spec, expected))
+    require_reachable(spec, expected.floor)
+
+
+def render(spec: Spec, expected: Forecast) -> Group:
+    """A forecast as tables that read well without colours."""
+    parts = [
+        Text(f"{spec.name}: run directory {expected.folder}, on {expected.device}"),
+        _blocks(expected),
+        _searches(expected),
+        _pinned(expected),
+        _targets(spec, expected),
+        _stages(expected),
+        _memory(expected.memory),
+    ]
+    return Group(*(line for part in parts if part is not None for line in (part, Text())))
+
+
+def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
+    """Of text columns, which may wrap, and of figures, which may not."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        text = column in left
+        table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+    return table
+
+
+def _blocks(expected: Forecast) -> Table:
+    table = _table("sub-network", "blocks", left=("blocks",))
+    for number, part in enumerate(expected.subnetworks, start=1):
+        table.add_row(str(number), ", ".join(part.blocks))
+    return table
+
+
+def _searches(expected: Forecast) -> Table:
+    table = _table(
+        "sub-network",
+        "prunable\nchannels",
+        *("groups", "candidates", "MACs", "at least\nremain", "parameters", "at least\nremain", "evaluations"),
+    )
+    parts = expected.subnetworks
+    for number, (part, judged) in enumerate(zip(parts, expected.evaluations, strict=True), start=1):
+        least = part.least.macs / part.dense.macs, part.least.params / part.dense.params
+        table.add_row(str(number), *_search(part.genes, part.groups, part.log10_space, part.dense, least, judged))
+    genes, groups = sum(part.genes for part in parts), sum(part.groups for part in parts)
+    space = sum(part.log10_space for part in parts)
+    floor = expected.floor["macs"], expected.floor["params"]
+    table.add_row("in all", *_search(genes, groups, space, expected.dense, floor, sum(expected.evaluations)))
+    return table
+
+
+def _search(
+    genes: int, groups: int, log10_space: float, dense: Size, least: tuple[float, float], evaluations: int
+) -> tuple[str, ...]:
+    sizes = (f"{dense.macs:,}", f"{least[0]:.1%}", f"{dense.params:,}", f"{least[1]:.1%}")
+    return f"{genes:,}", f"{groups:,}", f"10^{log10_space:.1f}", *sizes, f"≤ {evaluations:,}"
+
+
+def _pinned(expected: Forecast) -> Table | None:
+    layers: dict[str, list[str]] = {}
+    for part in expected.subnetworks:
+        for layer, reason in part.pinned.items():
+            layers.setdefault(reason, []).append(layer)
+    if not layers:
+        return None
+    table = _table("cannot be pruned", "because", left=("cannot be pruned", "because"))
+    for reason, names in layers.items():
+        table.add_row(", ".join(names), reason)
+    return table
+
+
+def _targets(spec: Spec, expected: Forecast) -> Table:
+    table = _table("target", "at most", "at least", "can be reached", left=("target", "can be reached"))
+    for target in spec.targets:
+        for name, bound in target.bounds.items():
+            floor = expected.floor.get(name)
+            verdict = "known once schemes are measured" if floor is None else "no" if bound < floor else "yes"
+            table.add_row(name, f"{bound:.2%}", "" if floor is None else f"{floor:.2%}", verdict)
+    return table
+
+
+def _stages(expected: Forecast) -> Table:
+    table = _table("stage", "state", "about", left=("stage", "state"))
+    for stage in expected.stages:
+        cached = stage.state == "complete"
+        table.add_row(stage.name, _STATES[stage.state], "" if cached else duration(stage.seconds))
+    running = sum(stage.state != "complete" for stage in expected.stages)
+    table.add_row("in all", f"{running} to run", duration(expected.seconds) if running else "")
+    return table
+
+
+def _memory(memory: MemoryForecast | None) -> Table | None:
+    if memory is None:
+        return None
+    table = _table("memory", "about", "", left=("memory", ""))
+    table.add_row(
+        "images", _bytes(memory.images), "training, calibration and validation, as bytes (floats: four times that)"
+    )
+    table.add_row("test images", _bytes(memory.test_images), "in the last stage")
+    table.add_row("features", _bytes(memory.features), "calibration features of the largest search")
+    table.add_row("working", _bytes(memory.working), memory.working_of)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _bytes(count: int) -> str:
+    mebibytes = count / 2**20
+    return f"{mebibytes:,.1f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:,.1f} GiB"

@@ -1,0 +1,64 @@
+"""``emopms plugins``."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from emopms.errors import PluginError, did_you_mean
+from emopms.registry import SLOTS
+from emopms.spec.catalog import catalog, description, entry, example, parameters, summary
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from emopms.registry import Files
+    from emopms.spec.catalog import Entry
+
+
+def command(arguments: argparse.Namespace) -> None:
+    """List all components, one a line, or explain one."""
+    lines = _explain(arguments.component, arguments.files) if arguments.component else _list(arguments.files)
+    print("\n".join(lines))  # noqa: T201
+
+
+def _list(files: Files) -> Iterator[str]:
+    rows = [(entry.path, _origin(entry), _say(entry)) for entry in catalog(files)]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for path, origin, said in rows:
+        yield f"{path:<{widths[0]}}  {origin:<{widths[1]}}  {said}"
+
+
+def _origin(entry: Entry) -> str:
+    return ", ".join(f"{o.distribution} {o.version}".strip() or o.target for o in entry.origins)
+
+
+def _say(entry: Entry) -> str:
+    return summary(entry.component) if entry.component else f"cannot be used: {entry.error}"
+
+
+def _explain(path: str, files: Files) -> Iterator[str]:
+    """All there is to know of one component.
+
+    Raises:
+        PluginError: It does not exist, or cannot be used.
+    """
+    slot, _, name = path.partition("/")
+    if slot not in SLOTS or not name:
+        raise PluginError(f"{path!r} is not of the form SLOT/NAME.", remedy=did_you_mean(slot, SLOTS))
+    found = entry(slot, name, files)
+    if found.component is None:
+        raise found.error or PluginError(f"{path} cannot be used.")
+    yield f"{path}, from {found.origins[0]}"
+    yield ""
+    yield description(found.component)
+    for number, parameter in enumerate(parameters(found.component)):
+        if number == 0:
+            yield "\nparameters"
+        value = f"default {parameter.default}" if parameter.default else "required"
+        yield f"  {parameter.name}: {parameter.type}; {value}"
+        yield textwrap.fill(parameter.description, 100, initial_indent="      ", subsequent_indent="      ")
+    if shown := example(found.component):
+        yield "\nexample"
+        yield textwrap.indent(shown, "  ")

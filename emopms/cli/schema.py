@@ -1,0 +1,22 @@
+"""``emopms schema``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from emopms.spec.catalog import catalog
+from emopms.spec.schema import json_schema
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def command(arguments: argparse.Namespace) -> None:
+    """Print the JSON Schema of specs with all that is installed; what cannot be used is left out, and named."""
+    entries = catalog(arguments.files)
+    for entry in entries:
+        if entry.error:
+            print(f"left out: {entry.error.message}\n  {entry.error.remedy}", file=sys.stderr)  # noqa: T201
+    print(json.dumps(json_schema(entry.component for entry in entries if entry.component), indent=1))  # noqa: T201

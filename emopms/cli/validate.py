@@ -1,0 +1,32 @@
+"""``emopms validate``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from emopms.errors import SpecError
+from emopms.spec import load_spec, render
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def command(arguments: argparse.Namespace) -> None:
+    """Check specs, and say what is wrong with all of them.
+
+    Raises:
+        SpecError: The last of them that is wrong; those before it have been shown.
+    """
+    failed: SpecError | None = None
+    for path in arguments.specs:
+        try:
+            load_spec(path, arguments.overrides)
+        except SpecError as error:
+            if failed:
+                print(render(failed), end="\n\n", file=sys.stderr)  # noqa: T201
+            failed = error
+        else:
+            print(f"{path}: valid")  # noqa: T201
+    if failed:
+        raise failed

@@ -1,0 +1,31 @@
+"""The constraint training ``new_constraint``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat
+
+from emopms.api import ChainStep, ConstraintTraining
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NewConstraint(ConstraintTraining):
+    """Each sub-network, whole and pruned at random, keeps close to its own dense features."""
+
+    name: Literal["new_constraint"] = "new_constraint"
+    pruned: NonNegativeFloat = 0.3
+    """Weight of the pruned pass against the whole one."""
+
+    def loss(self, step: ChainStep) -> Tensor:
+        import torch
+        import torch.nn.functional as F
+
+        total = torch.zeros((), device=step.labels.device)
+        for index, sub in enumerate(step.subnetworks):
+            received, expected = step.references[index], step.references[index + 1]
+            total = total + F.smooth_l1_loss(sub.forward(received), expected)
+            total = total + self.pruned * F.smooth_l1_loss(sub.forward(received, step.draw(index)), expected)
+        return total

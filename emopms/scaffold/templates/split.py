@@ -1,0 +1,22 @@
+"""The split ``new_split``."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Literal
+
+from emopms.api import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class NewSplit(Split):
+    """Cut after every top-level module whose name matches a pattern, except the last one that does."""
+
+    name: Literal["new_split"] = "new_split"
+    pattern: str = "stage*"
+    """As in a file name: `*` stands for anything."""
+
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        return [name for name, _ in network.named_children() if fnmatch(name, self.pattern)][:-1]

@@ -1,0 +1,80 @@
+"""Fills the templates in: an installable package with one component, its test and its documentation."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, Final
+
+from emopms import __version__, registry
+from emopms.errors import PluginError
+from emopms.spec.catalog import example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def write_plugin(slot: str, name: str, into: Path) -> Path:
+    """Write a package that brings one component, and works as it is.
+
+    Args:
+        slot: One of `emopms.registry.SLOTS`.
+        name: What the component is called in a spec, such as ``my_latency``.
+        into: The folder to put the package's folder into.
+
+    Returns:
+        The package's folder, such as ``emopms-my-latency``.
+
+    Raises:
+        PluginError: The name is taken or no name, or the folder exists or cannot be written.
+    """
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise PluginError(
+            f"{name!r} cannot be the name of a component.",
+            remedy="Use small letters, digits and single underscores, such as my_latency.",
+        )
+    if claims := registry.origins(slot, name):
+        raise PluginError(f"There is a {slot} {name!r} already, from {claims[0]}.", remedy="Choose another name.")
+    module = f"emopms_{name}"
+    folder = into / module.replace("_", "-")
+    files = {
+        "pyproject.toml": "pyproject.txt",
+        "README.md": "README.md",
+        f"{module}.py": f"{slot}.py",
+        f"tests/test_{module}.py": "test.txt",
+    }
+    try:
+        folder.mkdir(parents=True)
+        (folder / "tests").mkdir()
+        for file, template in files.items():
+            (folder / file).write_text(_fill(template, slot, name), encoding="utf-8")
+    except FileExistsError:
+        raise PluginError(f"{folder} exists.", remedy="Remove it, choose another name, or use --into.") from None
+    except OSError as error:
+        raise PluginError(
+            f"{folder} cannot be written: {error}.", remedy="Choose another folder with --into."
+        ) from error
+    return folder
+
+
+def _fill(template: str, slot: str, name: str) -> str:
+    text = (resources.files("emopms.scaffold.templates") / template).read_text(encoding="utf-8")
+    component = getattr(import_module(f"emopms.scaffold.templates.{slot}"), f"New{slot.capitalize()}")
+    own_class = "".join(part.capitalize() for part in name.split("_"))
+    words = {
+        "NEW-EXAMPLE": example(component),
+        f"New{slot.capitalize()}": own_class,
+        f"new_{slot}": name,
+        "NEW-NAME": name.replace("_", "-"),
+        "NEW_NAME": name,
+        "NEW_CLASS": own_class,
+        "NEW_SLOT_CLASS": slot.capitalize(),
+        "NEW_SLOT": slot,
+        "NEW_VERSION": __version__,
+    }
+    for placeholder, word in words.items():
+        text = text.replace(placeholder, word)
+    return text

@@ -1,0 +1,160 @@
+"""What components there are, and all that can be said about each: for the command line and the documentation."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emopms import registry
+from emopms.api import Cost, Objective
+from emopms.errors import PluginError
+from emopms.spec.model import SLOT_FIELDS
+from emopms.spec.scalars import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emopms.component import Component
+
+_BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
+_TYPES = {
+    "boolean": "true or false",
+    "integer": "whole number",
+    "null": "nothing",
+    "number": "number",
+    "object": "mapping",
+    "string": "text",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name in a slot."""
+
+    slot: str
+    name: str
+    origins: tuple[registry.Origin, ...]
+    """Who brings it; one, unless several claim the name."""
+    component: type[Component] | None
+    """Its class; None if it cannot be used."""
+    error: PluginError | None
+    """Why it cannot be used."""
+
+    @property
+    def path(self) -> str:
+        """Slot and name, such as ``objective/macs``."""
+        return f"{self.slot}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a component."""
+
+    name: str
+    type: str
+    """In words, such as ``whole number, at least 1``."""
+    default: str
+    """As YAML; empty where the parameter is required."""
+    description: str
+
+
+def catalog(files: registry.Files = ()) -> list[Entry]:
+    """Every component that is installed or in the files, by slot and name; importing them all."""
+    return [entry(slot, name, files) for slot in registry.SLOTS for name in registry.names(slot, files)]
+
+
+def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
+    """What there is under one name.
+
+    Raises:
+        UnknownComponentError: Nothing.
+    """
+    origins = tuple(registry.origins(slot, name, files))
+    try:
+        return Entry(slot, name, origins, registry.find(slot, name, files), None)
+    except registry.UnknownComponentError:
+        raise
+    except PluginError as error:
+        return Entry(slot, name, origins, None, error)
+
+
+def description(component: type[Component]) -> str:
+    """The class's docstring, without indentation."""
+    return inspect.cleandoc(component.__doc__ or "")
+
+
+def summary(component: type[Component]) -> str:
+    """The first paragraph of the docstring, on one line."""
+    return " ".join(description(component).split("\n\n")[0].split())
+
+
+def parameters(component: type[Component]) -> list[Parameter]:
+    """All parameters beside ``name``, required ones first, a component's own before those of its base class."""
+    schema = component.model_json_schema()
+    own = set(vars(component).get("__annotations__", {}))
+    names = [name for name in component.model_fields if name != "name"]
+    names.sort(key=lambda name: (not component.model_fields[name].is_required(), name not in own))
+    return [
+        Parameter(
+            name,
+            _words(schema["properties"][name], schema.get("$defs", {})),
+            "" if component.model_fields[name].is_required() else _inline(schema["properties"][name].get("default")),
+            " ".join((component.model_fields[name].description or "").split()),
+        )
+        for name in names
+    ]
+
+
+def example(component: type[Component]) -> str:
+    """YAML that puts the component, with all its parameters, into a spec.
+
+    Empty where a required field gives no value of its own: ``Field(examples=[…])``.
+    """
+    values: dict[str, Any] = {}
+    for name, field in component.model_fields.items():
+        if field.is_required() and not field.examples:
+            return ""
+        values[name] = field.examples[0] if field.is_required() and field.examples else field.get_default()
+    written = component.model_validate(values).model_dump(mode="json")
+    written = {name: value for name, value in written.items() if value not in (None, {})}
+    key, many = next((key, many) for key, (slot, many) in SLOT_FIELDS.items() if slot.slot == component.slot)
+    return dump({key: [*_companions(component), written] if many else written}, flow=None).rstrip()
+
+
+def _companions(component: type[Component]) -> list[str]:
+    """What has to stand beside it in a list, for the spec to be valid."""
+    if issubclass(component, Objective):
+        return ["capability" if issubclass(component, Cost) else "macs"]
+    return (
+        ["safetensors"]
+        if component.slot == "exporter" and component.model_fields["name"].default != "safetensors"
+        else []
+    )
+
+
+def _inline(value: object) -> str:
+    return dump({"v": value}, flow=True).strip()[len("{v: ") : -1]
+
+
+def _words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """What a JSON Schema asks for."""
+    if "$ref" in schema:
+        return _words(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    if "anyOf" in schema:
+        return " or ".join(_words(choice, definitions) for choice in schema["anyOf"])
+    if "const" in schema:
+        return _inline(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(_inline(value) for value in schema["enum"])
+    if schema.get("type") == "array":
+        items = _words(schema["items"], definitions) if "items" in schema else "anything"
+        return f"list of {items}" if "," not in items else f"list of: {items}"
+    words = [_TYPES.get(schema.get("type", ""), "anything")]
+    words += [f"{bound} {schema[key]}" for key, bound in _BOUNDS.items() if key in schema]
+    return ", ".join(words)

@@ -1,0 +1,166 @@
+"""Several sources of one spec: a file, the files it extends, and what the command line sets.
+
+The nearer source wins. Mappings are merged key by key; everything else, lists too, is replaced whole. Where a
+component is exchanged for another, by another ``name``, the parameters of the first go with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from emopms.errors import Problem, SpecError
+from emopms.spec.document import Document, Position, Text
+from emopms.spec.model import SLOT_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emopms.component import Slot
+    from emopms.spec.document import KeyPath
+
+EXTENDS: Final = "extends"
+_LONGEST_CHAIN: Final = 16
+
+_STEPS = re.compile(r"[^\W\d]\w*(\.\w+|\[\d{1,9}\])*")
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Read a spec file, what it extends, and settings of the form ``path.to.key=value`` that come on top.
+
+    Raises:
+        SpecError: A source cannot be read, or an override has no place.
+    """
+    document = _read_file(path, chain=())
+    for override in overrides:
+        document = _over(document, _setting(override, document), main=document)
+    return document
+
+
+def _read_file(path: Path, *, chain: tuple[str, ...]) -> Document:
+    document = Document.read(path)
+    _start_plugins_at(path.parent, document.data)
+    if EXTENDS not in document.data:
+        return document
+    base = document.data.pop(EXTENDS)
+    chain = (*chain, _real(path))
+
+    def refuse(message: str, remedy: str = "") -> NoReturn:
+        raise SpecError([document.problem((EXTENDS,), message, remedy)])
+
+    if not isinstance(base, str) or not base:
+        refuse("expected the path of another spec.", "It starts from the folder of this file.")
+    base_path = path.parent / base
+    if _real(base_path) in chain:
+        refuse(f"{base} extends this file in turn.", "Break the circle.")
+    if len(chain) == _LONGEST_CHAIN:
+        refuse(f"more than {_LONGEST_CHAIN} specs extend each other.", "Write them as fewer.")
+    try:
+        below = _read_file(base_path, chain=chain)
+    except SpecError as error:
+        problem = error.problems[0]
+        if problem.line is None:  # the file as a whole: show who wants it
+            refuse(f"{problem.file}: {problem.message}", "The path starts from the folder of this file.")
+        raise
+    return _over(below, document, main=document)
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # Path.resolve raises where links go round in a circle
+
+
+def _start_plugins_at(folder: Path, data: dict[str, Any]) -> None:
+    """Make paths of plugin files absolute: each starts from the file that names it."""
+    if isinstance(data.get("plugins"), list):
+        data["plugins"] = [str(folder.absolute() / item) if isinstance(item, str) else item for item in data["plugins"]]
+
+
+def _setting(override: str, onto: Document) -> Document:
+    text = Text.of("--set", override)
+    written, equals, value = override.partition("=")
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        raise SpecError([text.problem((1, 1), (), message, remedy)])
+
+    if not equals or not _STEPS.fullmatch(written.strip(" ")):
+        refuse("expected path.to.key=value.", "Such as algorithm.pop_size=20 or targets[0].macs=0.4.")
+    steps = re.findall(r"\w+", written)
+    path = tuple(int(step) if step.isdecimal() and len(step) < 10 else step for step in steps)
+    if path[0] == EXTENDS:
+        refuse("extends belongs into a file.", "Write a spec that extends the other one.")
+    items: Any = onto.data
+    for depth, step in enumerate(path):
+        if isinstance(step, int) and not (isinstance(items, list) and step < len(items)):
+            outer = Problem(path[:depth], "").dotted
+            there = f"has {len(items)} item(s)" if isinstance(items, list) else "is no list that the spec writes out"
+            refuse(f"{outer} {there}; there is no item {step}.", f"Items count from 0; or set {outer} as a whole.")
+        items = items[step] if isinstance(step, int) else items.get(step) if isinstance(items, dict) else None
+    document = Document.setting(path, value, text=text, column=len(written) + 2)
+    _start_plugins_at(Path(), document.data)
+    return document
+
+
+def _over(base: Document, top: Document, *, main: Document) -> Document:
+    """The two as one, which stands for the main one of them where a problem has no place of its own."""
+    merge = _Merge(base, top)
+    data = merge.merge(base.data, top.data, ())
+    return Document(main.file, data, merge.positions | {(): main.positions[()]})
+
+
+class _Merge:
+    def __init__(self, base: Document, top: Document) -> None:
+        self.positions: dict[KeyPath, Position] = dict(base.positions)
+        self._top = top.positions
+
+    def merge(self, old: Any, new: Any, path: KeyPath) -> Any:
+        slot = _slot_at(path)
+        if isinstance(new, dict):
+            if isinstance(old, list) and new and all(isinstance(key, int) for key in new):  # items, from --set
+                return [
+                    self.merge(item, new[index], (*path, index)) if index in new else item
+                    for index, item in enumerate(old)
+                ]
+            if slot and not isinstance(old, dict):
+                old = self._write_out(old, slot, path)
+            if isinstance(old, dict) and not (slot and _exchanges(slot, old, new)):
+                return self._merge_mappings(old, new, path)
+        self._adopt(path)
+        return new
+
+    def _merge_mappings(self, old: dict[str, Any], new: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+        merged = dict(old)
+        for key, value in new.items():
+            merged[key] = self.merge(old.get(key), value, (*path, key))
+        return merged
+
+    def _adopt(self, path: KeyPath) -> None:
+        """From here on down, positions are those of the top document."""
+        size = len(path)
+        for inner in [inner for inner in self.positions if inner[:size] == path]:
+            del self.positions[inner]
+        self.positions |= {inner: place for inner, place in self._top.items() if inner[:size] == path}
+
+    def _write_out(self, old: Any, slot: Slot, path: KeyPath) -> Any:
+        """Write out what is short for a mapping, so that parameters can be set beside it."""
+        wide = slot.widen(old)
+        if isinstance(wide, dict) and path in self.positions:
+            size = len(path)
+            items = {inner: place for inner, place in self.positions.items() if inner[:size] == path and inner != path}
+            for inner, place in items.items():
+                del self.positions[inner]
+                self.positions[*path, slot.bare_list, *inner[size:]] = place
+            for key in wide:
+                self.positions[*path, key] = self.positions[path]
+        return wide
+
+
+def _exchanges(slot: Slot, old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return "name" in new and new["name"] != old.get("name", slot.default)
+
+
+def _slot_at(path: KeyPath) -> Slot | None:
+    """The slot of the component that stands at a path of the spec."""
+    field = SLOT_FIELDS.get(str(path[0])) if path else None
+    return field.slot if field and len(path) == 1 + field.many else None

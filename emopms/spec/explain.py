@@ -1,0 +1,133 @@
+"""What pydantic complains of, in the words of those who write specs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from pydantic import BaseModel
+
+from emopms import registry
+from emopms.component import Slot
+from emopms.errors import PluginError, Problem, did_you_mean
+from emopms.spec.compose import EXTENDS
+from emopms.spec.model import Spec
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+    from emopms.registry import Files
+    from emopms.spec.document import Document, KeyPath
+
+_EXPECTED = {
+    "bool": "true or false",
+    "dict": "a mapping",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "a mapping",
+    "path": "a path",
+    "string": "text",
+    "tuple": "a list",
+}
+"""What users call the types in pydantic's error types, such as ``int_type`` and ``int_from_float``."""
+
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
+    """One of pydantic's complaints in the words of a spec, with its place and a remedy.
+
+    Args:
+        details: The complaint.
+        document: What it is about.
+        files: The Python files with components that the spec names.
+    """
+    kind, context = details["type"], details.get("ctx", {})
+    path, rest = document.follow(details["loc"])
+    if kind == "missing":
+        path += rest[-1:]
+        return document.problem(path, "this key is required.", _describe(path, document, files))
+    if kind == "extra_forbidden":
+        key = str(path[-1])
+        known = set(_fields(path[:-1], document, files)) | ({EXTENDS} if len(path) == 1 else set())
+        remedy = did_you_mean(key, known)
+        if ":" in key:
+            remedy = f"A space belongs after the colon: `{key.replace(':', ': ', 1)}`."
+        return document.problem(path, "there is no such key.", remedy, key=True)
+    remedy = context.get("remedy") or _describe(path, document, files)
+    if kind in ("string_type", "path_type") and isinstance(details["input"], int | float):
+        remedy = "Put it in quotes."
+    return document.problem(path, _message(kind, context, details), remedy)
+
+
+def _message(kind: str, context: dict[str, Any], details: ErrorDetails) -> str:
+    got = _show(details["input"])
+    if "message" in context:  # from `emopms.component.invalid`
+        return str(context["message"])
+    if kind == "value_error":  # raised by a component's own validator
+        return f"{context['error']}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}, got {got}."
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        return f"expected {words} {context[name]:g}, got {got}."
+    if kind == "too_short":
+        return f"expected at least {context['min_length']} item(s), got {context['actual_length']}."
+    if kind == "string_pattern_mismatch":
+        return f"{got} is not of the expected form."
+    expected = _EXPECTED.get(kind.split("_")[0]) if kind.endswith(("_type", "_from_float")) else None
+    return f"expected {expected}, got {got}." if expected else f"{details['msg']}; got {got}."
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {value!r}" if len(value) <= 60 else f"the text {value[:59] + '…'!r}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
+
+
+def _describe(path: KeyPath, document: Document, files: Files) -> str:
+    """What the docstring of the field at a path says, or of the list of which it is an item."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    field = _fields(path[:-1], document, files).get(str(path[-1])) if path else None
+    return " ".join(field.description.split()) if field and field.description else ""
+
+
+def _fields(path: KeyPath, document: Document, files: Files) -> dict[str, FieldInfo]:
+    """All fields of the models that may stand at a path of the document."""
+    hint: Any = Spec
+    value: Any = document.data
+    for step in path:
+        # Steps into lists and mappings that are no models change nothing: `_models` looks through them.
+        for model in _models(hint, value, files):
+            if field := model.model_fields.get(str(step)):
+                hint = Annotated[field.annotation, *field.metadata, None]
+        value = value[step]
+    return {name: field for model in _models(hint, value, files) for name, field in model.model_fields.items()}
+
+
+def _models(hint: Any, value: Any, files: Files) -> list[type[BaseModel]]:
+    """The models that a value with this type hint may be read as."""
+    slot = next((item for item in get_args(hint) if isinstance(item, Slot)), None)
+    if slot:
+        wide = slot.widen(value)
+        with suppress(PluginError):
+            if isinstance(wide, dict) and isinstance(wide.get("name"), str):
+                return [registry.find(slot.slot, wide["name"], files)]
+        return []
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return [hint]
+    return [model for part in get_args(hint) for model in _models(part, value, files)]

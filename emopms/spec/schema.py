@@ -1,0 +1,96 @@
+"""JSON Schema of specs, for editors: every component that is installed, with its parameters and their documentation.
+
+Draft 7, which is what yaml-language-server reads. It never refuses a spec that `load_spec` accepts; what depends
+on several keys at once, or on a component's own checks, only `load_spec` finds.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from emopms.spec.compose import EXTENDS
+from emopms.spec.model import SLOT_FIELDS, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emopms.component import Component, Settings, Slot
+
+
+def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
+    """The JSON Schema of all specs that can be written with some components.
+
+    Args:
+        components: Their classes.
+    """
+    by_slot: dict[str, list[type[Component]]] = {}
+    for component in components:
+        by_slot.setdefault(component.slot, []).append(component)
+    definitions: dict[str, Any] = {}
+    spec = _schema_of(Spec, "spec", definitions)
+    spec["properties"][EXTENDS] = {
+        "type": "string",
+        "description": "Another spec, relative to this file, of which this one is a variation: mappings are merged, "
+        "all else is replaced.",
+    }
+    for slot, _ in SLOT_FIELDS.values():
+        ways = [way for component in by_slot.get(slot.slot, []) for way in _ways(component, slot, definitions)]
+        definitions[slot.slot] = {"anyOf": ways}
+    definitions["spec"] = spec
+    variations = {f"variation.{name}": _relaxed(definition) for name, definition in definitions.items()}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "emopms spec",
+        "type": "object",
+        "if": {"required": [EXTENDS]},
+        "then": {"$ref": "#/definitions/variation.spec"},
+        "else": {"$ref": "#/definitions/spec"},
+        "definitions": definitions | variations,
+    }
+
+
+def _schema_of(model: type[Settings], name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema; the models within it become definitions whose names start with its own."""
+    schema = model.model_json_schema(ref_template=f"#/definitions/{name}.{{model}}")
+    for inner, definition in schema.pop("$defs", {}).items():
+        definitions[f"{name}.{inner}"] = _tidy(definition)
+    tidy: dict[str, Any] = _tidy(schema)
+    return tidy
+
+
+def _ways(component: type[Component], slot: Slot, definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """The ways to write one component: its bare name, a mapping, and the bare list that is short for it."""
+    name = component.model_fields["name"].default
+    key = f"{slot.slot}.{name}"
+    schema = _schema_of(component, key, definitions)
+    required = schema.pop("required", [])
+    ways: list[dict[str, Any]] = []
+    if not required:
+        ways.append({"const": name, "description": schema.get("description", "")})
+    if slot.default == name and slot.bare_list:
+        ways.append(schema["properties"][slot.bare_list])
+    schema["required"] = required if slot.default == name else ["name", *required]
+    definitions[key] = schema
+    return [*ways, {"$ref": f"#/definitions/{key}"}]
+
+
+def _tidy(schema: Any) -> Any:
+    """The schema with references to slots, and without the titles that pydantic makes of names."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {key: _tidy(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    if slot := tidy.pop("x-slot", None):
+        tidy["$ref"] = f"#/definitions/{slot}"
+    if isinstance(text := tidy.get("description"), str):
+        tidy["description"] = inspect.cleandoc(text)
+    return tidy
+
+
+def _relaxed(schema: Any) -> Any:
+    """The schema of what extends another file: nothing is required, since it may stand there."""
+    text = json.dumps(schema).replace('"#/definitions/', '"#/definitions/variation.')
+    return json.loads(text, object_hook=lambda value: {k: v for k, v in value.items() if k != "required"})

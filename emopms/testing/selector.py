@@ -1,0 +1,164 @@
+"""Conformance of selectors."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from emopms.api import Selector, Site, TrainedSelector
+from emopms.testing.component import ComponentConformance
+from emopms.testing.tiny import CLASSES, CPU, devices, tiny
+from emopms.testing.unchanged import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emopms.network.device import Device
+
+_STEPS = 60
+"""Training steps given to the judges of a trained selector."""
+
+
+class SelectorConformance(ComponentConformance):
+    """Of a `Selector`: its judges at sites with maps of features and with flat ones, on every device and in bf16."""
+
+    slot: ClassVar[str] = "selector"
+    component: ClassVar[Selector]
+
+    def test_judges_give_one_differentiable_loss(self) -> None:
+        for device in devices():
+            for place in _places(device):
+                judge = self._judge(place).to(device.type).eval()
+                features = place.noise().requires_grad_()
+                with device.autocast():
+                    loss = judge(features, place.features, place.labels)
+                assert getattr(loss, "shape", None) == (), f"The loss is {loss!r}: return a scalar tensor."
+                assert loss.isfinite(), f"The loss of features [N, {place}] is {loss}."
+                assert loss.requires_grad, "The loss has no gradient: constraint training minimises it."
+                (gradient,) = torch.autograd.grad(loss, features)
+                is_useful = bool(gradient.isfinite().all()) and bool(gradient.count_nonzero())
+                assert is_useful, "The gradient with respect to the features is zero or not finite."
+
+    def test_a_loss_is_a_mean_over_images(self) -> None:
+        for place in _places():
+            judge = self._judge(place).eval()
+            arguments = place.noise(), place.features, place.labels
+            once, twice = judge(*arguments), judge(*(torch.cat([a, a]) for a in arguments))
+            assert torch.allclose(once, twice, rtol=1e-4, atol=1e-6), (
+                f"The loss of a batch is {float(once)}, with every image twice {float(twice)}: return the mean."
+            )
+
+    def test_the_dense_features_are_no_worse_than_noise(self) -> None:
+        """After training, where the judge learns: on labels that the dense network gets right."""
+        for place in _places():
+            judge = self._judge(place)
+            if isinstance(self.component, TrainedSelector):
+                before, after = _train(judge, place)
+                assert after < before, (
+                    f"Trained on its own loss at features [{place}], it went from {before} to {after}."
+                )
+            with torch.no_grad():
+                dense, noise = (
+                    float(judge.eval()(f, place.features, place.labels)) for f in (place.features, place.noise())
+                )
+            assert dense <= noise, (
+                f"At features [{place}] the dense network's loss is {dense}, that of noise {noise}: lower is better."
+            )
+
+    def test_the_same_seed_gives_the_same_judge(self) -> None:
+        for place in _places():
+            arguments = place.noise(), place.features, place.labels
+            judges = self._judge(place).eval(), self._judge(place).eval()
+            first, again, other = (float(judge(*arguments).detach()) for judge in (judges[0], *judges))
+            assert first == again, f"Asked twice, a judge in eval mode says {first}, then {again}."
+            assert first == other, (
+                f"Judges made with one seed say {first} and {other}: draw from torch's generator alone."
+            )
+
+    def test_state_can_be_stored(self) -> None:
+        for place in _places():
+            judge, again = self._judge(place, seed=1), self._judge(place, seed=2)
+            if isinstance(self.component, TrainedSelector):
+                _train(judge, place)
+            state = judge.state_dict()
+            strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
+            assert not strange, f"The state holds more than tensors: {strange}."
+            again.load_state_dict(pickle.loads(pickle.dumps(state)))
+            arguments = place.noise(), place.features, place.labels
+            expected, found = (float(j.eval()(*arguments).detach()) for j in (judge, again))
+            assert abs(expected - found) <= 1e-5 * max(1.0, abs(expected)), (
+                f"With its state loaded into another one, a judge says {found} instead of {expected}: "
+                "keep all that it learnt in parameters and buffers."
+            )
+
+    def test_the_rest_of_the_network_is_not_its_own(self) -> None:
+        for place in _places():
+            before = Snapshot(place.rest)
+            judge = self._judge(place).eval().requires_grad_(False)
+            judge(place.features, place.features, place.labels)
+            assert not before.changes(), (
+                f"Freezing a judge changed the rest of the network ({before.changes()}): hold `site.tail` without "
+                "registering it, for instance in a tuple."
+            )
+
+    def test_moves_to_another_device(self) -> None:
+        """``meta`` stands in for the devices that this machine lacks."""
+        for place in [place.to("meta") for place in _places()]:
+            judge = self._judge(place).to("meta").eval()
+            try:
+                loss = judge(place.features, place.features, place.labels)
+            except (RuntimeError, NotImplementedError) as error:
+                raise AssertionError(
+                    f"Moved to another device, a judge fails: {error}\nKeep its tensors in parameters and buffers."
+                ) from error
+            assert loss.device.type == "meta", f"Moved to another device, its loss is on {loss.device}."
+
+    def _judge(self, place: _Place, *, seed: int = 0) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            judge = self.component.judge(Site(tuple(place.features.shape[1:]), CLASSES, place.rest))
+        assert isinstance(judge, nn.Module), f"judge returned a {type(judge).__name__}: return an nn.Module."
+        return judge
+
+
+class _Place:
+    """A site, and a batch of what the dense network makes there."""
+
+    def __init__(self, features: Tensor, labels: Tensor, rest: nn.Module) -> None:
+        self.features, self.labels, self.rest = features, labels, rest
+
+    def noise(self) -> Tensor:
+        """Features of the same scale that say nothing."""
+        drawn = torch.randn(self.features.shape, generator=torch.Generator().manual_seed(7)).to(self.features)
+        return drawn * self.features.std() + self.features.mean()
+
+    def to(self, device: str) -> _Place:
+        return _Place(self.features.to(device), self.labels.to(device), self.rest.to(device))
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.features.shape[1:]))
+
+
+def _places(device: Device = CPU) -> Iterator[_Place]:
+    setting = tiny(device=device)
+    rests = [nn.Sequential(*(sub.module for sub in setting.subnetworks[index:])) for index in (1, 2)]
+    for features, rest in zip(setting.references[1:3], rests, strict=True):
+        yield _Place(features, setting.labels, rest.eval())
+    same = nn.Linear(CLASSES, CLASSES, bias=False)
+    nn.init.eye_(same.weight)
+    yield _Place(setting.references[3], setting.labels, same.to(device.type))
+
+
+def _train(judge: nn.Module, place: _Place) -> tuple[float, float]:
+    """Fit a judge to the dense features; its loss in eval mode before and after."""
+    arguments = place.features, place.features, place.labels
+    before = float(judge.eval()(*arguments).detach())
+    optimiser = torch.optim.Adam(judge.train().parameters(), lr=1e-2)
+    for _ in range(_STEPS):
+        optimiser.zero_grad()
+        judge(*arguments).backward()
+        optimiser.step()
+    return before, float(judge.eval()(*arguments).detach())

@@ -1,0 +1,1 @@
+"""ONNX for emopms: an exporter, and latency as an objective."""

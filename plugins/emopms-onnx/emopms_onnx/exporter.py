@@ -1,0 +1,41 @@
+"""ONNX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from emopms.api import Exporter, PrunedModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Onnx(Exporter):
+    """`model.onnx`, for onnxruntime and whatever else reads ONNX; the batch size stays free."""
+
+    name: Literal["onnx"] = "onnx"
+    opset: Annotated[int, Field(ge=18)] | None = None
+    """Version of the ONNX operators, from 18 on, for runtimes that know no newer ones. Without it, PyTorch's choice."""
+
+    def export(self, model: PrunedModel, folder: Path) -> None:
+        import torch
+
+        from emopms.errors import RunError
+        from emopms_onnx.conversion import open_session, run, write_onnx
+
+        path = folder / "model.onnx"
+        write_onnx(model.network, model.example, path, opset=self.opset)
+        session = open_session(path)
+        for size in (2, 1, 3):
+            images = model.example[torch.arange(size) % len(model.example)]
+            with torch.inference_mode():
+                expected = model.network(images)
+            got = torch.from_numpy(run(session, images.numpy()))
+            if not torch.allclose(expected, got, rtol=1e-4, atol=1e-4):
+                raise RunError(
+                    f"{path} gives other outputs in onnxruntime than the pruned network "
+                    f"(by up to {float((expected - got).abs().max()):.2g}, for a batch of {size}).",
+                    remedy="Leave onnx out of `export:` and report the backbone.",
+                )

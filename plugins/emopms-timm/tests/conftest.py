@@ -1,0 +1,17 @@
+"""timm imports torchvision, whose compiled half may not have been built for the torch that is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import torch
+
+try:
+    import_module("torchvision")
+except RuntimeError:  # it registers shapes for operators of the half that did not load; timm calls none of them
+    _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    for _operator in (
+        "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+        "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    ):
+        _library.define(_operator)  # type: ignore[no-untyped-call]

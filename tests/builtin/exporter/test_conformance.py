@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from emopms.builtin.exporter.pt2 import Pt2
+from emopms.builtin.exporter.safetensors import Safetensors
+from emopms.testing import ExporterConformance
+
+
+class TestPt2(ExporterConformance):
+    component = Pt2()
+
+
+class TestSafetensors(ExporterConformance):
+    component = Safetensors()

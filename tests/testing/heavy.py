@@ -1,0 +1,19 @@
+"""A component in a module that imports torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from emopms.api import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Heavy(Split):
+    name: Literal["heavy"] = "heavy"
+
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        return ["stage1"] if torch.is_tensor(example) else []

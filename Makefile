@@ -1,9 +1,11 @@
-# make run: install and prune the quickstart.   make test: install with the test extras and run all tests.
+# make run: install and prune the quickstart.   make test: install with plugins and test extras, and run all tests.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check format bench-cifar10 clean
+PLUGINS := $(wildcard plugins/emopms-*)
+
+.PHONY: run test test-install nightly check docs format bench-cifar10 clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -11,10 +13,23 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
+# What README and the plugins' pages say about installing, in a fresh clone.
+test-install: .venv/installed-dev
+	EMOPMS_TEST_INSTALL=1 $(BIN)/python -m pytest -s tests/test_documents.py -k installation
+
+nightly: .venv/installed-dev
+	EMOPMS_MUTATIONS=10000 $(BIN)/python -m pytest tests/test_mutations.py
+
+# docs/components.md and schema/emopms.schema.json, from the code.
+docs: .venv/installed-dev
+	$(BIN)/python docs/generate.py
+
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/generate.py
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(plugin) &&) true
 	$(BIN)/lint-imports
 
 format: .venv/installed-dev
@@ -32,8 +47,8 @@ bench-cifar10: .venv/installed-dev
 	$(INSTALL) -e '.[digits]'
 	touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(INSTALL) -e '.[dev]'
+.venv/installed-dev: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml) | .venv/bin/python
+	$(INSTALL) -e '.[dev]' $(foreach plugin,$(PLUGINS),-e './$(plugin)[test]')
 	touch $@ .venv/installed
 
 clean:

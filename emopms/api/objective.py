@@ -49,6 +49,9 @@ class Objective(Component):
 
     slot: ClassVar[str] = "objective"
 
+    measured: ClassVar[bool] = False
+    """Whether values depend on the machine and the moment, as times do. They are then stored for one device."""
+
     @abstractmethod
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         """Judge a population.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubFront:
-    """The front of one sub-network, put back into the otherwise dense network."""
+    """The front of one sub-network, put back into the otherwise dense network; the dense point comes last."""
 
     impairment: NDArray[Any]
     """[p]: how much loss the whole network gains, δ_i(m); the dense point has 0."""
@@ -26,7 +26,7 @@ class SubFront:
 
 @dataclass(frozen=True)
 class JointSchemes:
-    """Schemes for the whole network, the cheapest first."""
+    """Schemes for the whole network, none twice, the cheapest first; the cheapest there is and the dense one included."""
 
     choices: NDArray[Any]
     """[s, n]: for each scheme the chosen point of each sub-network's front."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emopms.component import Component
+from emopms.component import Component, Settings
+from emopms.errors import PluginError
+from emopms.plugin_file import hash_of, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from emopms.spec import Spec
 
@@ -20,18 +23,42 @@ def code_of(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
     """Hashes of the files that define the components under some keys of a spec, by slot and name.
 
     Built-in components are left out: a stage's version stands for them. What those files import is not looked at.
+
+    Raises:
+        PluginError: A component's source is nowhere to be read.
     """
-    found = {}
-    for key in keys:
-        value = getattr(spec, key)
-        for component in value if isinstance(value, tuple) else (value,):
-            if isinstance(component, Component) and not type(component).__module__.startswith("emopms."):
-                found[f"{component.slot}/{component.name}"] = _hash(type(component))
-    return found
+    components = [component for key in keys for component in _components(getattr(spec, key))]
+    return {
+        f"{component.slot}/{component.name}": _hash(type(component))
+        for component in components
+        if not type(component).__module__.startswith("emopms.")
+    }
 
 
+def _components(value: object) -> Iterator[Component]:
+    """The components in a value of a spec; one may hold others."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _components(item)
+    elif isinstance(value, Settings):
+        if isinstance(value, Component):
+            yield value
+        for name in type(value).model_fields:
+            yield from _components(getattr(value, name))
+
+
+@cache  # the class stays what it is when its file is edited later on
 def _hash(component: type[Component]) -> str:
-    file = getattr(sys.modules.get(component.__module__), "__file__", None)
-    # Without a file, as in a notebook, the source of the class itself has to do.
-    content = Path(file).read_bytes() if file else inspect.getsource(component).encode()
+    module = sys.modules[component.__module__]
+    if digest := hash_of(module):
+        return digest
+    file = getattr(module, "__file__", None)
+    try:
+        # Without a file, as in a notebook, the source of the class itself has to do.
+        content = Path(file).read_bytes() if file else inspect.getsource(component).encode()
+    except (OSError, TypeError) as error:
+        raise PluginError(
+            f"The source of the {component.slot} {component.__qualname__} cannot be read: {reason(error)}.",
+            remedy="Put the class into a file: results are stored under what made them.",
+        ) from error
     return hashlib.sha256(content).hexdigest()

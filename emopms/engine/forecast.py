@@ -107,7 +107,7 @@ def forecast(
     store, timing = Store(folder / "store"), Timing(context)
     stages = []
     to_run: list[Stage] = []
-    for planned in plan(spec, points=context.points, fingerprint=prepared.fingerprint):
+    for planned in plan(spec, points=context.points, fingerprint=prepared.fingerprint, device=str(context.device)):
         stage, state = planned.stage, store.state(planned.stage.name, planned.key)
         seconds = 0.0 if state == "complete" else estimate(stage, context, outlines, timing)
         stages.append(StageForecast(stage.name, state, seconds))

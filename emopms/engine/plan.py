@@ -32,16 +32,17 @@ class Planned:
     key: str
 
 
-def plan(spec: Spec, *, points: Sequence[str], fingerprint: str) -> list[Planned]:
+def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) -> list[Planned]:
     """All stages in an order in which each follows its inputs.
 
     Args:
         points: The split points found in the network.
         fingerprint: Of the data and of the weights file.
+        device: What the stages run on; it counts only where something is measured on it.
     """
     keys: dict[str, str] = {}
     planned = []
-    for stage in _stages(spec, points):
+    for stage in _stages(spec, points, device):
         parts = {
             "stage": stage.name,
             "version": stage.version,
@@ -56,13 +57,14 @@ def plan(spec: Spec, *, points: Sequence[str], fingerprint: str) -> list[Planned
     return planned
 
 
-def _stages(spec: Spec, points: Sequence[str]) -> list[Stage]:
+def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
     resolved = spec.resolved()
 
     def settings(*names: str, **more: Any) -> dict[str, Any]:
         code = code_of(spec, names)
         return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
 
+    measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
     finetunes = [f"finetune/{target.slug}" for target in spec.targets]
     return [
@@ -73,7 +75,7 @@ def _stages(spec: Spec, points: Sequence[str]) -> list[Stage]:
             Evolve(
                 name=name,
                 inputs=("selectors", "constrain"),
-                settings=settings("objectives", "sampling", "algorithm"),
+                settings=settings("objectives", "sampling", "algorithm", **measured),
                 index=index,
             )
             for index, name in enumerate(searches)

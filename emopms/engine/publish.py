@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emopms.api import Cost
 from emopms.engine.code import code_of
 from emopms.engine.store import writing
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from emopms.engine.context import Context
     from emopms.engine.runner import Done
     from emopms.engine.store import Artefact
+    from emopms.spec import Spec
 
 
 def publish(
@@ -38,7 +40,7 @@ def publish(
     """
     with writing(folder / "models") as models:
         shutil.copytree(done["export"].artefact.folder / "models", models)
-    _write(folder / "front.csv", _front(done["join"].artefact))
+    _write(folder / "front.csv", _front(done["join"].artefact, context.spec))
     _write(folder / "spec.resolved.yaml", context.spec.to_yaml())
     _write(folder / "manifest.json", _json(_manifest(context, fingerprint, command)))
     summary = _summary(context, done)
@@ -83,13 +85,18 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
     }
 
 
-def _front(join: Artefact) -> str:
-    """The joint front, cheapest scheme first; the scheme's number is that of ``result.json``."""
-    schemes = join.arrays("schemes")
-    columns = ("predicted_loss", "loss", "accuracy", "macs", "params")
+def _front(join: Artefact, spec: Spec) -> str:
+    """The joint front, cheapest scheme first, with all its costs; the scheme's number is that of ``result.json``."""
+    schemes = dict(join.arrays("schemes"))
+    columns = ["predicted_loss", "loss", "accuracy", "macs", "params"]
+    costs = [objective.name for objective in spec.objectives if isinstance(objective, Cost)]
+    for index, name in enumerate(costs):
+        if name not in columns:
+            schemes[name] = schemes["costs"][:, index]
+            columns.append(name)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["scheme", "predicted_loss", "measured_loss", "accuracy", "macs", "params"])
+    writer.writerow(["scheme", *("measured_loss" if column == "loss" else column for column in columns)])
     for scheme, on_front in enumerate(schemes["on_front"]):
         if on_front:
             writer.writerow([scheme, *(schemes[column][scheme].item() for column in columns)])

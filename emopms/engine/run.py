@@ -77,7 +77,8 @@ def run(
             )
             require_reachable(spec, prepared.floor)
             context, fingerprint = prepared.context, prepared.fingerprint
-            done = run_stages(plan(spec, points=context.points, fingerprint=fingerprint), context, store)
+            planned = plan(spec, points=context.points, fingerprint=fingerprint, device=str(context.device))
+            done = run_stages(planned, context, store)
             summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
         finally:
             logger.remove(sink)

@@ -8,7 +8,6 @@ Derive a test class, name the component, and pytest does the rest::
 
     class TestMyLatency(ObjectiveConformance):
         component = MyLatency()
-        deterministic = False  # a measured time
 
 The component must live in a module that imports nothing heavy, not in the test module. Attributes and methods of a
 suite that do not begin with ``test_`` are there to be overridden.

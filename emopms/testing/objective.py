@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 
 class ObjectiveConformance(ComponentConformance):
-    """Of an `Objective`; what makes it a `Cost` is checked where it is one."""
+    """Of an `Objective`; what makes it a `Cost` is checked where it is one. No two measured values are compared."""
 
     slot: ClassVar[str] = "objective"
     component: ClassVar[Objective]
-    deterministic: ClassVar[bool] = True
-    """False for what is measured, such as a latency: then no two values are compared."""
 
     def test_gives_one_finite_number_a_candidate(self) -> None:
         """For every sub-network, also the last; for one candidate and several; on every device, in bf16, too."""
@@ -34,14 +32,15 @@ class ObjectiveConformance(ComponentConformance):
 
     def test_a_value_depends_on_its_candidate_alone(self) -> None:
         setting = tiny()
-        for sub in setting.subnetworks if self.deterministic else ():
+        for sub in setting.subnetworks if not self.component.measured else ():
             genomes, task = genomes_of(sub, 5), setting.task(sub.index)
             values = self._values(genomes, task)
             for what, rows in (("again", [0, 1, 2, 3, 4]), ("in another order", [3, 0, 4, 2, 1]), ("alone", [2])):
                 found = self._values(genomes[rows], task)
                 assert np.allclose(found, values[rows], rtol=1e-5, atol=1e-8), (
                     f"Evaluated {what}, candidates {rows} are worth {found}, before they were {values[rows]}: a value "
-                    "must not depend on other candidates nor on chance. If it is measured, set `deterministic = False`."
+                    "must not depend on other candidates nor on chance. If it is measured, its class says so: "
+                    "`measured: ClassVar[bool] = True`."
                 )
 
     def test_changes_neither_candidates_nor_task(self) -> None:
@@ -95,7 +94,7 @@ class ObjectiveConformance(ComponentConformance):
 
     @property
     def _is_exact_cost(self) -> bool:
-        return isinstance(self.component, Cost) and self.deterministic
+        return isinstance(self.component, Cost) and not self.component.measured
 
     def _values(self, genomes: NDArray[np.bool_], task: Task) -> NDArray[Any]:
         values = self.component.evaluate(genomes, task)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 
+from emopms.api import Cost, Task
 from emopms.engine.plan import plan
 from tests.engine.conftest import TINY, tiny
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ALL = [
     "pretrain",
@@ -23,10 +28,10 @@ ALL = [
 ]
 
 
-def _keys(fingerprint: str = "data", **changes: Any) -> dict[str, str]:
+def _keys(fingerprint: str = "data", device: str = "cpu", **changes: Any) -> dict[str, str]:
     spec = tiny(**changes)
     points = spec.split.model_dump()["points"]
-    return {step.stage.name: step.key for step in plan(spec, points=points, fingerprint=fingerprint)}
+    return {step.stage.name: step.key for step in plan(spec, points=points, fingerprint=fingerprint, device=device)}
 
 
 def _changed(**changes: Any) -> list[str]:
@@ -37,7 +42,7 @@ def _changed(**changes: Any) -> list[str]:
 def test_stages_follow_their_inputs() -> None:
     spec = tiny()
     seen: set[str] = set()
-    for step in plan(spec, points=["stage1", "stage2"], fingerprint="data"):
+    for step in plan(spec, points=["stage1", "stage2"], fingerprint="data", device="cpu"):
         assert seen.issuperset(step.stage.inputs)
         seen.add(step.stage.name)
     assert sorted(seen) == sorted(ALL)
@@ -53,6 +58,7 @@ def test_no_split_points_make_one_search() -> None:
         ({}, []),
         ({"seed": 4}, ALL),
         ({"fingerprint": "other"}, ALL),
+        ({"device": "cuda"}, []),
         ({"pretrain": TINY["pretrain"] | {"epochs": 5}}, ALL),
         ({"selector": "feature_mse"}, ALL[1:]),
         ({"constraint": "none"}, ALL[2:]),
@@ -70,3 +76,21 @@ def test_a_change_reaches_what_depends_on_it(changes: dict[str, Any], changed: l
 def test_defaults_count_like_what_is_written_out() -> None:
     written = tiny().resolved()
     assert _keys(**written) == _keys()
+
+
+class Timed(Cost):
+    """Takes a moment."""
+
+    measured: ClassVar[bool] = True
+
+    name: Literal["timed"] = "timed"
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return np.zeros(len(genomes))
+
+
+def test_what_is_measured_belongs_to_one_device() -> None:
+    objectives = ["capability", Timed()]
+    before = _keys(objectives=objectives)
+    changed = [name for name, key in _keys(objectives=objectives, device="cuda").items() if before[name] != key]
+    assert changed == ALL[3:]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -72,9 +72,11 @@ def test_what_is_wrong_is_said(broken: Broken, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("base", [Objective, Cost])
 def test_of_what_is_measured_no_two_values_are_compared(base: Any) -> None:
+    class Timed(base):  # type: ignore[misc]
+        measured: ClassVar[bool] = True
+
     class Measured(ObjectiveConformance):
-        component = objective(lambda g, t: np.random.default_rng(next(CALLS)).random(len(g)), base)
-        deterministic = False
+        component = objective(lambda g, t: np.random.default_rng(next(CALLS)).random(len(g)), Timed)
 
     suite = Measured()
     suite.test_a_value_depends_on_its_candidate_alone()

@@ -23,7 +23,7 @@ class Greedy(Ranker):
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
         import numpy as np
 
-        chosen = [int(np.lexsort((front.impairment, -front.costs[:, 0]))[0]) for front in fronts]
+        chosen = [len(front.impairment) - 1 for front in fronts]
         path = [tuple(chosen)]
         while True:
             best: tuple[float, int, int] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.stats import kendalltau
@@ -28,10 +28,12 @@ class Join(Stage):
     """Gives ``schemes`` and ``summary``.
 
     ``schemes``: arrays over all re-measured joint schemes, cheapest first, the dense one last: ``choices``
-    [s, n], ``predicted_loss``, ``loss``, ``accuracy``, ``macs``, ``params`` [s] and ``on_front`` [s].
+    [s, n], ``predicted_loss``, ``loss``, ``accuracy``, ``macs``, ``params`` [s], ``costs`` [s, k] and ``on_front`` [s].
     Impairments do not simply add up (arXiv 2410.14649): hence the re-measurement, on validation images, and
     Kendall's tau between what the sums predicted and what was measured.
     """
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
@@ -70,6 +72,7 @@ class Join(Stage):
             accuracy=np.array([score.accuracy for score in scores]),
             macs=macs,
             params=params,
+            costs=costs,
             on_front=on_front,
         )
         out.save_json(

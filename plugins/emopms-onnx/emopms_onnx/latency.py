@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -22,6 +22,8 @@ class Latency(Cost):
     The whole network's latency is predicted as the sum over its sub-networks. Measured times differ from run to
     run, and so does a search for them: the promise of equal results for equal seeds does not hold.
     """
+
+    measured: ClassVar[bool] = True
 
     name: Literal["latency"] = "latency"
     runtime: Literal["torch", "onnxruntime"] = "torch"

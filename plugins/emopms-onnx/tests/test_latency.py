@@ -29,7 +29,6 @@ class TestLatency(ObjectiveConformance):
     """In torch; conversions for onnxruntime take their time, so that the tests below have fewer candidates of it."""
 
     component = Latency(repeats=2)
-    deterministic = False
 
 
 def task_of(network: nn.Module, images: torch.Tensor, points: Sequence[str] = ()) -> Task:

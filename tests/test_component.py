@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
@@ -10,6 +11,9 @@ from emopms.api import Ranker, Split
 from emopms.builtin.split.at import At
 from emopms.component import Component, Settings, Slot
 from emopms.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Inner(Settings):
@@ -38,7 +42,7 @@ class Pair(BaseModel):
 def components(monkeypatch: pytest.MonkeyPatch) -> None:
     classes: dict[tuple[str, str], type[Component]] = {("split", "at"): At, ("ranker", "fancy"): Fancy}
 
-    def find(slot: str, name: str) -> type[Component]:
+    def find(slot: str, name: str, files: Any = ()) -> type[Component]:
         try:
             return classes[slot, name]
         except KeyError:
@@ -133,3 +137,86 @@ def test_settings_are_finite(value: float) -> None:
 
 def test_docstrings_below_fields_describe_them() -> None:
     assert "forward pass" in (At.model_fields["points"].description or "")
+
+
+class Plugged(BaseModel):
+    plugins: tuple[Path, ...] = ()
+    ranker: Annotated[Ranker, Slot("ranker", default="impairment")]
+
+
+PLUGIN = """
+from typing import Literal
+from pydantic import field_validator
+from emopms.api import Ranker
+
+class Mine(Ranker):
+    name: Literal["mine"] = "mine"
+    depth: int = 1
+
+    @field_validator("depth")
+    @classmethod
+    def _check(cls, depth):
+        if depth == 2:
+            raise ValueError("two is too many.")
+        if depth > 2:
+            raise {error}
+        return depth
+
+    def join(self, fronts):
+        raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    monkeypatch.undo()  # the real registry
+
+    def write(error: str) -> Path:
+        path = tmp_path / "mine.py"
+        path.write_text(PLUGIN.replace("{error}", error), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_files_of_the_same_model_bring_components(plugin: Callable[[str], Path]) -> None:
+    path = plugin("ValueError")
+    held = Plugged.model_validate({"plugins": [path], "ranker": {"name": "mine", "depth": 0}})
+    assert held.ranker.model_dump() == {"name": "mine", "depth": 0}
+    assert list(errors(Plugged, {"ranker": "mine"})) == [("ranker", "name")]
+    assert Plugged.model_validate({"ranker": {}}).ranker.name == "impairment"
+
+
+def test_what_a_validator_refuses_keeps_its_path(plugin: Callable[[str], Path]) -> None:
+    found = errors(Plugged, {"plugins": [plugin("ValueError")], "ranker": {"name": "mine", "depth": 2}})
+    assert found == {("ranker", "depth"): "Value error, two is too many."}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("KeyError('x')", "KeyError: 'x'"),
+        ("RuntimeError('{x}')", "RuntimeError: {x}"),
+        ("TypeError('a\\nb')", "TypeError: a b"),
+        ("RecursionError", "RecursionError"),
+    ],
+)
+def test_a_validator_that_fails_is_a_defect_of_its_component(
+    plugin: Callable[[str], Path], error: str, said: str
+) -> None:
+    path = plugin(error)
+    found = errors(Plugged, {"plugins": [path], "ranker": {"name": "mine", "depth": 3}})
+    assert list(found) == [("ranker",)]
+    message = f"ranker 'mine' of {path} failed to read this: {said}. This is a defect of that component."
+    assert found["ranker",] == message
+
+
+def test_what_is_short_for_a_mapping() -> None:
+    slot = Slot("split", default="at", bare_list="points")
+    assert slot.widen("x") == {"name": "x"}
+    assert slot.widen(["a"]) == {"name": "at", "points": ["a"]}
+    assert slot.widen({"points": []}) == {"name": "at", "points": []}
+    assert slot.widen({"name": "x"}) == {"name": "x"}
+    assert slot.widen(3) == 3
+    assert Slot("split").widen({"points": []}) == {"points": []}
+    assert Slot("split").widen(["a"]) == ["a"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,16 @@ def test_no_torch_and_no_pymoo(code: str) -> None:
     code = f"import sys\n{code}\nsys.exit(', '.join({heavy}) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_validating_a_spec_imports_neither_torch_nor_pymoo() -> None:
+    spec = Path(__file__).parent.parent / "specs" / "quickstart.yaml"
+    command = [sys.executable, "-X", "importtime", "-m", "emopms", "validate", str(spec)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{spec}: valid\n")
+    imported = {line.split("|")[-1].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert {"emopms", "pydantic", "yaml"} <= imported
+    assert not imported & {"torch", "pymoo", "moocore", "scipy", "sklearn", "numpy", "rich", "loguru"}
 
 
 def test_public_names_load_when_used_and_unknown_ones_do_not() -> None:

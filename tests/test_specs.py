@@ -1,8 +1,7 @@
-"""Every shipped spec, and the one in the README, is valid."""
+"""Every shipped spec is valid."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,3 @@ def test_shipped_specs_are_valid(path: Path) -> None:
 
 def test_there_are_specs() -> None:
     assert {path.stem for path in SPECS} >= {"quickstart", "cifar10_resnet20", "cifar10_resnet56"}
-
-
-def test_the_spec_in_the_readme_is_valid(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    path = tmp_path / "spec.yaml"
-    path.write_text(block)
-    assert len(emopms.load_spec(path).targets) == 3

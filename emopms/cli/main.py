@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for a wrong spec, 3 for a run that cannot go on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name or an ASCII terminal must not end in a traceback
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
     try:
         import_module(f"emopms.cli.{arguments.command}").command(arguments)
+        sys.stdout.flush()
     except EmopmsError as error:
         print(explain(error), file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -25,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:  # as in `emopms schema | head`
-        sys.stderr.close()  # or Python would complain of the pipe once more, on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at the end
         return 141
     return 0
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> None:
     """List all components, one a line, or explain one."""
-    lines = _explain(arguments.component, arguments.files) if arguments.component else _list(arguments.files)
+    path, files = arguments.component, arguments.files
+    lines = _list(files) if path is None else _explain(path, files)
     print("\n".join(lines))  # noqa: T201
 
 
@@ -35,7 +36,7 @@ def _origin(entry: Entry) -> str:
 
 
 def _say(entry: Entry) -> str:
-    return summary(entry.component) if entry.component else f"cannot be used: {entry.error}"
+    return summary(entry.component) if entry.component else f"cannot be used: {' '.join(str(entry.error).split())}"
 
 
 def _explain(path: str, files: Files) -> Iterator[str]:

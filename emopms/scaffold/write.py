@@ -5,11 +5,13 @@ from __future__ import annotations
 import keyword
 import re
 from importlib import import_module, resources
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from emopms import __version__, registry
 from emopms.errors import PluginError
 from emopms.spec.catalog import example
+from emopms.spec.scalars import read_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,16 +31,20 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
         The package's folder, such as ``emopms-my-latency``.
 
     Raises:
-        PluginError: The name is taken or no name, or the folder exists or cannot be written.
+        PluginError: The name is taken or would not work, or the folder exists or cannot be written.
     """
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or read_plain(name) != name:
         raise PluginError(
             f"{name!r} cannot be the name of a component.",
             remedy="Use small letters, digits and single underscores, such as my_latency.",
         )
-    if claims := registry.origins(slot, name):
-        raise PluginError(f"There is a {slot} {name!r} already, from {claims[0]}.", remedy="Choose another name.")
     module = f"emopms_{name}"
+    if claims := registry.origins(slot, name):
+        raise PluginError(f"The {slot} {name!r} exists already, from {claims[0]}.", remedy="Choose another name.")
+    if find_spec(module):  # the two could not be installed together
+        raise PluginError(f"A module {module} is installed already.", remedy="Choose another name.")
+    if re.search(rf"\b{_class(name)}\b", _template(f"{slot}.py")):
+        raise PluginError(f"The class {_class(name)} would hide another one.", remedy="Choose another name.")
     folder = into / module.replace("_", "-")
     files = {
         "pyproject.toml": "pyproject.txt",
@@ -55,22 +61,29 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
         raise PluginError(f"{folder} exists.", remedy="Remove it, choose another name, or use --into.") from None
     except OSError as error:
         raise PluginError(
-            f"{folder} cannot be written: {error}.", remedy="Choose another folder with --into."
+            f"{folder} cannot be written: {error.strerror or error}.", remedy="Choose another folder with --into."
         ) from error
     return folder
 
 
+def _template(file: str) -> str:
+    return (resources.files("emopms.scaffold.templates") / file).read_text(encoding="utf-8")
+
+
+def _class(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def _fill(template: str, slot: str, name: str) -> str:
-    text = (resources.files("emopms.scaffold.templates") / template).read_text(encoding="utf-8")
+    text = _template(template)
     component = getattr(import_module(f"emopms.scaffold.templates.{slot}"), f"New{slot.capitalize()}")
-    own_class = "".join(part.capitalize() for part in name.split("_"))
     words = {
         "NEW-EXAMPLE": example(component),
-        f"New{slot.capitalize()}": own_class,
+        f"New{slot.capitalize()}": _class(name),
         f"new_{slot}": name,
         "NEW-NAME": name.replace("_", "-"),
         "NEW_NAME": name,
-        "NEW_CLASS": own_class,
+        "NEW_CLASS": _class(name),
         "NEW_SLOT_CLASS": slot.capitalize(),
         "NEW_SLOT": slot,
         "NEW_VERSION": __version__,

@@ -6,9 +6,14 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import to_jsonable_python
+
 from emopms import registry
 from emopms.api import Cost, Objective
 from emopms.errors import PluginError
+from emopms.plugin_file import reason
 from emopms.spec.model import SLOT_FIELDS
 from emopms.spec.scalars import dump
 
@@ -77,11 +82,16 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
     """
     origins = tuple(registry.origins(slot, name, files))
     try:
-        return Entry(slot, name, origins, registry.find(slot, name, files), None)
+        component: type[Component] = registry.find(slot, name, files)
+        component.model_json_schema()
     except registry.UnknownComponentError:
         raise
     except PluginError as error:
         return Entry(slot, name, origins, None, error)
+    except PydanticUserError as error:
+        message = f"{slot} {name!r} of {origins[0]} has a parameter that cannot be described: {reason(error)}"
+        return Entry(slot, name, origins, None, PluginError(message, remedy="This is a defect of that component."))
+    return Entry(slot, name, origins, component, None)
 
 
 def description(component: type[Component]) -> str:
@@ -104,10 +114,10 @@ def parameters(component: type[Component]) -> list[Parameter]:
         Parameter(
             name,
             _words(schema["properties"][name], schema.get("$defs", {})),
-            "" if component.model_fields[name].is_required() else _inline(schema["properties"][name].get("default")),
-            " ".join((component.model_fields[name].description or "").split()),
+            "" if field.is_required() else _inline(_plain(field.get_default(call_default_factory=True))),
+            " ".join((field.description or "").split()),
         )
-        for name in names
+        for name, field in ((name, component.model_fields[name]) for name in names)
     ]
 
 
@@ -115,13 +125,18 @@ def example(component: type[Component]) -> str:
     """YAML that puts the component, with all its parameters, into a spec.
 
     Empty where a required field gives no value of its own: ``Field(examples=[…])``.
+
+    Raises:
+        PluginError: What it gives is not valid.
     """
-    values: dict[str, Any] = {}
-    for name, field in component.model_fields.items():
-        if field.is_required() and not field.examples:
-            return ""
-        values[name] = field.examples[0] if field.is_required() and field.examples else field.get_default()
-    written = component.model_validate(values).model_dump(mode="json")
+    required = {name: field.examples for name, field in component.model_fields.items() if field.is_required()}
+    if not all(required.values()):
+        return ""
+    try:
+        made = component.model_validate({name: examples[0] for name, examples in required.items() if examples})
+    except ValidationError as error:
+        raise PluginError(f"The examples in {component.__qualname__} are not valid: {reason(error)}") from error
+    written = made.model_dump(mode="json")
     written = {name: value for name, value in written.items() if value not in (None, {})}
     key, many = next((key, many) for key, (slot, many) in SLOT_FIELDS.items() if slot.slot == component.slot)
     return dump({key: [*_companions(component), written] if many else written}, flow=None).rstrip()
@@ -136,6 +151,10 @@ def _companions(component: type[Component]) -> list[str]:
         if component.slot == "exporter" and component.model_fields["name"].default != "safetensors"
         else []
     )
+
+
+def _plain(value: object) -> object:
+    return to_jsonable_python(value, fallback=str)
 
 
 def _inline(value: object) -> str:
@@ -153,8 +172,11 @@ def _words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(_inline(value) for value in schema["enum"])
     if schema.get("type") == "array":
-        items = _words(schema["items"], definitions) if "items" in schema else "anything"
-        return f"list of {items}" if "," not in items else f"list of: {items}"
+        items = schema.get("prefixItems", [schema.get("items", {})])
+        text = "; ".join(dict.fromkeys(_words(item, definitions) for item in items))
+        if "prefixItems" in schema:
+            return f"list of {len(items)}: {text}"
+        return f"list of {text}" if "," not in text else f"list of: {text}"
     words = [_TYPES.get(schema.get("type", ""), "anything")]
     words += [f"{bound} {schema[key]}" for key, bound in _BOUNDS.items() if key in schema]
     return ", ".join(words)

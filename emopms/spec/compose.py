@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emopms.errors import Problem, SpecError
-from emopms.spec.document import Document, Position, Text
+from emopms.spec.document import MAX_NODES, Document, Position, Text
 from emopms.spec.model import SLOT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emopms.component import Slot
     from emopms.spec.document import KeyPath
 
 EXTENDS: Final = "extends"
 _LONGEST_CHAIN: Final = 16
+_LONGEST_PATH: Final = 4096
 
 _STEPS = re.compile(r"[^\W\d]\w*(\.\w+|\[\d{1,9}\])*")
 
@@ -33,30 +34,38 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     Raises:
         SpecError: A source cannot be read, or an override has no place.
     """
-    document = _read_file(path, chain=())
+    document = _read_file(path, chain={})
     for override in overrides:
         document = _over(document, _setting(override, document), main=document)
     return document
 
 
-def _read_file(path: Path, *, chain: tuple[str, ...]) -> Document:
+def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
+    """Read a file and those that it extends.
+
+    Args:
+        path: The file.
+        chain: The files that extend it in turn, and how many values each of them holds.
+    """
     document = Document.read(path)
     _start_plugins_at(path.parent, document.data)
     if EXTENDS not in document.data:
         return document
     base = document.data.pop(EXTENDS)
-    chain = (*chain, _real(path))
+    chain = {**chain, _real(path): len(document.positions)}
 
     def refuse(message: str, remedy: str = "") -> NoReturn:
         raise SpecError([document.problem((EXTENDS,), message, remedy)])
 
-    if not isinstance(base, str) or not base:
+    if not isinstance(base, str) or not 0 < len(base) <= _LONGEST_PATH:
         refuse("expected the path of another spec.", "It starts from the folder of this file.")
     base_path = path.parent / base
     if _real(base_path) in chain:
         refuse(f"{base} extends this file in turn.", "Break the circle.")
     if len(chain) == _LONGEST_CHAIN:
         refuse(f"more than {_LONGEST_CHAIN} specs extend each other.", "Write them as fewer.")
+    if sum(chain.values()) > MAX_NODES:
+        refuse(f"specs that extend each other hold more than {MAX_NODES} values.", "Are these specs?")
     try:
         below = _read_file(base_path, chain=chain)
     except SpecError as error:
@@ -111,48 +120,46 @@ def _over(base: Document, top: Document, *, main: Document) -> Document:
 
 class _Merge:
     def __init__(self, base: Document, top: Document) -> None:
-        self.positions: dict[KeyPath, Position] = dict(base.positions)
+        self.positions: dict[KeyPath, Position] = {}
+        self._base = dict(base.positions)
         self._top = top.positions
 
     def merge(self, old: Any, new: Any, path: KeyPath) -> Any:
         slot = _slot_at(path)
         if isinstance(new, dict):
             if isinstance(old, list) and new and all(isinstance(key, int) for key in new):  # items, from --set
-                return [
-                    self.merge(item, new[index], (*path, index)) if index in new else item
-                    for index, item in enumerate(old)
-                ]
+                self.positions[path] = self._base[path]
+                return [self._merge_child(old, new, path, index) for index in range(len(old))]
             if slot and not isinstance(old, dict):
                 old = self._write_out(old, slot, path)
             if isinstance(old, dict) and not (slot and _exchanges(slot, old, new)):
-                return self._merge_mappings(old, new, path)
-        self._adopt(path)
-        return new
+                self.positions[path] = self._base[path]
+                return {key: self._merge_child(old, new, path, key) for key in old | new}
+        return self._take(new, path, self._top)
 
-    def _merge_mappings(self, old: dict[str, Any], new: dict[str, Any], path: KeyPath) -> dict[str, Any]:
-        merged = dict(old)
-        for key, value in new.items():
-            merged[key] = self.merge(old.get(key), value, (*path, key))
-        return merged
+    def _merge_child(self, old: Any, new: dict[Any, Any], path: KeyPath, key: str | int) -> Any:
+        if key not in new:
+            return self._take(old[key], (*path, key), self._base)
+        return self.merge(old.get(key) if isinstance(old, dict) else old[key], new[key], (*path, key))
 
-    def _adopt(self, path: KeyPath) -> None:
-        """From here on down, positions are those of the top document."""
-        size = len(path)
-        for inner in [inner for inner in self.positions if inner[:size] == path]:
-            del self.positions[inner]
-        self.positions |= {inner: place for inner, place in self._top.items() if inner[:size] == path}
+    def _take(self, value: Any, path: KeyPath, positions: Mapping[KeyPath, Position]) -> Any:
+        """The value as it is, with its positions."""
+        self.positions[path] = positions[path]
+        children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, child in children:
+            self._take(child, (*path, key), positions)
+        return value
 
     def _write_out(self, old: Any, slot: Slot, path: KeyPath) -> Any:
         """Write out what is short for a mapping, so that parameters can be set beside it."""
         wide = slot.widen(old)
-        if isinstance(wide, dict) and path in self.positions:
+        if isinstance(wide, dict) and path in self._base:
             size = len(path)
-            items = {inner: place for inner, place in self.positions.items() if inner[:size] == path and inner != path}
+            items = {inner: place for inner, place in self._base.items() if inner[:size] == path and inner != path}
             for inner, place in items.items():
-                del self.positions[inner]
-                self.positions[*path, slot.bare_list, *inner[size:]] = place
+                self._base[*path, slot.bare_list, *inner[size:]] = place
             for key in wide:
-                self.positions[*path, key] = self.positions[path]
+                self._base[*path, key] = self._base[path]
         return wide
 
 

@@ -32,12 +32,13 @@ def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
     spec = _schema_of(Spec, "spec", definitions)
     spec["properties"][EXTENDS] = {
         "type": "string",
+        "minLength": 1,
         "description": "Another spec, relative to this file, of which this one is a variation: mappings are merged, "
         "all else is replaced.",
     }
     for slot, _ in SLOT_FIELDS.values():
         ways = [way for component in by_slot.get(slot.slot, []) for way in _ways(component, slot, definitions)]
-        definitions[slot.slot] = {"anyOf": ways}
+        definitions[slot.slot] = {"anyOf": ways or [{"not": {}}]}
     definitions["spec"] = spec
     variations = {f"variation.{name}": _relaxed(definition) for name, definition in definitions.items()}
     return {
@@ -66,6 +67,7 @@ def _ways(component: type[Component], slot: Slot, definitions: dict[str, Any]) -
     key = f"{slot.slot}.{name}"
     schema = _schema_of(component, key, definitions)
     required = schema.pop("required", [])
+    schema["properties"]["name"]["description"] = schema.get("description", "")
     ways: list[dict[str, Any]] = []
     if not required:
         ways.append({"const": name, "description": schema.get("description", "")})
@@ -85,6 +87,8 @@ def _tidy(schema: Any) -> Any:
     tidy = {key: _tidy(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     if slot := tidy.pop("x-slot", None):
         tidy["$ref"] = f"#/definitions/{slot}"
+    if "prefixItems" in tidy:  # as Draft 7 writes it
+        tidy["items"] = tidy.pop("prefixItems")
     if isinstance(text := tidy.get("description"), str):
         tidy["description"] = inspect.cleandoc(text)
     return tidy
@@ -93,4 +97,9 @@ def _tidy(schema: Any) -> Any:
 def _relaxed(schema: Any) -> Any:
     """The schema of what extends another file: nothing is required, since it may stand there."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/definitions/variation.')
-    return json.loads(text, object_hook=lambda value: {k: v for k, v in value.items() if k != "required"})
+    return json.loads(text, object_hook=lambda value: _without_required(value))
+
+
+def _without_required(schema: dict[str, Any]) -> dict[str, Any]:
+    # A parameter may be called `required`, too; then a schema and no list is what it holds.
+    return {key: value for key, value in schema.items() if not (key == "required" and isinstance(value, list))}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ENTRY_POINTS = registry._entry_points
+
+
 class Write(Protocol):
     def __call__(self, text: str, *, name: str = ...) -> Path: ...
 
@@ -21,10 +24,19 @@ class Write(Protocol):
 def components() -> Iterator[None]:
     """Only the fakes are installed."""
     with pytest.MonkeyPatch.context() as patch:
-        registry.find.cache_clear()
+        registry._installed.cache_clear()
         patch.setattr(registry, "_entry_points", fakes.entry_points)
         yield
-    registry.find.cache_clear()
+    registry._installed.cache_clear()
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is really installed, in the place of the fakes."""
+    registry._installed.cache_clear()
+    monkeypatch.setattr(registry, "_entry_points", _ENTRY_POINTS)
+    yield
+    registry._installed.cache_clear()
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ class Pt2(api.Exporter):
         raise NotImplementedError
 
 
-_ALL = (Net, Blobs, At, LinearProbe, Feature, Capability, Macs, Importance, Nsga2, Impairment, Safetensors, Pt2)
+ALL = (Net, Blobs, At, LinearProbe, Feature, Capability, Macs, Importance, Nsga2, Impairment, Safetensors, Pt2)
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ class BrokenPoint(Point):
 
 def entry_points(slot: str) -> dict[str, list[Any]]:
     points: dict[str, list[Any]] = {
-        component.model_fields["name"].default: [Point(component)] for component in _ALL if component.slot == slot
+        component.model_fields["name"].default: [Point(component)] for component in ALL if component.slot == slot
     }
     return points | ({"broken": [BrokenPoint(LinearProbe)]} if slot == "selector" else {})
 
 
 def install() -> None:
     """Serve the fakes for the rest of the process."""
-    registry.find.cache_clear()
+    registry._installed.cache_clear()
     registry._entry_points = entry_points  # type: ignore[assignment]

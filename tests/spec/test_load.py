@@ -84,7 +84,7 @@ def pointed_at(problem: Problem) -> str:
         ("objectives: macs", "macs", "objectives", "expected a list, got the text 'macs'."),
         ("objectives: [macs]", "[macs]", "objectives", "all objectives are costs."),
         ("split: [layer1, 2]", "2]", "split[1]", "expected text, got the number 2."),
-        ("split: {points: [x]}", "{", "split", "expected the name of a component of the slot split."),
+        ("split: {name: [at]}", "{", "split", "expected the name of a component of the slot split."),
         ("split: {name: at, points: [x, 2]}", "2]}", "split.points[1]", "expected text, got the number 2."),
         ("selector: linear_prob", "linear_", "selector", "There is no selector called 'linear_prob'."),
         ("selector: {name: {}}", "{name", "selector", "expected the name of a component"),

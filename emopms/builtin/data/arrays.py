@@ -20,7 +20,7 @@ class Arrays(Data):
     """
 
     name: Literal["arrays"] = "arrays"
-    file: Annotated[str, Field(examples=["data/images.npz"])]
+    file: Annotated[str, Field(min_length=1, examples=["data/images.npz"])]
     """The npz file, relative to the data root."""
 
     def open(self, folder: Folder) -> Source:

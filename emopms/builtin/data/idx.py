@@ -16,7 +16,7 @@ class Idx(Data):
     """Grey images in the idx files of MNIST and its kin: `train-images-idx3-ubyte` and so on, plain or gzipped."""
 
     name: Literal["idx"] = "idx"
-    root: Annotated[str, Field(examples=["data/mnist"])]
+    root: Annotated[str, Field(min_length=1, examples=["data/mnist"])]
     """Folder that holds the four files, relative to the data root."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.1307,)
     """Mean of pixels in 0…1. The default is MNIST's; Fashion-MNIST's is 0.2860."""

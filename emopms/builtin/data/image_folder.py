@@ -28,7 +28,7 @@ class ImageFolder(Data):
     """
 
     name: Literal["image_folder"] = "image_folder"
-    root: Annotated[str, Field(examples=["data/cifar10-jpeg.zip"])]
+    root: Annotated[str, Field(min_length=1, examples=["data/cifar10-jpeg.zip"])]
     """Folder or zip file, relative to the data root. A zip file may hold everything in one leading folder."""
     train: Annotated[str, AfterValidator(_inner)] = "train"
     """Folder inside `root` with a folder of training images for each class."""

@@ -10,8 +10,9 @@ PLUGINS := $(wildcard plugins/emopms-*)
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
 
+# Two processes of one thread each: OpenMP's threads, were there more, would only wait for each other.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # What README and the plugins' pages say about installing, in a fresh clone.
 test-install: .venv/installed-dev

@@ -26,7 +26,7 @@ class SubFront:
 
 @dataclass(frozen=True)
 class JointSchemes:
-    """Schemes for the whole network, none twice, the cheapest first; the cheapest there is and the dense one included."""
+    """Schemes for the whole network, cheapest first, none twice; the cheapest there is and the dense one included."""
 
     choices: NDArray[Any]
     """[s, n]: for each scheme the chosen point of each sub-network's front."""

@@ -5,6 +5,7 @@ What has state (a module, an algorithm in progress) is returned by a component's
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
@@ -60,7 +61,7 @@ class Slot:
         return core_schema.with_info_plain_validator_function(
             lambda value, info: self.resolve(value, _files(info)),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda component: component.model_dump(mode="json")
+                lambda value: value.model_dump(mode="json") if isinstance(value, Component) else value
             ),
         )
 
@@ -87,31 +88,44 @@ class Slot:
         """
         if isinstance(value, Component) and value.slot == self.slot:
             return value
-        value = self.widen(value)
+        written, value = value, self.widen(value)
         if not isinstance(value, dict) or not isinstance(value.get("name"), str):
             raise invalid(
                 f"expected the name of a component of the slot {self.slot}.",
-                "Write a bare name, or a mapping with `name:` and the component's parameters.",
+                "Write a bare name, or a mapping with `name:` and the component's parameters. "
+                f"There is: {', '.join(registry.names(self.slot, files))}.",
             )
         try:
-            component = registry.find(self.slot, value["name"], files)
+            component: type[Component] = registry.find(self.slot, value["name"], files)
         except PluginError as error:
-            kind = "unknown_component" if isinstance(error, registry.UnknownComponentError) else "invalid"
-            problem = invalid(error.message, error.remedy, kind=kind)
+            kind, remedy = "invalid", error.remedy
+            if isinstance(error, registry.UnknownComponentError):
+                kind = "unknown_component"
+                if self.bare_list and isinstance(written, str):
+                    remedy = f"If that is one of the {self.bare_list}, write it as a list: [{written}]. {remedy}"
+            problem = invalid(error.message, remedy, kind=kind)
             raise ValidationError.from_exception_data(
                 self.slot, [InitErrorDetails(type=problem, loc=("name",), input=value["name"])]
             ) from error
         try:
-            validated: Component = component.model_validate(value)
-        except ValidationError:
+            return _read(component, value)
+        except (ValidationError, KeyboardInterrupt):
             raise
-        except Exception as error:  # a validator of the component that is itself at fault
+        except BaseException as error:  # a validator of the component that is itself at fault
             origin = registry.origins(self.slot, value["name"], files)[0]
             raise invalid(
                 f"{self.slot} {value['name']!r} of {origin} failed to read this: {reason(error)}.",
                 "This is a defect of that component.",
             ) from error
-        return validated
+
+
+def _read(component: type[Component], value: dict[str, Any]) -> Component:
+    try:
+        text = json.dumps(value)
+    except TypeError:  # it holds Python objects
+        return component.model_validate(value)
+    # Strict as it is, pydantic takes a list for a tuple, and text for a path or an enumeration, where it reads JSON.
+    return component.model_validate_json(text)
 
 
 def _files(info: ValidationInfo) -> registry.Files:

@@ -9,6 +9,7 @@ import hashlib
 import stat
 import sys
 import traceback
+from contextlib import redirect_stdout
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -65,7 +66,7 @@ def _read(path: Path) -> bytes:
     return content
 
 
-_NAME_A_FILE = "Name a Python file, relative to the file that holds this line."
+_NAME_A_FILE = "Name a Python file; in a spec, its path starts from that spec."
 _DIGEST = "__emopms_digest__"
 
 
@@ -78,7 +79,8 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
     setattr(module, _DIGEST, hashlib.sha256(content).hexdigest())
     sys.modules[module.__name__] = module  # where pydantic and pickle look for what a class refers to
     try:
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        with redirect_stdout(sys.stderr):  # what a file prints must not end up in a schema
+            exec(compile(content, str(path), "exec"), module.__dict__)
     except BaseException as error:  # whatever a user's file raises: SystemExit, pytest's Skipped …
         del sys.modules[module.__name__]
         if isinstance(error, KeyboardInterrupt):

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import configparser
 import inspect
+import re
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import entrypoints
 
@@ -38,6 +41,9 @@ SLOTS: Final = (
     "ranker",
     "exporter",
 )
+
+
+_NAME: Final = re.compile(r"\w[\w.-]*")
 
 
 class UnknownComponentError(PluginError):
@@ -95,8 +101,8 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
             if all(claim.distribution for claim in claims)
             else "Rename one of the two.",
         )
-    local = next((components_in(file)[slot, name] for file in files if (slot, name) in components_in(file)), None)
-    return _checked(slot, name, claims[0], local) if local else _installed(slot, name)
+    local = next((file for file in files if str(file) == claims[0].target), None)
+    return _checked(slot, name, claims[0], components_in(local)[slot, name]) if local else _installed(slot, name)
 
 
 @cache
@@ -112,16 +118,22 @@ def _entry_points(slot: str) -> dict[str, list[Any]]:
     for point in points:
         same_name = found.setdefault(point.name, [])
         # A distribution found twice on the path (a checkout that is also installed) claims nothing twice.
-        if all((point.module_name, point.object_name) != (p.module_name, p.object_name) for p in same_name):
+        if all(_claim(point) != _claim(other) for other in same_name):
             same_name.append(point)
     return found
+
+
+def _claim(point: Any) -> tuple[str, str, str]:
+    distribution = point.distro.name if point.distro else ""
+    return re.sub(r"[-_.]+", "-", distribution).lower(), point.module_name, point.object_name or ""
 
 
 @cache
 def _installed(slot: str, name: str) -> type[Any]:
     (point,) = _entry_points(slot)[name]
     try:
-        component = point.load()
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in a schema
+            component = point.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a plugin's module raises while it is imported: SystemExit, …
@@ -137,17 +149,22 @@ def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
     whose = f"{slot} {name!r} of {origin}"
     if not isinstance(component, type) or getattr(component, "slot", None) != slot:
         raise PluginError(
-            f"{whose} is not a {slot} component but {getattr(component, '__qualname__', component)!r}.",
+            f"{whose} is no component of the slot {slot} but {getattr(component, '__qualname__', component)!r}.",
             remedy=f"Its class must derive from emopms.api.{slot.capitalize()}.",
         )
     if inspect.isabstract(component):
         missing = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
         raise PluginError(f"{whose} is not complete.", remedy=f"Its class must define {missing}.")
     field = getattr(component, "model_fields", {}).get("name")
-    if field is None or field.default != name:
+    hint = getattr(field, "annotation", None)
+    if getattr(field, "default", None) != name or get_origin(hint) is not Literal or get_args(hint) != (name,):
         raise PluginError(
             f"{whose} does not call itself {name!r}.",
             remedy=f'Its class must say `name: Literal["{name}"] = "{name}"`.',
+        )
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f"{whose} has a name that no spec should need to quote.", remedy="Use letters, digits, `_`, `-` and dots."
         )
     return component
 

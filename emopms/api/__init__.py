@@ -9,19 +9,23 @@ from emopms.api.backbone import Backbone
 from emopms.api.constraint import ChainStep, Constraint, ConstraintTraining
 from emopms.api.data import Data, Folder, Images, Source
 from emopms.api.exporter import Exporter, PrunedModel
+from emopms.api.numbers import BatchSize, Count, Rate, Weight, Width
 from emopms.api.objective import Cost, Objective, Task
 from emopms.api.ranker import JointSchemes, Ranker, SubFront
 from emopms.api.sampling import Sampling
 from emopms.api.selector import Selector, Site, TrainedSelector
 from emopms.api.split import Split
+from emopms.component import Settings, Slot, invalid
 
 __all__ = [
     "Algorithm",
     "Backbone",
+    "BatchSize",
     "ChainStep",
     "Constraint",
     "ConstraintTraining",
     "Cost",
+    "Count",
     "Data",
     "Exporter",
     "Folder",
@@ -30,14 +34,20 @@ __all__ = [
     "Objective",
     "PrunedModel",
     "Ranker",
+    "Rate",
     "Sampling",
     "Search",
     "SearchSpace",
     "Selector",
+    "Settings",
     "Site",
+    "Slot",
     "Source",
     "Split",
     "SubFront",
     "Task",
     "TrainedSelector",
+    "Weight",
+    "Width",
+    "invalid",
 ]

@@ -6,8 +6,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from emopms.api.numbers import Count
 from emopms.component import Component
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Algorithm(Component):
 
     slot: ClassVar[str] = "algorithm"
 
-    pop_size: Annotated[int, Field(ge=4)] = 40
+    pop_size: Annotated[int, Field(ge=4, le=100_000)] = 40
     """Candidates kept from one generation to the next."""
-    generations: PositiveInt = 30
+    generations: Count = 30
     """Generations, the initial population counted as the first."""
 
     @abstractmethod

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
 
 from emopms.component import Component
 
@@ -16,7 +18,7 @@ class Backbone(Component):
 
     slot: ClassVar[str] = "backbone"
 
-    weights: str | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
     """Weights to start from: a safetensors file, relative to the data root. Without it, random ones."""
 
     @abstractmethod

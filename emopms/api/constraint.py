@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
-
+from emopms.api.numbers import BatchSize, Count, Rate
 from emopms.component import Component
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ class Constraint(Component):
 class ConstraintTraining(Constraint):
     """Trains all sub-networks together before they are searched."""
 
-    epochs: PositiveInt = 1
+    epochs: Count = 1
     """Passes over the training images."""
-    lr: PositiveFloat = 1e-2
+    lr: Rate = 1e-2
     """Peak learning rate (SGD, cosine schedule)."""
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: BatchSize = 128
     """Images a step."""
 
     @abstractmethod

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
-
+from emopms.api.numbers import BatchSize, Count, Rate
 from emopms.component import Component
 
 if TYPE_CHECKING:
@@ -47,9 +46,9 @@ class Selector(Component):
 class TrainedSelector(Selector):
     """A selector whose judges have parameters: they learn by minimising that very loss on the dense features."""
 
-    epochs: PositiveInt = 3
+    epochs: Count = 3
     """Passes over the training images."""
-    lr: PositiveFloat = 1e-2
+    lr: Rate = 1e-2
     """Learning rate (Adam)."""
-    batch_size: Annotated[int, Field(ge=2)] = 256
+    batch_size: BatchSize = 256
     """Images a step."""

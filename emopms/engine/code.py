@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def code_of(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
-    """Hashes of the files that define the components under some keys of a spec, by slot and name.
+    """Hashes of the code of the components under some keys of a spec, by slot and name.
 
-    Built-in components are left out: a stage's version stands for them. What those files import is not looked at.
+    That is all Python files of the package that a component comes from, or the one file that defines it. Built-in
+    components are left out: a stage's version stands for them. What the files import from elsewhere is not looked at.
 
     Raises:
         PluginError: A component's source is nowhere to be read.
@@ -52,8 +53,11 @@ def _hash(component: type[Component]) -> str:
     module = sys.modules[component.__module__]
     if digest := hash_of(module):
         return digest
+    top = sys.modules[component.__module__.partition(".")[0]]
     file = getattr(module, "__file__", None)
     try:
+        if folders := getattr(top, "__path__", None):
+            return _hash_of_package([Path(folder) for folder in folders])
         # Without a file, as in a notebook, the source of the class itself has to do.
         content = Path(file).read_bytes() if file else inspect.getsource(component).encode()
     except (OSError, TypeError) as error:
@@ -62,3 +66,12 @@ def _hash(component: type[Component]) -> str:
             remedy="Put the class into a file: results are stored under what made them.",
         ) from error
     return hashlib.sha256(content).hexdigest()
+
+
+def _hash_of_package(folders: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            for content in (str(file.relative_to(folder)).encode(), file.read_bytes()):
+                digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()

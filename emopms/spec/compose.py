@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -35,9 +36,13 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         SpecError: A source cannot be read, or an override has no place.
     """
     document = _read_file(path, chain={})
+    composed, settings = document, None
     for override in overrides:
-        document = _over(document, _setting(override, document), main=document)
-    return document
+        setting = _setting(override, composed)
+        # One over the other before all over the file: what the user has set, no exchange of a component takes away.
+        settings = setting if settings is None else _over(settings, setting, main=settings, exchange=False)
+        composed = _over(document, settings, main=document)
+    return composed
 
 
 def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
@@ -47,6 +52,8 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
         path: The file.
         chain: The files that extend it in turn, and how many values each of them holds.
     """
+    if chain and _is_special(path):
+        raise SpecError([Problem((), "this is no file.", file=str(path))])
     document = Document.read(path)
     _start_plugins_at(path.parent, document.data)
     if EXTENDS not in document.data:
@@ -55,7 +62,7 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
     chain = {**chain, _real(path): len(document.positions)}
 
     def refuse(message: str, remedy: str = "") -> NoReturn:
-        raise SpecError([document.problem((EXTENDS,), message, remedy)])
+        raise SpecError([*document.problems, document.problem((EXTENDS,), message, remedy)])
 
     if not isinstance(base, str) or not 0 < len(base) <= _LONGEST_PATH:
         refuse("expected the path of another spec.", "It starts from the folder of this file.")
@@ -74,6 +81,15 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
             refuse(f"{problem.file}: {problem.message}", "The path starts from the folder of this file.")
         raise
     return _over(below, document, main=document)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, which may never begin, or a device, which may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _real(path: Path) -> str:
@@ -111,15 +127,25 @@ def _setting(override: str, onto: Document) -> Document:
     return document
 
 
-def _over(base: Document, top: Document, *, main: Document) -> Document:
-    """The two as one, which stands for the main one of them where a problem has no place of its own."""
-    merge = _Merge(base, top)
+def _over(base: Document, top: Document, *, main: Document, exchange: bool = True) -> Document:
+    """Two documents as one.
+
+    Args:
+        base: The one below.
+        top: The one that wins.
+        main: Which of them stands for both where a problem has no place of its own.
+        exchange: Whether another ``name`` takes the parameters below it away.
+    """
+    merge = _Merge(base, top, exchange=exchange)
     data = merge.merge(base.data, top.data, ())
-    return Document(main.file, data, merge.positions | {(): main.positions[()]})
+    return Document(
+        main.file, data, merge.positions | {(): main.positions[()]}, tuple(dict.fromkeys(base.problems + top.problems))
+    )
 
 
 class _Merge:
-    def __init__(self, base: Document, top: Document) -> None:
+    def __init__(self, base: Document, top: Document, *, exchange: bool) -> None:
+        self._exchange = exchange
         self.positions: dict[KeyPath, Position] = {}
         self._base = dict(base.positions)
         self._top = top.positions
@@ -132,7 +158,7 @@ class _Merge:
                 return [self._merge_child(old, new, path, index) for index in range(len(old))]
             if slot and not isinstance(old, dict):
                 old = self._write_out(old, slot, path)
-            if isinstance(old, dict) and not (slot and _exchanges(slot, old, new)):
+            if isinstance(old, dict) and not (self._exchange and slot and _exchanges(slot, old, new)):
                 self.positions[path] = self._base[path]
                 return {key: self._merge_child(old, new, path, key) for key in old | new}
         return self._take(new, path, self._top)

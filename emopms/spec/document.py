@@ -64,13 +64,15 @@ class Document:
     data: dict[str, Any]
     positions: Mapping[KeyPath, Position]
     """Position of every value, by the keys and list indices that lead to it."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with single keys and values; such a key is left out, such a value is None."""
 
     @classmethod
     def read(cls, path: Path) -> Document:
         """Read a file.
 
         Raises:
-            SpecError: There is no such file, or it is not YAML of the accepted kind.
+            SpecError: There is no such file, or it is not YAML, or has no bounds.
         """
         try:
             with path.open("rb") as file:
@@ -99,8 +101,7 @@ class Document:
         shown = Text.of(file, text)
         builder = _Builder(shown)
         data = _compose(text, shown, builder.build_root)
-        builder.raise_problems()
-        return cls(file=file, data=data, positions=builder.positions)
+        return cls(file, data, builder.positions, tuple(builder.problems))
 
     @classmethod
     def setting(cls, path: KeyPath, value: str, *, text: Text, column: int) -> Document:
@@ -119,12 +120,11 @@ class Document:
         # Blanks in the place of the path, so that columns are those of the line that the user wrote.
         padded = " " * (column - 1) + value
         data = _compose(padded, text, lambda node: builder.build_value(node, path, (1, column)))
-        builder.raise_problems()
         for length in range(len(path)):
             builder.positions[path[:length]] = Position((1, 1), (1, 1), text)
         for key in reversed(path):
             data = {key: data}
-        return cls(file=text.file, data=data, positions=builder.positions)
+        return cls(text.file, data, builder.positions, tuple(builder.problems))
 
     def follow(self, path: Iterable[str | int]) -> tuple[KeyPath, KeyPath]:
         """Split a path into what is written in the file, and the rest, which is not.
@@ -187,13 +187,9 @@ class _Builder:
 
     def __init__(self, text: Text) -> None:
         self.positions: dict[KeyPath, Position] = {}
-        self._problems: list[Problem] = []
+        self.problems: list[Problem] = []
         self._text = text
         self._nodes = 0
-
-    def raise_problems(self) -> None:
-        if self._problems:
-            raise SpecError(self._problems)
 
     def build_root(self, node: yaml.Node | None) -> dict[str, Any]:
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
@@ -248,7 +244,7 @@ class _Builder:
         self.positions[path] = Position(_place(node.start_mark), key, self._text)
 
     def _note(self, refusal: Refusal, path: KeyPath, mark: yaml.Mark) -> None:
-        self._problems.append(self._text.problem(_place(mark), path, refusal.problem or "", refusal.note or ""))
+        self.problems.append(self._text.problem(_place(mark), path, refusal.problem or "", refusal.note or ""))
 
 
 def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any]) -> Any:

@@ -62,6 +62,8 @@ def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
             remedy = f"A space belongs after the colon: `{key.replace(':', ': ', 1)}`."
         return document.problem(path, "there is no such key.", remedy, key=True)
     remedy = context.get("remedy") or _describe(path, document, files)
+    if kind in ("value_error", "assertion_error") and path and isinstance(path[-1], int):
+        remedy = ""  # the whole of a list's item is wrong: what the list is for does not help
     if kind in ("string_type", "path_type") and isinstance(details["input"], int | float):
         remedy = "Put it in quotes."
     return document.problem(path, _message(kind, context, details), remedy)
@@ -77,13 +79,17 @@ def _message(kind: str, context: dict[str, Any], details: ErrorDetails) -> str:
         return f"expected {context['expected']}, got {got}."
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"expected {words} {context[name]:g}, got {got}."
+        return f"expected {words} {_bound(context[name])}, got {got}."
     if kind == "too_short":
         return f"expected at least {context['min_length']} item(s), got {context['actual_length']}."
     if kind == "string_pattern_mismatch":
         return f"{got} is not of the expected form."
     expected = _EXPECTED.get(kind.split("_")[0]) if kind.endswith(("_type", "_from_float")) else None
     return f"expected {expected}, got {got}." if expected else f"{details['msg']}; got {got}."
+
+
+def _bound(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)  # of a date, pydantic gives it as text
 
 
 def _show(value: object) -> str:

@@ -38,6 +38,8 @@ def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
         raise SpecError(_problems(error, document)) from error
+    if document.problems:
+        raise SpecError(document.problems)
     spec._document = document
     return spec
 
@@ -53,8 +55,10 @@ def _problems(error: ValidationError, document: Document) -> list[Problem]:
         found = [details for details in found if details["type"] != "unknown_component"]
     else:
         files = [Path(file) for file in document.data.get("plugins", ())]
+    unread = {problem.path for problem in document.problems}
     problems = [explain(details, document, files) for details in found[:_MOST_PROBLEMS]]
+    problems = [*document.problems, *(problem for problem in problems if problem.path not in unread)]
     problems.sort(key=lambda problem: (problem.file != document.file, problem.file, problem.line, problem.column))
-    if more := len(found) - len(problems):
+    if (more := len(found) - _MOST_PROBLEMS) > 0:
         problems.append(Problem((), f"there are {more} more problems.", "Is this a spec?", file=document.file))
     return problems

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     PrivateAttr,
     field_validator,
     model_serializer,
@@ -21,12 +19,15 @@ from pydantic import (
 from emopms.api import (
     Algorithm,
     Backbone,
+    BatchSize,
     Constraint,
     Cost,
+    Count,
     Data,
     Exporter,
     Objective,
     Ranker,
+    Rate,
     Sampling,
     Selector,
     Split,
@@ -46,13 +47,13 @@ _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 class Training(Settings):
     """Stochastic gradient descent with Nesterov momentum 0.9 and a cosine schedule."""
 
-    epochs: NonNegativeInt = 10
+    epochs: Annotated[int, Field(ge=0, le=100_000)] = 10
     """Passes over the training images."""
-    lr: PositiveFloat = 0.05
+    lr: Rate = 0.05
     """Peak learning rate."""
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: BatchSize = 128
     """Images a step."""
-    weight_decay: NonNegativeFloat = 5e-4
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
     """L2 penalty on the weights."""
 
 
@@ -64,11 +65,11 @@ class Finetune(Training):
     networks at temperature T, and CE is the cross-entropy with the labels.
     """
 
-    lr: PositiveFloat = 0.02
+    lr: Rate = 0.02
     """Peak learning rate."""
     distill: bool = True
     """Learn from the dense network as well as from the labels."""
-    temperature: PositiveFloat = 4.0
+    temperature: Rate = 4.0
     """Temperature T of the class probabilities that are compared."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
     """Weight of the distillation term."""
@@ -107,12 +108,18 @@ class Target(Settings):
 
 
 def _usable_plugin_file(path: Path) -> Path:
-    path = path.absolute()
+    path = Path(os.path.realpath(path))  # Path.resolve raises where links go round in a circle
     try:
         components_in(path)
     except PluginError as error:
         raise invalid(error.message, error.remedy) from error
     return path
+
+
+def _whole(value: object) -> object:
+    if type(value) is not int:  # to Python, and so to pydantic, True and 1.0 equal 1
+        raise invalid("expected the number 1.")
+    return value
 
 
 def _by_name(default: str | tuple[str, ...]) -> Any:
@@ -123,7 +130,7 @@ def _by_name(default: str | tuple[str, ...]) -> Any:
 class Spec(Settings):
     """One experiment: what is pruned, on which data, how, and which pruned networks come out."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_whole)]
     """Version of the spec format."""
     name: Annotated[str, Field(pattern=_NAME, max_length=100)]
     """Name of the run and of its folder: letters, digits, `_`, `-`, and single dots between them."""
@@ -155,10 +162,10 @@ class Spec(Settings):
     """The evolutionary multi-objective optimiser."""
     ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _by_name("impairment")
     """How the fronts of the sub-networks are joined into schemes for the whole network."""
-    schemes: PositiveInt = 48
+    schemes: Count = 48
     """How many of the best joint schemes are measured again on the real network, over the whole front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
-    """The pruned networks to produce, one a target."""
+    """The pruned networks to produce, one a target, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
     finetune: Finetune = Finetune()
     """Training of each pruned network."""
     export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _by_name(

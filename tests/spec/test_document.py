@@ -15,7 +15,10 @@ from emopms.spec.scalars import UNPRINTABLE, dump
 
 def parse(text: str | bytes) -> Document:
     content = text.encode() if isinstance(text, str) else text
-    return Document.parse(content, file="spec.yaml")
+    document = Document.parse(content, file="spec.yaml")
+    if document.problems:
+        raise SpecError(document.problems)
+    return document
 
 
 def problems(text: str | bytes) -> tuple[Problem, ...]:

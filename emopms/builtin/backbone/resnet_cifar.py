@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from emopms.api import Backbone
+from emopms.api import Backbone, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ class ResNetCifar(Backbone):
     name: Literal["resnet_cifar"] = "resnet_cifar"
     depth: Annotated[int, AfterValidator(_known_depth), Field(examples=[20])]
     """Number of layers: 6n + 2, from 8; 20, 32, 44, 56 and 110 are the published ones."""
-    width: PositiveInt = 16
+    width: Width = 16
     """Channels of the first stage; the others have twice and four times as many."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from emopms.api import Backbone
+from emopms.api import Backbone, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,9 +16,9 @@ class SmallResNet(Backbone):
     """Small residual network for tiny images; `stem`, one stage a width (`stage1`, `stage2`, …), `head`."""
 
     name: Literal["small_resnet"] = "small_resnet"
-    widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (16, 32, 64)
+    widths: Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=8)] = (16, 32, 64)
     """Channels of each stage. Every stage after the first halves the image."""
-    blocks: PositiveInt = 1
+    blocks: Annotated[int, Field(ge=1, le=1000)] = 1
     """Residual blocks a stage."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import NonNegativeFloat
-
-from emopms.api import ChainStep, ConstraintTraining
+from emopms.api import ChainStep, ConstraintTraining, Weight
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,9 +20,9 @@ class Feature(ConstraintTraining):
     """
 
     name: Literal["feature"] = "feature"
-    weight: NonNegativeFloat = 1.0
+    weight: Weight = 1.0
     """λ, the weight of the feature distance."""
-    dense: NonNegativeFloat = 3.0
+    dense: Weight = 3.0
     """Weight of the unpruned pass against the pruned one: more keeps the dense network, less prepares for pruning."""
 
     def loss(self, step: ChainStep) -> Tensor:

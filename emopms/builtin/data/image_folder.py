@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from emopms.api import Data
+from emopms.api import Data, Width
 
 if TYPE_CHECKING:
     from emopms.api import Folder, Source
@@ -34,7 +34,7 @@ class ImageFolder(Data):
     """Folder inside `root` with a folder of training images for each class."""
     test: Annotated[str, AfterValidator(_inner)] = "test"
     """Likewise for test images; its classes must be among those of `train`."""
-    size: PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] | None = None
+    size: Width | Annotated[tuple[Width, Width], Field(strict=False)] | None = None
     """Height and width (or one number for both) that images are scaled to cover and cropped to at their centre.
     Without it all images must have the same size."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.485, 0.456, 0.406)

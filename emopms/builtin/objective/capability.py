@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from emopms.api import Objective, Task
+from emopms.api import BatchSize, Objective, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +16,7 @@ class Capability(Objective):
     name: Literal["capability"] = "capability"
     batch_norm: Literal["batch", "running"] = "batch"
     """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics."""
-    batch_size: Annotated[int, Field(ge=2)] = 512
+    batch_size: BatchSize = 512
     """Calibration images a forward pass."""
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:

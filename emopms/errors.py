@@ -66,6 +66,10 @@ class PluginError(EmopmsError):
     exit_code = 2
 
 
+class ComponentError(EmopmsError):
+    """A component failed at its work."""
+
+
 class NetworkError(EmopmsError):
     """The network cannot be traced, divided or pruned as asked."""
 

@@ -109,12 +109,14 @@ def _pinned(expected: Forecast) -> Table | None:
 
 
 def _targets(spec: Spec, expected: Forecast) -> Table:
-    table = _table("target", "at most", "at least", "can be reached", left=("target", "can be reached"))
+    table = _table("target", "", "at most", "at least", "can be reached", left=("target", "", "can be reached"))
     for target in spec.targets:
+        label = target.slug
         for name, bound in target.bounds.items():
             floor = expected.floor.get(name)
             verdict = "known once schemes are measured" if floor is None else "no" if bound < floor else "yes"
-            table.add_row(name, f"{bound:.2%}", "" if floor is None else f"{floor:.2%}", verdict)
+            table.add_row(label, name, f"{bound:.3%}", "" if floor is None else f"{floor:.3%}", verdict)
+            label = ""  # further bounds of the same target
     return table
 
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from emopms.errors import PluginError, did_you_mean
-from emopms.registry import SLOTS
+from emopms.registry import SLOTS, names
 from emopms.spec.catalog import catalog, description, entry, example, parameters, summary
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def _explain(path: str, files: Files) -> Iterator[str]:
         PluginError: It does not exist, or cannot be used.
     """
     slot, _, name = path.partition("/")
-    if slot not in SLOTS or not name:
+    if slot not in SLOTS:
         raise PluginError(f"{path!r} is not of the form SLOT/NAME.", remedy=did_you_mean(slot, SLOTS))
+    if not name:
+        raise PluginError(f"Which {slot}?", remedy=did_you_mean(name, names(slot, files)))
     found = entry(slot, name, files)
     if found.component is None:
         raise found.error or PluginError(f"{path} cannot be used.")

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from emopms.engine.blame import at_work
 from emopms.engine.data import Splits
 from emopms.engine.seeds import derive
 from emopms.network.subnetwork import subnetworks_of
@@ -16,7 +18,7 @@ from emopms.network.surgery import fit_to
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from emopms.api import Folder, Source
     from emopms.engine.progress import Progress
@@ -65,7 +67,11 @@ def fresh_network(spec: Spec, source: Source) -> nn.Module:
     """The backbone with random weights from the spec's seed, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "backbone"))
-        return spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
+        with at_work(spec.backbone, "build its network"):
+            network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
+            if not isinstance(network, nn.Module):
+                raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
+        return network
 
 
 def example_of(source: Source) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emopms.api import SearchSpace
+from emopms.engine.blame import at_work
 from emopms.errors import RunError
 from emopms.network.importance import magnitude
 from emopms.pareto import nondominated
@@ -99,19 +100,27 @@ def evolve(
     def repair(genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return sub.repair(genomes, importance)
 
+    def sample(count: int) -> NDArray[np.bool_]:
+        with at_work(sampling, "sample candidates"):
+            return repair(sampling.sample(sub, count, rng))
+
     space = SearchSpace(
         genes=sub.channels.genes,
         objectives=len(objectives),
-        sample=lambda count: repair(sampling.sample(sub, count, rng)),
+        sample=sample,
         repair=repair,
     )
-    search = algorithm.start(space, seed=seed % 2**32)
+    with at_work(algorithm, "begin its search"):
+        search = algorithm.start(space, seed=seed % 2**32)
     state = None
     for number in range(1, algorithm.generations + 1):
-        asked = search.ask()
-        if not len(asked):
-            break  # a small space is exhausted: everything in it has been evaluated
-        search.tell(memory(asked))
+        with at_work(algorithm, "ask for candidates"):
+            asked = search.ask()
+            if not len(asked):
+                break  # a small space is exhausted: everything in it has been evaluated
+        told = memory(asked)
+        with at_work(algorithm, "take in objectives"):
+            search.tell(told)
         values = np.stack(memory.objectives)
         front = nondominated(values)
         genomes = np.stack([memory.genomes[i] for i in front])
@@ -129,23 +138,31 @@ def memory_for(
     *,
     on_new: Callable[[NDArray[np.bool_], NDArray[np.float64]], None] = lambda *_: None,
 ) -> Memory:
-    """A memory that evaluates with these objectives, and checks what they return."""
+    """A memory that evaluates with these objectives."""
+    return Memory(lambda genomes: judged(genomes, task, objectives), on_new=on_new)
 
-    def evaluate(genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        columns = []
-        for objective in objectives:
+
+def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> NDArray[np.float64]:
+    """The objectives [n, m] of genomes [n, genes].
+
+    Raises:
+        RunError, ComponentError: An objective raised, or returned the wrong shape or what is not finite.
+    """
+    genomes = genomes.copy()
+    genomes.flags.writeable = False  # all objectives see the same candidates
+    columns = []
+    for objective in objectives:
+        with at_work(objective, "evaluate candidates"):
             values = np.asarray(objective.evaluate(genomes, task), dtype=np.float64)
-            if values.shape != (len(genomes),):
-                raise RunError(
-                    f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
-                    remedy="Its evaluate must return one number a candidate.",
-                )
-            if not np.isfinite(values).all():
-                raise RunError(
-                    f"Objective {objective.name!r} returned values that are not finite.",
-                    remedy="Look at the candidates it was given, or leave it out of `objectives`.",
-                )
-            columns.append(values)
-        return np.column_stack(columns)
-
-    return Memory(evaluate, on_new=on_new)
+        if values.shape != (len(genomes),):
+            raise RunError(
+                f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
+                remedy="Its evaluate must return one number a candidate.",
+            )
+        if not np.isfinite(values).all():
+            raise RunError(
+                f"Objective {objective.name!r} returned values that are not finite.",
+                remedy="Look at the candidates it was given, or leave it out of `objectives`.",
+            )
+        columns.append(values)
+    return np.column_stack(columns)

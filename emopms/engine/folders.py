@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emopms.api import Folder
-from emopms.errors import DataError
+from emopms.errors import DataError, StoreError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 
 
 def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
-    """The run directory: the one given, or ``runs/<name>`` below the current folder."""
-    return Path(run_dir) if run_dir is not None else Path("runs") / spec.name
+    """The run directory: the one given, or ``runs/<name>`` below the current folder.
+
+    Raises:
+        StoreError: Something that is no folder has that name.
+    """
+    folder = Path(run_dir) if run_dir is not None else Path("runs") / spec.name
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is no folder.", remedy="Choose another --run-dir.")
+    return folder
 
 
 def data_folder(spec: Spec, data_root: str | PathLike[str] | None) -> Folder:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from emopms.api import Site
+from emopms.engine.blame import at_work
 from emopms.engine.seeds import derive
 from emopms.network.judges import OwnClassifier
 from emopms.network.subnetwork import Evaluator
@@ -42,7 +43,8 @@ def make_judges(
             rest = subnetworks[sub.index + 1 :]
             tail = _modules(rest) if differentiable else _evaluators(rest)
             site = Site(shape=sub.output_shape, classes=context.classes, tail=tail)
-            judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
+            with at_work(context.spec.selector, "make a judge"):
+                judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
     if state is not None:
         judges.load_state_dict(state)
     return judges.to(context.device.type).eval().requires_grad_(state is None)

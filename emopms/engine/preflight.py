@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emopms.engine.blame import at_work
 from emopms.engine.context import Context, example_of, fresh_network
 from emopms.engine.outline import Outline, outlines_of, total
 from emopms.engine.weights import load_weights
@@ -47,7 +48,8 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         SpecError: A split point does not exist, a setting does not fit the data.
         DataError, WeightsError, NetworkError: See there.
     """
-    source = spec.data.open(folder)
+    with at_work(spec.data, "open its files"):
+        source = spec.data.open(folder)
     _check_data(spec, source)
     network = fresh_network(spec, source)
     example = example_of(source)
@@ -56,11 +58,13 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         path = folder.find(spec.backbone.weights, what="weights file")
         load_weights(network, path)
         fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
-    points = spec.split.find(network, example)
+    with at_work(spec.split, "find split points"):
+        points = spec.split.find(network, example)
     try:
         subnetworks = subnetworks_of(network, points, example)
     except SplitPointError as error:
-        raise spec.problem(("split", "points", error.index), error.message, error.remedy) from error
+        written = ("split", "points", error.index) if hasattr(spec.split, "points") else ("split",)
+        raise spec.problem(written, error.message, error.remedy) from error
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
     return Prepared(context, fingerprint, outlines_of(subnetworks))
@@ -78,7 +82,7 @@ def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
         for cost in unreachable(target, floor)
         for problem in spec.problem(
             ("targets", index, cost),
-            f"cannot be met: {floor[cost]:.3f} of the {cost} remain whatever is pruned",
+            f"cannot be met: {floor[cost]:.5f} of the {cost} remain whatever is pruned.",
             "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
         ).problems
     ]

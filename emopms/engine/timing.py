@@ -15,7 +15,7 @@ import torch
 from emopms.api import Images
 from emopms.engine.context import example_of, fresh_network
 from emopms.engine.data import ImageSet
-from emopms.engine.evolution import Memory, evolve
+from emopms.engine.evolution import Memory, evolve, judged
 from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, score
 from emopms.engine.stages.constrain import chain_loss
@@ -113,7 +113,7 @@ class Timing:
 
         def prepare(size: int) -> Callable[[], object]:
             task = make_task(self._images(size), subnetworks, index, judge, device)
-            return lambda: [objective.evaluate(genomes, task) for objective in spec.objectives]
+            return lambda: judged(genomes, task, spec.objectives)
 
         return self._watch.seconds(prepare, spec.data.calibration) / len(genomes)
 

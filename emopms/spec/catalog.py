@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,12 +84,12 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
     origins = tuple(registry.origins(slot, name, files))
     try:
         component: type[Component] = registry.find(slot, name, files)
-        component.model_json_schema()
+        json.dumps(component.model_json_schema(), allow_nan=False)
     except registry.UnknownComponentError:
         raise
     except PluginError as error:
         return Entry(slot, name, origins, None, error)
-    except PydanticUserError as error:
+    except (PydanticUserError, TypeError, ValueError) as error:
         message = f"{slot} {name!r} of {origins[0]} has a parameter that cannot be described: {reason(error)}"
         return Entry(slot, name, origins, None, PluginError(message, remedy="This is a defect of that component."))
     return Entry(slot, name, origins, component, None)

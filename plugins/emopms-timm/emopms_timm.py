@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from emopms.api import Backbone
-from emopms.component import invalid
+from emopms.api import Backbone, invalid
 from emopms.errors import NetworkError, PluginError
 
 if TYPE_CHECKING:

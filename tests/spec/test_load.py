@@ -91,7 +91,7 @@ def pointed_at(problem: Problem) -> str:
         ("selector: {name: x}", "x}", "selector.name", "There is no selector called 'x'."),
         ("selector: broken", "broken", "selector", "cannot be imported: ImportError: no module named {torch}"),
         ("selector: [x]", "[x]", "selector", "expected the name of a component of the slot selector."),
-        ("algorithm: {name: nsga2, generations: 0}", "0}", "algorithm.generations", "expected more than 0, got"),
+        ("algorithm: {name: nsga2, generations: 0}", "0}", "algorithm.generations", "expected at least 1, got"),
         ("export: [pt2]", "[pt2]", "export", "safetensors is not among the formats."),
     ],
 )
@@ -246,7 +246,7 @@ specs = st.builds(
     seed=st.integers(0, 2**63 - 1),
     backbone=st.builds(fakes.Net, depth=st.just(4), weights=st.none() | text),
     data=st.builds(fakes.Blobs, noise=st.floats(allow_nan=False, allow_infinity=False), root=text),
-    pretrain=st.builds(Training, epochs=epochs, lr=st.floats(1e-300, 1e300)),
+    pretrain=st.builds(Training, epochs=epochs, lr=st.floats(1e-300, 1000)),
     split=st.builds(fakes.At, points=st.lists(text, max_size=3).map(tuple)),
     targets=st.lists(target, min_size=1, max_size=3, unique=True).map(tuple),
     finetune=st.builds(Finetune, epochs=epochs, alpha=st.floats(0, 1), distill=st.booleans()),

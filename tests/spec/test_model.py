@@ -102,7 +102,7 @@ def test_names_that_are_no_folders(name: str) -> None:
         ({"finetune": {"alpha": 1.5}}, "less than or equal to 1"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": True}, "valid integer"),
-        ({"schemes": 0}, "greater than 0"),
+        ({"schemes": 0}, "greater than or equal to 1"),
         ({"version": 2}, "should be 1"),
         ({"backbone": fakes.Blobs()}, "expected the name of a component of the slot backbone"),
     ],

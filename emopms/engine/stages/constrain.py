@@ -9,6 +9,7 @@ import torch
 from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
+from emopms.engine.blame import at_work
 from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, require_knowledge, score
 from emopms.engine.seeds import numpy_rng
@@ -108,19 +109,20 @@ def chain_loss(
         with torch.no_grad():
             for sub in teachers:
                 references.append(sub.forward(references[-1]))
-        return constraint.loss(
-            ChainStep(
-                references=references,
-                labels=labels,
-                subnetworks=subnetworks,
-                judges=list(judges),
-                draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
-            )
+        step = ChainStep(
+            references=references,
+            labels=labels,
+            subnetworks=subnetworks,
+            judges=list(judges),
+            draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
         )
+        with at_work(constraint, "give a loss"):
+            return constraint.loss(step)
 
     return loss
 
 
 def _masks(context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
     rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
-    return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))
+    with at_work(context.spec.sampling, "sample candidates"):
+        return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))

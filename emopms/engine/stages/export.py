@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from emopms.api import PrunedModel
+from emopms.engine.blame import at_work
 from emopms.engine.card import model_card
 from emopms.engine.context import example_of
 from emopms.engine.measure import score
@@ -78,7 +79,8 @@ def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any]
     example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))
     model = PrunedModel(network=network, example=example, architecture=architecture)
     for exporter in context.spec.export:
-        exporter.export(model, folder)
+        with at_work(exporter, "export a model"):
+            exporter.export(model, folder)
     return architecture
 
 

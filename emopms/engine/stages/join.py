@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from emopms.api import JointSchemes, SubFront
+from emopms.engine.blame import at_work
 from emopms.engine.measure import BATCH, guessing_loss, score_schemes
 from emopms.engine.stage import Stage
 from emopms.network.subnetwork import Evaluator
@@ -38,7 +39,8 @@ class Join(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
         fronts = [inputs["rank"].arrays(f"front-{sub.index + 1}") for sub in subnetworks]
-        schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
+        with at_work(context.spec.ranker, "join the fronts"):
+            schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
         dense = np.array([[len(front["genomes"]) - 1 for front in fronts]])
         chosen = schemes.choices[_best(schemes, context.spec.schemes)]
         choices = np.concatenate([chosen[~(chosen == dense).all(axis=1)], dense])

@@ -27,8 +27,8 @@ class Latency(Cost):
 
     name: Literal["latency"] = "latency"
     runtime: Literal["torch", "onnxruntime"] = "torch"
-    """`torch`: eager PyTorch on the run's device; `onnxruntime`: on the CPU, as `model.onnx` runs, which takes a
-    second or more to convert each candidate."""
+    """`torch`: eager PyTorch on the run's device; `onnxruntime`: on the CPU, as `model.onnx` runs, after a
+    conversion of each candidate that takes far longer than a pass."""
     batch_size: PositiveInt = 1
     """Inputs a forward pass."""
     repeats: PositiveInt = 20

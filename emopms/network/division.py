@@ -52,7 +52,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
         _check_crossing(nodes, start, end, source, index)
-        parts.append(_part(network, source, inside, nodes[end]))
+        parts.append(part_of(network, source, inside, nodes[end]))
         source, start = nodes[end], end + 1
     return parts
 
@@ -101,7 +101,8 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
         )
 
 
-def _part(network: nn.Module, source: fx.Node, inside: list[fx.Node], result: fx.Node) -> fx.GraphModule:
+def part_of(network: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
+    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``."""
     graph = fx.Graph()
     entry = graph.placeholder("x")
     entry.meta = dict(source.meta)

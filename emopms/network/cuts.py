@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from emopms.errors import NetworkError
 from emopms.network.division import part_of
@@ -21,7 +22,7 @@ from emopms.network.trace import module_path, shape_of, trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor, fx, nn
+    from torch import Tensor, fx
 
 
 def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
@@ -99,7 +100,7 @@ class _Traced:
     def __init__(self, network: nn.Module, example: Tensor) -> None:
         self._module = trace(network, example)
         self._nodes = list(self._module.graph.nodes)
-        self.cuts = list(_cuts(self._nodes, _last_needed(self._nodes, self._module)))
+        self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
         self.start = _Cut(0, "")
         self.stop = _Cut(len(self._nodes) - 2, "")  # the last node hands on what the one before it made
         self.part = cache(self._part)
@@ -110,18 +111,17 @@ class _Traced:
 
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
-    """For each node the index of the last one that shares a parameter with it, or its own."""
-    last: dict[int, int] = {}
-    owned = [[id(p) for p in _parameters(node, network)] for node in nodes]
-    for i, parameters in enumerate(owned):
-        last |= dict.fromkeys(parameters, i)
-    return [max((last[p] for p in parameters), default=i) for i, parameters in enumerate(owned)]
+    """For each node the index of the last one that uses one of its parameters, or its own."""
+    used = [[id(parameter) for parameter in _parameters(node, network)] for node in nodes]
+    last = {parameter: i for i, parameters in enumerate(used) for parameter in parameters}
+    return [max((last[parameter] for parameter in parameters), default=i) for i, parameters in enumerate(used)]
 
 
-def _parameters(node: fx.Node, network: nn.Module) -> Sequence[Tensor]:
-    if node.op == "call_module":
-        return list(network.get_submodule(str(node.target)).parameters())
-    return [operator.attrgetter(str(node.target))(network)] if node.op == "get_attr" else []
+def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
+    """Those of the module that a node calls, and those that were read for it."""
+    of_module = network.get_submodule(str(node.target)).parameters() if node.op == "call_module" else ()
+    read = [operator.attrgetter(str(used.target))(network) for used in node.all_input_nodes if used.op == "get_attr"]
+    return [*of_module, *(value for value in read if isinstance(value, nn.Parameter))]
 
 
 def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
@@ -134,7 +134,8 @@ def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
         ending = [path for path in _prefixes(module_path(node)) if ends[path] == i]
         if needed <= i and ending and shape_of(node) is not None:
             found.append(_Cut(i, ending[0], ends_block=not blocks.isdisjoint(ending)))
-        needed = max([needed, *(position[user] for user in node.users)])
+        if node.op != "get_attr":  # a part reads for itself what it needs
+            needed = max([needed, *(position[user] for user in node.users)])
     return found
 
 

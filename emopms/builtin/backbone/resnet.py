@@ -17,7 +17,7 @@ class ResNet(Backbone):
 
     name: Literal["resnet"] = "resnet"
     depth: Annotated[Literal[18, 34, 50], Field(examples=[50])]
-    """Number of layers. From 50 on, a block is a bottleneck of three convolutions."""
+    """Number of layers; the blocks of 50 are bottlenecks of three convolutions."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         from emopms.builtin.nets import imagenet_resnet

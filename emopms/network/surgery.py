@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
+from emopms.network.sizes import follow
 from emopms.network.slicing import slice_tensors
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:
                 module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
-        _correct_attributes(module)
+        follow(module)
     network.load_state_dict(state)
 
 
@@ -92,16 +93,3 @@ def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
     if not shrunk or dense.dim() != given.dim():
         return dense.shape == given.shape
     return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))
-
-
-def _correct_attributes(module: nn.Module) -> None:
-    """Static sizes follow the tensors, so that printing, exporting and further tools see the truth."""
-    if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
-        module.out_channels = module.weight.shape[0]
-        module.in_channels = module.weight.shape[1] * module.groups
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.modules.batchnorm._BatchNorm):
-        sized = module.running_mean if module.running_mean is not None else module.weight
-        if sized is not None:
-            module.num_features = len(sized)

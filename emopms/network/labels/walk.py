@@ -136,8 +136,10 @@ class _Walk:
         result: Any = None
         if len(inputs) == len(args) and not kwargs:
             sized = layer if isinstance(layer, SIZED) else None
-            inside = _inside(layer, [used for used in node.args if isinstance(used, fx.Node)])
-            result = self.run(inside.graph, layer, f"{path}.", sized, inputs) if inside is not None else None
+            if "inside" not in node.meta:  # traced once, however often parts of the network are looked at
+                node.meta["inside"] = _inside(layer, [used for used in node.args if isinstance(used, fx.Node)])
+            inside: fx.Graph | None = node.meta["inside"]
+            result = self.run(inside, layer, f"{path}.", sized, inputs) if inside is not None else None
         if not isinstance(result, Value):
             self._uncounted.add(name)
             reason = f"it meets {name}, which is not understood here"
@@ -207,11 +209,11 @@ class _Walk:
         )
 
 
-def _inside(layer: nn.Module, inputs: list[fx.Node]) -> fx.GraphModule | None:
+def _inside(layer: nn.Module, inputs: list[fx.Node]) -> fx.Graph | None:
     """What a layer does with these inputs; None where that cannot be traced."""
     like = [torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"]) for used in inputs]
     try:
-        return record(layer, *like)
+        return record(layer, *like).graph
     except Exception:  # whatever a stranger's layer raises: it is then refused with its name
         return None
 

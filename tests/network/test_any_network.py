@@ -137,7 +137,9 @@ def test_pruning_a_hundred_networks_keeps_none_of_them() -> None:
         (sub,) = subnetworks_of(dense, [], images(seed))
         network = agree(recipe, seed, sub, dense)
         Evaluator(sub)(images(seed), random_genome(sub, seed))
-        alive += [weakref.ref(thing) for thing in (dense, sub, sub.module, network, network.stem.weight)]
+        alive += [
+            weakref.ref(thing) for thing in (dense, sub, sub.module, network, network.get_parameter("stem.weight"))
+        ]
     del dense, sub, network
     gc.collect()
     assert not any(reference() is not None for reference in alive)

@@ -222,7 +222,7 @@ class ConvNeXt(Block):
             y = (y * self.gamma).permute(0, 3, 1, 2)
         else:
             y = y.permute(0, 3, 1, 2).mul(self.gamma.reshape(1, -1, 1, 1))
-        return x + y
+        return x + y  # type: ignore[no-any-return]
 
 
 class Mixer(Block):
@@ -271,7 +271,7 @@ class Attention(Block):
             attended = (q * 0.5) @ k.transpose(-2, -1)
             y = (attended if mask is None else attended + mask).softmax(dim=-1) @ v
         y = self.proj(y.transpose(1, 2).flatten(2))
-        return x + y.transpose(1, 2).view(x.shape)
+        return x + y.transpose(1, 2).view(x.shape)  # type: ignore[no-any-return]
 
 
 KINDS: dict[str, Callable[..., Block]] = {

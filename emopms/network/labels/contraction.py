@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @handles(F.linear)
 def linear(op: Operation, x: Value, weight: Value, bias: Value | None = None) -> Value:
+    op.require(len(weight.dims) == 2)
     rows, columns = weight.dims
     op.merge(x.dims[-1], columns)
     _count(op, x.dims[:-1])

@@ -313,3 +313,37 @@ def test_a_layer_whose_weight_is_computed_is_pinned(reparametrise: Callable[[nn.
     assert [group.name for group in sub.channels.groups] == ["a"]
     genome = np.array([True, False, True, False])
     assert sub.forward(IMAGES, genome).shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, c: x.cumsum(1).reshape(x.size(0), c, 6, 6),
+        lambda x, c: x.reshape(x.size(0), c, 6, 6),
+        lambda x, c: x.cumsum(1)[:, :c],
+        lambda x, c: x[:, :c],
+        lambda x, c: x.cumsum(1).split(c, 1)[0],
+        lambda x, c: x[:, :1].expand(x.size(0), c, 6, 6) + x,
+        lambda x, c: F.conv2d(x, torch.ones(4, 1, 3, 3).double(), padding=1, groups=c),
+        lambda x, c: x[:, c - 1 :],
+        lambda x, c: x * c,
+        lambda x, c: x * c**-0.5,
+        lambda x, c: x * torch.ones(c).double()[:, None, None],
+        lambda x, c: F.pad(x, (0, 0, 0, 0, 0, c))[:, :4],
+        lambda x, c: F.layer_norm(x.cumsum(1).permute(0, 2, 3, 1), (c,)).permute(0, 3, 1, 2),
+    ],
+)
+@pytest.mark.parametrize("pinned_later", [False, True])
+def test_the_width_of_another_tensor_is_no_number_to_rely_on(
+    use: Callable[[Any, Any], Any], pinned_later: bool
+) -> None:
+    """As many channels as another layer makes, but other channels."""
+
+    def run(net: Any, x: Any) -> Any:
+        made = net.a(x)
+        pooled = use(net.b(x), made.shape[1]).sum((1, 2, 3))
+        return net.scores((made.flip(1) if pinned_later else made).mean((2, 3))) + pooled[:, None]
+
+    layers = {"a": nn.Conv2d(2, 4, 1), "b": nn.Conv2d(2, 4, 3, padding=1), "scores": nn.Linear(4, 3)}
+    network = behind(Net(run, **layers))
+    assert_prunes_well(network, whole(network))

@@ -18,8 +18,13 @@ class Backbone(Component):
 
     slot: ClassVar[str] = "backbone"
 
+    names_code: ClassVar[bool] = False
+    """Whether the settings name code that `build` imports and calls. A model of such a backbone is not built from its
+    files: who loads it brings the network (`emopms.load`)."""
+
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """Weights to start from: a safetensors file, relative to the data root. Without it, random ones."""
+    """Weights to start from: a file of safetensors or a PyTorch state dict, relative to the data root. Without it,
+    random ones."""
 
     @abstractmethod
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -32,3 +37,7 @@ class Backbone(Component):
         Returns:
             A module that maps a batch [N, C, H, W] to class scores [N, classes], traceable by torch.fx.
         """
+
+    def fingerprint(self) -> str:
+        """What the network depends on beside the settings, such as the hash of a file; stored results go by it."""
+        return ""

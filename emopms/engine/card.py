@@ -33,6 +33,7 @@ def model_card(
     channels, height, width = image["shape"]
     mean, std = (", ".join(f"{value:g}" for value in image[key]) for key in ("mean", "std"))
     portable = _PORTABLE if "model.pt2" in files else ""
+    network = ", network=make())  # the dense network, which you make" if spec.backbone.names_code else ")"
     not_counted = ", ".join(facts["not_counted"]) or "nothing"
     return f"""# {spec.name}, {facts["target"]}
 
@@ -57,7 +58,7 @@ standard deviation ({std}). The output is [N, {len(architecture["classes"])}] cl
 ```python
 import emopms
 
-network = emopms.load("path/to/this/folder")
+network = emopms.load("path/to/this/folder"{network}
 ```
 {portable}
 Files: {", ".join(f"`{name}`" for name in files)}.

@@ -10,7 +10,7 @@ from emopms.engine.blame import at_work
 from emopms.engine.context import Context, example_of, fresh_network
 from emopms.engine.outline import Outline, outlines_of, total
 from emopms.engine.weights import load_weights
-from emopms.errors import DataError, SpecError
+from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.division import SplitPointError
 from emopms.network.subnetwork import subnetworks_of
 
@@ -30,7 +30,7 @@ class Prepared:
     context: Context
     """For the stages."""
     fingerprint: str
-    """Of data and weights."""
+    """Of data, weights, and code that the backbone's settings name."""
     outlines: tuple[Outline, ...]
     """One a sub-network."""
 
@@ -54,6 +54,8 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     network = fresh_network(spec, source)
     example = example_of(source)
     fingerprint = source.fingerprint
+    if code := spec.backbone.fingerprint():
+        fingerprint += "+" + code
     if spec.backbone.weights is not None:
         path = folder.find(spec.backbone.weights, what="weights file")
         load_weights(network, path)
@@ -65,6 +67,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     except SplitPointError as error:
         written = ("split", "points", error.index) if hasattr(spec.split, "points") else ("split",)
         raise spec.problem(written, error.message, error.remedy) from error
+    _check_scores(subnetworks[-1].output_shape, spec, source)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
     return Prepared(context, fingerprint, outlines_of(subnetworks))
@@ -93,6 +96,16 @@ def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
 def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
     """The bounds of a target that lie below the floor."""
     return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
+
+
+def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
+    """Refuse a network whose output for one image is no score for each class."""
+    if shape != (len(source.classes),):
+        raise NetworkError(
+            f"For one image the backbone {spec.backbone.name!r} gives a tensor of shape {list(shape)}; "
+            f"the data have {len(source.classes)} classes.",
+            remedy=f"It must give one score for each class: [{len(source.classes)}].",
+        )
 
 
 def _check_data(spec: Spec, source: Source) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pickle
+import re
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,23 +16,30 @@ from emopms.network.surgery import require_same_tensors
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
+
+_WRAPPERS = ("state_dict", "model")
+"""Keys under which training scripts keep the weights beside other things."""
+_DATA_PARALLEL = "module."
+"""What ``torch.nn.DataParallel`` puts before every name."""
+_CONVERT = "Convert the weights: safetensors.torch.save_file(network.state_dict(), path)."
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a safetensors file into a dense network, tensor by tensor under the same names and shapes.
+    """Load a file into a dense network, tensor by tensor under the same names and shapes.
+
+    Args:
+        network: The network.
+        path: A file of safetensors, or one that ``torch.save`` wrote: a state dict, as it is or under the key
+            ``state_dict`` or ``model``.
 
     Raises:
-        WeightsError: It is no safetensors file, or its tensors are not the network's.
+        WeightsError: It is no such file, or its tensors are not the network's.
     """
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path} is not a readable safetensors file: {error}",
-            remedy="Convert the weights with safetensors.torch.save_file(state_dict, path).",
-        ) from error
     own = network.state_dict()
+    state = _read(path)
+    if all(name.startswith(_DATA_PARALLEL) for name in state) and not all(n.startswith(_DATA_PARALLEL) for n in own):
+        state = {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state.items()}
     # A counter that only momentum-less batch norm reads; many published files leave it out.
     state |= {n: t for n, t in own.items() if n.endswith("num_batches_tracked") and n not in state}
     require_same_tensors(network, state, origin=str(path), shrunk=False)
@@ -40,3 +49,39 @@ def load_weights(network: nn.Module, path: Path) -> None:
             remedy="Use weights of a training that did not diverge.",
         )
     network.load_state_dict(state)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        with path.open("rb") as file:
+            if file.read(9)[8:] == b"{":  # safetensors: the length of the header, then the header, which is JSON
+                return load_file(path)
+            file.seek(0)  # the file itself, not its path: what it is called does not matter
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}", remedy=_CONVERT) from error
+    except Exception as error:  # torch.load has no one error for what is no file of its own
+        code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        raise WeightsError(
+            f"{path} holds more than tensors: it asks for {code[1]}, and nothing in a weights file is executed."
+            if code
+            else f"{path} is neither a file of safetensors nor a PyTorch state dict.",
+            remedy=_CONVERT,
+        ) from error
+    return _state(content, path)
+
+
+def _state(content: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict in what ``torch.load`` gave."""
+    for key in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=_CONVERT)
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(
+                f"{path} holds no state dict: under {key!r} stands a {type(value).__name__}.",
+                remedy=f"Tensors by name are read, at the top or under {' or '.join(map(repr, _WRAPPERS))}. {_CONVERT}",
+            )
+    return content

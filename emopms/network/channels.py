@@ -63,8 +63,8 @@ class Channels:
 
     @cached_property
     def indispensable(self) -> tuple[NDArray[np.int64], ...]:
-        """Sets of genes of which one must stay: those of each group, and of each layer that has no fixed channel."""
+        """Sets of genes of which one must stay: those of each group, and of each tensor that has no fixed channel."""
         sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
-        for layer in self.layers:
-            sets += [np.unique(genes) for genes in self.dims.get(layer.weight, {}).values() if (genes >= 0).all()]
+        for dims in self.dims.values():
+            sets += [np.unique(genes) for genes in dims.values() if (genes >= 0).all()]
         return tuple({genes.tobytes(): genes for genes in sets}.values())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Product:
-    """A sum of products ``scale · kept(dim 0) · kept(dim 1)``, for all genomes of a population at once."""
+    """A sum of products ``scale · kept(dim) · kept(dim) …``, for all genomes of a population at once."""
 
     def __init__(self, genes: int) -> None:
         self._genes = genes
@@ -89,7 +89,7 @@ class Count:
     macs: int
     params: int
     uncounted: tuple[str, ...]
-    """Kinds of leaf modules with parameters that took part and are not in ``macs``."""
+    """Kinds of modules with parameters of their own that took part and are not in ``macs``."""
 
 
 def count(network: nn.Module, example: Tensor) -> Count:
@@ -114,7 +114,7 @@ def count(network: nn.Module, example: Tensor) -> Count:
         elif any(True for _ in module.parameters(recurse=False)):
             uncounted.add(type(module).__name__)
 
-    hooks = [module.register_forward_hook(record) for module in network.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(record) for module in network.modules()]
     try:
         with in_eval(network), torch.no_grad():
             network(example)

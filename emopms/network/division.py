@@ -52,7 +52,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
         _check_crossing(nodes, start, end, source, index)
-        parts.append(_part(network, source, inside, nodes[end]))
+        parts.append(part_of(traced, source, inside, nodes[end]))
         source, start = nodes[end], end + 1
     return parts
 
@@ -87,7 +87,7 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
     position = {node: i for i, node in enumerate(nodes)}
     for node in nodes[start : end + 1]:
         for used in node.all_input_nodes:
-            if position[used] < start and used is not source:
+            if position[used] < start and used is not source and used.op != "get_attr":
                 raise SplitPointError(
                     index - 1,
                     f"A second tensor crosses the split before {node.name!r}: the output of {used.name!r} "
@@ -101,19 +101,23 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
         )
 
 
-def _part(network: nn.Module, source: fx.Node, inside: list[fx.Node], result: fx.Node) -> fx.GraphModule:
+def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
+    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``."""
     graph = fx.Graph()
     entry = graph.placeholder("x")
     entry.meta = dict(source.meta)
-    if any(source in node.all_input_nodes and _in_place(node, network) for node in inside):
+    if any(source in node.all_input_nodes and _in_place(node, traced) for node in inside):
         entry = graph.call_method("clone", (entry,))  # what enters is kept for other candidates: leave it alone
         entry.meta = dict(source.meta)
     copies = {source: entry}
     for node in inside:
-        copies[node] = graph.node_copy(node, lambda used: copies[used])
+        for used in node.all_input_nodes:
+            if used not in copies:  # a parameter, read before this part begins
+                copies[used] = graph.node_copy(used)
+        copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(copies[result])
     graph.lint()
-    return fx.GraphModule(network, graph, class_name="SubNetwork")
+    return fx.GraphModule(traced, graph, class_name="SubNetwork")
 
 
 def _in_place(node: fx.Node, network: nn.Module) -> bool:

@@ -16,11 +16,12 @@ from emopms.network.batchnorm import use_batch_statistics
 from emopms.network.cost import CostModel
 from emopms.network.division import SplitPointError, divide
 from emopms.network.labels import channels_of
+from emopms.network.sizes import following
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, fx
@@ -35,12 +36,12 @@ class SubNetwork:
     True where a prunable channel is kept.
     """
 
-    def __init__(self, index: int, parts: int, module: fx.GraphModule) -> None:
+    def __init__(self, index: int, parts: int, module: fx.GraphModule, *, prune_residual: bool = False) -> None:
         self.index = index
         """From 0, in the order of the forward pass."""
         self.is_last = index == parts - 1
         self.module = module
-        self.channels: Channels = channels_of(module)
+        self.channels: Channels = channels_of(module, prune_residual=prune_residual)
         nodes = list(module.graph.nodes)
         self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
         """Shape of what it hands on, for one input."""
@@ -101,19 +102,29 @@ class Evaluator:
         return _call(self._module, tensors, inputs)
 
 
-def subnetworks_of(network: nn.Module, points: Sequence[str], example: Tensor) -> list[SubNetwork]:
+def subnetworks_of(
+    network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
+) -> list[SubNetwork]:
     """Divide a network after the modules at ``points`` (see `divide`) and look into every part.
+
+    Args:
+        network: The network, shared with the parts.
+        points: Module paths in the order of the forward pass.
+        example: A batch of images [N, C, H, W] for shapes.
+        prune_residual: Open residual streams too (see `channels_of`).
 
     Raises:
         NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
     """
     parts = divide(network, points, example)
-    subnetworks = [SubNetwork(index, len(parts), part) for index, part in enumerate(parts)]
+    subnetworks = [
+        SubNetwork(index, len(parts), part, prune_residual=prune_residual) for index, part in enumerate(parts)
+    ]
     owner: dict[int, int] = {}
     for sub in subnetworks:
         if not sub.channels.genes:
-            reasons = "\n".join(f"  {name}: {why}" for name, why in sub.channels.pinned.items())
-            message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned.\n{reasons}"
+            message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned."
+            message += _listed(sub.channels.pinned)
             if not points:
                 raise NetworkError(message, remedy="Choose a backbone with channels that nothing pins.")
             raise SplitPointError(
@@ -130,10 +141,26 @@ def subnetworks_of(network: nn.Module, points: Sequence[str], example: Tensor) -
     return subnetworks
 
 
+def _listed(pinned: Mapping[str, str]) -> str:
+    """Each reason once, with the first of the layers that it holds for."""
+    layers: dict[str, list[str]] = {}
+    for name, why in pinned.items():
+        layers.setdefault(why, []).append(name)
+    lines = [
+        f"\n  {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {why}" for why, names in layers.items()
+    ]
+    return "".join(lines[:_REASONS]) + f"\n  … and {len(lines) - _REASONS} more reasons" * (len(lines) > _REASONS)
+
+
+_REASONS = 5
+"""How many reasons a refusal shows."""
+
+
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _call(module: nn.Module, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
-    result: Tensor = functional_call(module, tensors, (inputs,))
+    with following(module, tensors):
+        result: Tensor = functional_call(module, tensors, (inputs,))
     return result

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
+from emopms.network.sizes import follow
 from emopms.network.slicing import slice_tensors
 
 if TYPE_CHECKING:
@@ -42,18 +43,20 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         WeightsError: The state has other tensors than the network, or larger ones.
     """
     require_same_tensors(network, state, origin="the pruned state", shrunk=True)
+    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter go on sharing it
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         for name, parameter in module.named_parameters(recurse=False):
             wanted = state[prefix + name]
             if parameter.shape != wanted.shape:
                 empty = torch.empty(wanted.shape, dtype=parameter.dtype, device=parameter.device)
-                setattr(module, name, nn.Parameter(empty, requires_grad=parameter.requires_grad))
+                new = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+                setattr(module, name, successors.setdefault(parameter, new))
         for name, buffer in module.named_buffers(recurse=False):
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:
                 module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
-        _correct_attributes(module)
+        follow(module)
     network.load_state_dict(state)
 
 
@@ -92,16 +95,3 @@ def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
     if not shrunk or dense.dim() != given.dim():
         return dense.shape == given.shape
     return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))
-
-
-def _correct_attributes(module: nn.Module) -> None:
-    """Static sizes follow the tensors, so that printing, exporting and further tools see the truth."""
-    if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
-        module.out_channels = module.weight.shape[0]
-        module.in_channels = module.weight.shape[1] * module.groups
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.modules.batchnorm._BatchNorm):
-        sized = module.running_mean if module.running_mean is not None else module.weight
-        if sized is not None:
-            module.num_features = len(sized)

@@ -1,58 +1,144 @@
-"""Symbolic tracing: a module as a graph whose nodes know their shapes and the modules they came from."""
+"""Tracing: a network as a graph whose nodes know their shapes and the modules they came from."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx
-from torch.fx.passes.shape_prop import ShapeProp
+from torch import fx, nn
 
 from emopms.errors import NetworkError
+from emopms.network.sizes import SIZED
+from emopms.network.tracer import RecordingTracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
-    """Trace a network into a graph of its own leaf modules.
+    """Trace a network into a graph of its own layers.
 
-    The graph module shares every parameter and submodule with ``network``, under the same names. What the forward
-    reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
+    The graph module shares every parameter and submodule with ``network``, under the same names. Layers are called,
+    not looked into (see `is_layer`), so that the user's own modules decide what training mode means; what a larger
+    module's forward reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
 
     Args:
-        network: A classifier of one image tensor. Its forward must not branch on tensor values.
+        network: A classifier of one image tensor. Its forward must not branch on what images show, nor on how many
+            there are.
         example: A batch of two or more images [N, C, H, W], on the network's device.
 
     Raises:
-        NetworkError: torch.fx cannot trace the network, or it fails on the example.
+        NetworkError: The network fails on the example, cannot be traced, takes too long, or computes something else
+            when traced.
     """
-    with in_eval(network):  # nothing is dropped out, and no statistics move
+    other = example[:1] if len(example) > 1 else torch.cat([example, example])
+    with in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
         try:
-            with torch.no_grad():
-                network(example)
+            expected = network(other)
         except Exception as error:
             raise NetworkError(
-                f"{type(network).__name__} fails on an input of shape {tuple(example.shape)}: {error}",
+                f"{type(network).__name__} fails on an input of shape {tuple(other.shape)}: {error}",
                 remedy="Check that the backbone's parameters fit the images of the data.",
             ) from error
-        try:
-            graph = fx.symbolic_trace(network)
-        except Exception as error:
-            raise NetworkError(
-                f"{type(network).__name__} cannot be traced by torch.fx: {error}",
-                remedy="Its forward must not branch on tensor values; mark such parts with torch.fx.wrap.",
-            ) from error
-        for node in graph.graph.nodes:
-            if node.op == "call_method" and node.target == "view":
-                node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
-        graph.recompile()
-        with torch.no_grad():
-            ShapeProp(graph).propagate(example)
-    return graph
+        traced = _graph_module(network, example)
+        _check(traced, other, expected, type(network).__name__)
+    return traced
+
+
+@contextmanager
+def recorded(module: nn.Module, *inputs: Tensor) -> Iterator[fx.Graph]:
+    """What one module's forward does, in terms of functions and of the layers inside it.
+
+    The constants that the graph refers to are attributes of the module for as long as the context lasts.
+    """
+    own = set(vars(module))
+    try:
+        yield RecordingTracer(is_layer, inputs).trace(module)
+    finally:
+        for name in set(vars(module)) - own:
+            delattr(module, name)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module is called as a whole: PyTorch's own, those derived from them, and small ones with a mode.
+
+    A module that reads ``self.training`` in its forward, such as stochastic depth, would lose that switch if only
+    the operations of one mode were recorded.
+    """
+    if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return False
+    if type(module).__module__.startswith(("torch.nn", "torch.ao.nn")) or isinstance(module, SIZED):
+        return True
+    code = getattr(type(module).forward, "__code__", None)
+    return (
+        code is not None
+        and "training" in code.co_names
+        and not any(True for child in module.children() for _ in child.parameters())
+    )
+
+
+def _graph_module(network: nn.Module, example: Tensor) -> fx.GraphModule:
+    try:
+        with recorded(network, example) as graph:
+            for node in graph.nodes:
+                if node.op == "call_method" and node.target == "view":
+                    node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
+            _look_inside(graph, network)
+            return fx.GraphModule(network, graph, class_name=type(network).__name__)
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(
+            f"{type(network).__name__} cannot be traced by torch.fx: {error}",
+            remedy="Choose another model; in one of your own, mark functions that branch on tensor values "
+            "with torch.fx.wrap.",
+        ) from error
+
+
+def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
+    """Give every call of a layer a graph of what the layer does with such inputs, or None where nobody can tell."""
+    for node in graph.nodes:
+        if node.op == "call_module":
+            layer = owner.get_submodule(str(node.target))
+            like = [
+                torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"])
+                for used in node.all_input_nodes
+                if shape_of(used) is not None
+            ]
+            try:
+                with recorded(layer, *like) as inside:
+                    _look_inside(inside, layer)
+                    node.meta["inside"] = inside
+            except Exception:  # whatever a stranger's layer raises where it is traced: it is refused by its name
+                node.meta["inside"] = None
+
+
+def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> None:
+    """That the graph computes what the network does, on another number of images than it was traced with."""
+    try:
+        found = traced(images)
+    except Exception as error:
+        found, why = None, f": {error}"
+    else:
+        why = ""
+    if isinstance(expected, torch.Tensor) and not (isinstance(found, torch.Tensor) and _are_close(found, expected)):
+        raise NetworkError(
+            f"{name} computes something else when traced by torch.fx{why}",
+            remedy="Choose another model; in one of your own, let the forward depend on nothing but the images, "
+            "whatever their number.",
+        )
+
+
+def _are_close(found: Tensor, expected: Tensor) -> bool:
+    """Equal but for rounding, which adds up with the size of what is summed."""
+    if found.shape != expected.shape:
+        return False
+    tolerance = {torch.float64: 1e-9, torch.float32: 1e-4}.get(expected.dtype, 1e-2)
+    scale = float(expected.abs().amax()) if expected.numel() else 0.0
+    return torch.allclose(found, expected, rtol=0, atol=tolerance * scale, equal_nan=True)
 
 
 @contextmanager
@@ -69,9 +155,8 @@ def in_eval(network: nn.Module) -> Iterator[None]:
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     """The shape the node's value had on the example, or None where it was not one tensor."""
-    meta = node.meta.get("tensor_meta")
-    shape = getattr(meta, "shape", None)
-    return tuple(shape) if shape is not None else None
+    shape: tuple[int, ...] | None = node.meta.get("shape")
+    return shape
 
 
 def module_path(node: fx.Node) -> str:

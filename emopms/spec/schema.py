@@ -1,7 +1,7 @@
 """JSON Schema of specs, for editors: every component that is installed, with its parameters and their documentation.
 
-Draft 7, which is what yaml-language-server reads. It refuses no spec with these components that `load_spec` accepts; what
-depends on several values at once, or on a component's own checks, only `load_spec` finds.
+Draft 7, which is what yaml-language-server reads. It refuses no spec with these components that `load_spec` accepts;
+what depends on several values at once, or on a component's own checks, only `load_spec` finds.
 """
 
 from __future__ import annotations

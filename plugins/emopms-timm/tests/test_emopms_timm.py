@@ -41,7 +41,12 @@ def build(model: str, **args: Any) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize(
-    "model", ["resnet10t", "resnet26d", "dla46_c", "selecsls42", "seresnet18", "convnext_atto", "poolformer_s12"]
+    "model",
+    [
+        *("resnet10t", "resnet26d", "resnext50_32x4d", "dla46_c", "selecsls42", "seresnet18", "regnety_002"),
+        *("vgg11_bn", "densenet121", "mobilenetv2_100", "mobilenetv3_small_100", "efficientnet_lite0", "ghostnet_100"),
+        *("convnext_atto", "poolformer_s12"),
+    ],
 )
 def test_families_that_can_be_pruned(model: str) -> None:
     (whole,) = subnetworks_of(build(model), [], torch.zeros(2, *SHAPE))
@@ -49,9 +54,9 @@ def test_families_that_can_be_pruned(model: str) -> None:
     assert whole.costs.macs(smallest)[0] < 0.2 * whole.costs.macs(whole.dense[None])[0]
 
 
-def test_what_cannot_be_traced_is_refused() -> None:
-    with pytest.raises(NetworkError, match="cannot be traced"):
-        subnetworks_of(build("vgg11"), [], torch.zeros(2, *SHAPE))
+def test_of_transformers_the_mlps_can_be_pruned() -> None:
+    (whole,) = subnetworks_of(build("test_vit"), [], torch.zeros(2, *SHAPE))
+    assert any("mlp.fc1" in group.name for group in whole.channels.groups)
 
 
 def test_image_size_reaches_models_that_need_it() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from emopms.builtin.split.at import At
+from emopms.builtin.split.blocks import Blocks
+from emopms.builtin.split.even import Even
 from emopms.testing import SplitConformance
 
 
@@ -10,3 +12,11 @@ class TestAt(SplitConformance):
 
 class TestAtNoPoint(SplitConformance):
     component = At()
+
+
+class TestEven(SplitConformance):
+    component = Even(parts=3)
+
+
+class TestBlocks(SplitConformance):
+    component = Blocks()

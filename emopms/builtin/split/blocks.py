@@ -1,0 +1,21 @@
+"""Split points at residual blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from emopms.api import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Blocks(Split):
+    """Cut behind every residual block; one in which nothing can be pruned goes with the next."""
+
+    name: Literal["blocks"] = "blocks"
+
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        from emopms.network.cuts import block_points
+
+        return block_points(network, example)

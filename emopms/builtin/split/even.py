@@ -1,0 +1,25 @@
+"""Split points that balance the MACs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from emopms.api import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Even(Split):
+    """Cut into a number of sub-networks of about equal MACs, where one tensor crosses each split."""
+
+    name: Literal["even"] = "even"
+    parts: Annotated[int, Field(ge=2, examples=[4])]
+    """Number of sub-networks."""
+
+    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+        from emopms.network.cuts import even_points
+
+        return even_points(network, example, self.parts)

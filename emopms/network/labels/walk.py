@@ -1,0 +1,208 @@
+"""One walk over a sub-network's graph, in the order of execution, that labels everything in it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import fx, nn
+
+from emopms.network.channels import Channels, Group, Layer
+from emopms.network.labels.operation import (
+    NotUnderstoodError,
+    Operation,
+    Size,
+    Unknown,
+    Value,
+    fixed,
+    handler_of,
+    values_in,
+)
+from emopms.network.labels.union import Union
+from emopms.network.sizes import SIZED
+from emopms.network.trace import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from emopms.network.labels.union import Labels
+
+
+def channels_of(part: fx.GraphModule, *, prune_residual: bool = False) -> Channels:
+    """Read the channel table off a traced sub-network (see `trace`).
+
+    Args:
+        prune_residual: Open residual streams inside the sub-network too: all layers that feed one stream then keep
+            the same channels.
+    """
+    walk = _Walk(part, prune_residual=prune_residual)
+    walk.run(part.graph, part, "", None, [])
+    return walk.table()
+
+
+class _Walk:
+    def __init__(self, part: fx.GraphModule, *, prune_residual: bool) -> None:
+        self._part = part
+        self._prune_residual = prune_residual
+        self._union = Union()
+        self._names: dict[int, list[str]] = {}
+        """Names of each tensor; shared ones have several."""
+        for name, tensor in (*part.named_parameters(remove_duplicate=False), *part.named_buffers()):
+            self._names.setdefault(id(tensor), []).append(name)
+        self._tensors: dict[int, Value] = {}
+        self._layers: dict[str, Layer] = {}
+        self._makers: list[tuple[str, Labels]] = []
+        self._uncounted: set[str] = set()
+        self._batch = 1
+
+    def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
+        """Label one graph: the sub-network's, or that of a layer in it. Returns what it returns."""
+        env: dict[fx.Node, Any] = {}
+        given = iter(inputs)
+        for node in graph.nodes:
+            args = fx.node.map_arg(node.args, env.__getitem__)
+            kwargs: Mapping[str, Any] = fx.node.map_arg(node.kwargs, env.__getitem__)
+            if node.op == "placeholder":
+                env[node] = next(given, None) or self._enter(node)
+            elif node.op == "output":
+                if not prefix:
+                    self._pin(args, "it leaves the sub-network")
+                return args[0]
+            elif node.op == "get_attr":
+                env[node] = self._tensor(node, owner, prefix)
+            elif node.op == "call_module":
+                env[node] = self._call_layer(node, prefix + str(node.target), args, kwargs)
+            else:
+                env[node] = self._call(node, layer, args, kwargs)
+            if node.meta.get("decides"):
+                self._pin(env[node], f"the forward branches on {_operation(node)}")
+        raise AssertionError("a graph ends with its output")
+
+    def _enter(self, node: fx.Node) -> Value:
+        self._batch = (shape_of(node) or ())[0]
+        return self._blank(node, "it enters the sub-network")
+
+    def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
+        """A parameter or buffer, the same value wherever it is read; constants are fixed."""
+        if not node.meta["saved"]:
+            return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
+        path, _, name = str(node.target).rpartition(".")
+        tensor: Tensor = getattr(owner.get_submodule(path), name)
+        if id(tensor) not in self._tensors:
+            self._tensors[id(tensor)] = Value(tuple(map(self._union.fresh, tensor.shape)), learnt=True)
+        return self._tensors[id(tensor)]
+
+    def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        involved = list(values_in((args, dict(kwargs))))
+        if not involved:  # settings alone, or a tensor made of them
+            return self._opaque(node, None)
+        handler = handler_of(node.target)
+        name = _operation(node)
+        operation = Operation(self._union, name, node, layer, self._uncounted, self._prune_residual)
+        try:
+            if handler is None or any(isinstance(value, Unknown) for value in involved):
+                raise NotUnderstoodError
+            try:
+                bound = inspect.signature(handler).bind(operation, *args, **kwargs)
+            except TypeError:
+                raise NotUnderstoodError from None
+            result = handler(*bound.args, **bound.kwargs)
+            operation.require(not isinstance(result, Value) or result.shape == shape_of(node))
+        except NotUnderstoodError as error:
+            if handler is None and not node.meta["static"]:
+                self._uncounted.add(name)
+            reason = f"it meets {name}, {error}"
+            self._pin(involved, reason)
+            return self._opaque(node, reason)
+        if isinstance(result, Value):
+            learnt = all(value.learnt for value in involved if isinstance(value, Value))
+            return Value(result.dims, learnt=learnt)
+        return result
+
+    def _call_layer(self, node: fx.Node, path: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        layer = self._part.get_submodule(path)
+        name, weighted = type(layer).__name__, isinstance(layer, nn.modules.conv._ConvNd | nn.Linear)
+        if weighted:
+            self._count(node, path, layer)
+        elif any(True for _ in layer.parameters(recurse=False)):
+            self._uncounted.add(name)
+        inputs = [value for value in args if isinstance(value, Value)]
+        inside: fx.Graph | None = node.meta["inside"]
+        result: Any = None
+        if inside is not None and len(inputs) == len(args) and not kwargs:
+            result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, SIZED) else None, inputs)
+        if not isinstance(result, Value):
+            self._uncounted.add(name)
+            reason = f"it meets {name}, which is not understood here"
+            self._pin((args, dict(kwargs)), reason)
+            for tensor in (*layer.parameters(), *layer.buffers()):
+                if id(tensor) in self._tensors:
+                    self._pin(self._tensors[id(tensor)], reason)
+                else:
+                    self._tensors[id(tensor)] = Value(tuple(map(fixed, tensor.shape)))
+            result = self._opaque(node, reason)
+        if weighted and isinstance(result, Value):
+            self._makers.append((path, result.dims[-1 if isinstance(layer, nn.Linear) else 1]))
+        return result
+
+    def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
+        """Positions at which each weight of a convolution or linear layer multiplies."""
+        transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+        shape = shape_of(node.all_input_nodes[0] if transposed else node) or ()
+        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1] // self._batch
+        known = self._layers.get(path)  # a layer that runs twice costs twice
+        self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
+
+    def _opaque(self, node: fx.Node, reason: str | None) -> Any:
+        """What comes out of an operation that is not understood: nothing that could be pruned."""
+        shape = shape_of(node)
+        if shape is None:
+            return node.meta["value"] if node.meta["static"] else Unknown()
+        if reason is None:
+            return Value(tuple(map(fixed, shape)))
+        return self._blank(node, reason)
+
+    def _blank(self, node: fx.Node, reason: str) -> Value:
+        label = self._union.fresh(1)
+        self._union.pin(label, reason)
+        return Value(tuple(np.repeat(label, size) for size in shape_of(node) or ()))
+
+    def _pin(self, argument: Any, reason: str) -> None:
+        for value in values_in(argument):
+            for labels in value.dims if isinstance(value, Value) else [value.labels] if isinstance(value, Size) else []:
+                self._union.pin(labels, reason)
+
+    def table(self) -> Channels:
+        gene_of: dict[int, int] = {}
+        groups, pinned = [], {}
+        for name, made in self._makers:
+            roots = dict.fromkeys(self._union.roots(made))
+            free = [root for root in roots if self._union.reason(root) is None and root not in gene_of]
+            if free:
+                group = Group(name, start=len(gene_of), size=len(free))
+                groups.append(group)
+                gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
+            elif (reason := self._union.reason(int(made[0]))) is not None:
+                pinned[name] = reason
+        dims: dict[str, dict[int, Labels]] = {}
+        for identity, value in self._tensors.items():
+            for dim, labels in enumerate(value.dims):
+                genes = np.array([gene_of.get(root, -1) for root in self._union.roots(labels)], dtype=np.int64)
+                if (genes >= 0).any():
+                    for name in self._names[identity]:
+                        dims.setdefault(name, {})[dim] = genes
+        return Channels(
+            groups=tuple(groups),
+            dims=dims,
+            layers=tuple(self._layers.values()),
+            pinned=pinned,
+            uncounted=tuple(sorted(self._uncounted)),
+        )
+
+
+def _operation(node: fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))

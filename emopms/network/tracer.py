@@ -1,0 +1,168 @@
+"""A tracer that runs the forward pass while it records it, so that every recorded value is known on an example.
+
+Where plain torch.fx gives up, at a branch on a shape or a loop over one, the value decides. The node that decided is
+marked: no width that a decision was read from is ever pruned (see `labels`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, fx
+
+from emopms.errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+TIME_LIMIT_S = 300.0
+"""How long one trace may take, in seconds."""
+
+
+class Recorded(fx.Proxy):
+    """A value of the forward pass, together with the node that made it.
+
+    It passes for its value in ``isinstance``: networks ask whether they were handed a tensor or a list of tensors.
+    """
+
+    def __init__(self, node: fx.Node, tracer: RecordingTracer, value: Any) -> None:
+        super().__init__(node, tracer)
+        self.value = value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        if not callable(getattr(self.value, name)):
+            return self.tracer.create_proxy("call_function", getattr, (self, name), {})
+        return lambda *args, **kwargs: self.tracer.create_proxy("call_method", name, (self, *args), kwargs)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self.value)))  # type: ignore[index]
+
+    def __len__(self) -> int:
+        if isinstance(self.value, Tensor):
+            return int(self.size(0))
+        return len(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self._decide())
+
+    def __int__(self) -> int:
+        return int(self._decide())
+
+    def __float__(self) -> float:
+        return float(self._decide())
+
+    def __index__(self) -> int:
+        return int(self._decide().__index__())
+
+    def _decide(self) -> Any:
+        """The plain value, for Python to go on with; refused where it depends on what the images show."""
+        if not self.node.meta["static"]:
+            raise fx.proxy.TraceError(f"its forward branches on {self.node.name!r}, which depends on the image")
+        self.node.meta["decides"] = True
+        return self.value
+
+
+class RecordingTracer(fx.Tracer):
+    """Records one forward pass.
+
+    Each node's ``meta`` holds ``shape``, ``dtype`` and ``device`` where its value is a tensor, ``static`` (whether
+    the value depends on shapes and settings alone) with the ``value`` itself, and ``saved`` for tensors of the
+    module: whether they are part of its state dict.
+
+    Args:
+        is_leaf: Whether a module is recorded as one call instead of by what its forward does.
+        inputs: Example inputs. Optional arguments beyond them keep their defaults.
+    """
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, is_leaf: Callable[[nn.Module], bool], inputs: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self._is_leaf = is_leaf
+        self._inputs = iter(inputs)
+        self._names = ["x", *(f"x{index}" for index in range(1, len(inputs)))][: len(inputs)]
+        self._running = False
+        self._deadline = time.monotonic() + TIME_LIMIT_S
+
+    def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
+        self._saved = set(root.state_dict())
+        return super().trace(root, concrete_args)
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        return root_fn, [self.root, *(self.create_proxy("placeholder", name, (), {}) for name in self._names)]
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return self._is_leaf(m)
+
+    def create_arg(self, a: Any) -> Any:
+        return a.node if type(a) is Recorded else super().create_arg(a)
+
+    def create_proxy(
+        self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any, **__: Any
+    ) -> Recorded:
+        """Record an operation and run it."""
+        if time.monotonic() > self._deadline:
+            where = next(reversed(self.module_stack.values()))[0] if self.module_stack else ""
+            raise NetworkError(
+                f"Tracing takes longer than {TIME_LIMIT_S:.0f} s; it has come to module {where!r}.",
+                remedy="Choose another model, or mark the function that takes so long with torch.fx.wrap.",
+            )
+        node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
+        value = self._run(kind, target, args, kwargs)
+        _describe(node, value)
+        return Recorded(node, self, value)
+
+    def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(kind, target, *args, **kwargs)
+        if kind == "get_attr":  # torch.fx makes these by itself where a tensor is an argument
+            _describe(node, self._run(kind, target, (), {}))
+            node.meta["saved"] = target in self._saved
+        return node
+
+    def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        positional, named = fx.node.map_aggregate(args, _plain), fx.node.map_aggregate(kwargs, _plain)
+        self._running = True  # what happens inside now is the real thing and not recorded
+        try:
+            if kind == "placeholder":
+                return next(self._inputs)
+            if kind == "get_attr":
+                owner, _, name = target.rpartition(".")
+                return getattr(self.root.get_submodule(owner), name)
+            if kind == "call_module":
+                return self.root.get_submodule(target)(*positional, **named)
+            if kind == "call_method":
+                return getattr(positional[0], target)(*positional[1:], **named)
+            return target(*positional, **named)
+        finally:
+            self._running = False
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+def _describe(node: fx.Node, value: Any) -> None:
+    if isinstance(value, Tensor):
+        node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype, "device": value.device, "static": False}
+        return
+    asks = node.target is getattr or (node.op == "call_method" and node.target in _QUESTIONS)
+    node.meta["static"] = asks or all(used.meta["static"] for used in node.all_input_nodes)
+    if node.meta["static"]:
+        node.meta["value"] = value
+
+
+def _plain(argument: Any) -> Any:
+    return argument.value if type(argument) is Recorded else argument
+
+
+_QUESTIONS = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
+"""Methods of tensors whose answer does not depend on the tensor's values."""

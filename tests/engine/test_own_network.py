@@ -1,0 +1,141 @@
+"""A network of the user's own (backbone ``module``): run like any other, loaded only by who brings it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+import emopms
+from emopms.errors import NetworkError, PluginError, WeightsError
+from emopms.network.cost import count
+from tests.engine.conftest import stages, tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+SOURCE = """
+from torch import nn
+
+print("imported")
+
+
+def make(width, classes=10):
+    layers = []
+    for incoming in (1, width):
+        layers += [nn.Conv2d(incoming, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * width, classes))
+"""
+QUICK = {
+    "pretrain": {"epochs": 2, "lr": 0.05, "batch_size": 32},
+    "split": [],
+    "constraint": "none",
+    "algorithm": {"name": "random", "pop_size": 4, "generations": 2},
+    "schemes": 4,
+    "finetune": {"epochs": 0},
+}
+
+
+def _spec(**args: object) -> emopms.Spec:
+    backbone = {"name": "module", "factory": "users_own_nets:make", "args": {"width": 6, **args}}
+    return tiny(backbone=backbone, **QUICK)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "users_own_nets.py").write_text(SOURCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
+    sys.modules.pop("users_own_nets", None)
+
+
+@pytest.fixture(scope="module")
+def make(package: Path) -> Callable[..., nn.Module]:
+    from importlib import import_module
+
+    factory: Callable[..., nn.Module] = import_module("users_own_nets").make
+    return factory
+
+
+@pytest.fixture(scope="module")
+def own(package: Path, tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
+    return emopms.run(_spec(), run_dir=tmp_path_factory.mktemp("own"), device="cpu")
+
+
+def test_the_network_that_the_user_makes_becomes_the_pruned_one(
+    own: emopms.Result, make: Callable[..., nn.Module]
+) -> None:
+    folder = own.folder / "models" / "macs-0.6"
+    network = emopms.load(folder, network=make(width=6))
+    portable = torch.export.load(str(folder / "model.pt2")).module()
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(images), portable(images))
+    assert count(network, images).macs <= 0.6 * count(make(width=6), images).macs
+    assert not network.training
+
+
+def test_loading_never_imports_what_the_files_name(own: emopms.Result, package: Path) -> None:
+    """In a fresh process in which it could be imported."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(package)!r})
+import emopms
+from emopms.errors import PluginError
+try:
+    emopms.load({str(own.folder / "models" / "macs-0.6")!r})
+except PluginError as error:
+    print(error.message, error.remedy)
+assert "users_own_nets" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "imported" not in done.stdout
+    assert "'users_own_nets:make', args: {'width': 6}" in done.stdout
+    assert "no code that a model's files name is ever called" in done.stdout
+    assert "load(…, network=make())" in done.stdout
+
+
+def test_a_forged_model_calls_nothing(own: emopms.Result, tmp_path: Path) -> None:
+    trace = tmp_path / "executed"
+    forged = {"name": "module", "factory": "os:mkdir", "args": {"path": str(trace)}}
+    source = own.folder / "models" / "macs-0.6"
+    architecture = json.loads((source / "architecture.json").read_text())
+    (tmp_path / "architecture.json").write_text(json.dumps(architecture | {"backbone": forged}))
+    (tmp_path / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
+    with pytest.raises(PluginError, match="os:mkdir"):
+        emopms.load(tmp_path)
+    assert not trace.exists()
+
+
+def test_another_network_is_refused(own: emopms.Result, make: Callable[..., nn.Module]) -> None:
+    with pytest.raises(WeightsError, match="does not fit"):
+        emopms.load(own.folder / "models" / "macs-0.6", network=make(width=2))
+
+
+def test_the_model_card_says_how_to_load_it(own: emopms.Result) -> None:
+    card = (own.folder / "models" / "macs-0.6" / "README.md").read_text()
+    assert 'emopms.load("path/to/this/folder", network=make())' in card
+
+
+def test_an_edited_factory_is_run_again(own: emopms.Result, package: Path) -> None:
+    again = emopms.run(_spec(), run_dir=own.folder, device="cpu")
+    assert all(stages(again).values())
+    (package / "users_own_nets.py").write_text(SOURCE + "\n# edited\n")
+    edited = emopms.run(_spec(), run_dir=own.folder, device="cpu")
+    assert not stages(edited)["pretrain"]
+
+
+def test_scores_for_other_classes_than_those_of_the_data(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        NetworkError, match=r"'module' gives a tensor of shape \[7\]; the data have 10 classes"
+    ) as caught:
+        emopms.run(_spec(classes=7), run_dir=tmp_path, device="cpu")
+    assert "one score for each class: [10]" in caught.value.remedy

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +15,7 @@ from torch import nn
 
 from emopms.errors import NetworkError
 from emopms.network.division import part_of
+from emopms.network.labels import channels_of
 from emopms.network.subnetwork import SubNetwork
 from emopms.network.trace import module_path, shape_of, trace
 
@@ -109,6 +109,17 @@ class _Traced:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
         return SubNetwork(0, 1, part_of(self._module, self._nodes[after.end], inside, inside[-1]))
 
+    def macs_up_to(self, cut: _Cut) -> int:
+        return sum(macs for end, macs in self._macs if end <= cut.end)
+
+    @cached_property
+    def _macs(self) -> list[tuple[int, int]]:
+        """Of each layer, with the index of the node that runs it, for the last time."""
+        layers = channels_of(self._module).layers
+        ends = {str(node.target): i for i, node in enumerate(self._nodes) if node.op == "call_module"}
+        weights = {layer.weight: operator.attrgetter(layer.weight)(self._module) for layer in layers}
+        return [(ends[layer.name], weights[layer.weight].numel() * layer.uses) for layer in layers]
+
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
     """For each node the index of the last one that uses one of its parameters, or its own."""
@@ -158,15 +169,13 @@ def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
 
     Where only what costs nothing lies between cuts, such as an activation, the outermost and last one counts.
     """
-    every = [traced.start, *traced.cuts, traced.stop]
-    before, best = 0, {0: traced.start}
-    for cut, following in pairwise(every):
-        step = traced.part(cut, following)
-        before += int(step.costs.macs(step.dense[None, :])[0])
-        known = best.get(before)
-        if known is None or (before and following.point.count(".") <= known.point.count(".")):
-            best[before] = following
-    best[before] = traced.stop
+    best = {0: traced.start}
+    for cut in traced.cuts:
+        before = traced.macs_up_to(cut)
+        known = best.setdefault(before, cut)
+        if before and cut.point.count(".") <= known.point.count("."):
+            best[before] = cut
+    best[traced.macs_up_to(traced.stop)] = traced.stop
     return list(best.values()), list(best)
 
 

@@ -43,13 +43,15 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         WeightsError: The state has other tensors than the network, or larger ones.
     """
     require_same_tensors(network, state, origin="the pruned state", shrunk=True)
+    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter go on sharing it
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         for name, parameter in module.named_parameters(recurse=False):
             wanted = state[prefix + name]
             if parameter.shape != wanted.shape:
                 empty = torch.empty(wanted.shape, dtype=parameter.dtype, device=parameter.device)
-                setattr(module, name, nn.Parameter(empty, requires_grad=parameter.requires_grad))
+                new = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+                setattr(module, name, successors.setdefault(parameter, new))
         for name, buffer in module.named_buffers(recurse=False):
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:

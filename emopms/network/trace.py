@@ -40,7 +40,7 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
             expected = network(other)
         except Exception as error:
             raise NetworkError(
-                f"{type(network).__name__} fails on an input of shape {tuple(example.shape)}: {error}",
+                f"{type(network).__name__} fails on an input of shape {tuple(other.shape)}: {error}",
                 remedy="Check that the backbone's parameters fit the images of the data.",
             ) from error
         traced = _graph_module(network, example)
@@ -48,15 +48,15 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     return traced
 
 
-def record(module: nn.Module, *inputs: Tensor) -> fx.GraphModule:
+@contextmanager
+def recorded(module: nn.Module, *inputs: Tensor) -> Iterator[fx.Graph]:
     """What one module's forward does, in terms of functions and of the layers inside it.
 
-    Constants that the forward makes are left in the graph module made of it, not on the module.
+    The constants that the graph refers to are attributes of the module for as long as the context lasts.
     """
     own = set(vars(module))
     try:
-        graph = RecordingTracer(is_layer, inputs).trace(module)
-        return fx.GraphModule(module, graph, class_name=type(module).__name__)
+        yield RecordingTracer(is_layer, inputs).trace(module)
     finally:
         for name in set(vars(module)) - own:
             delattr(module, name)
@@ -82,7 +82,12 @@ def is_layer(module: nn.Module) -> bool:
 
 def _graph_module(network: nn.Module, example: Tensor) -> fx.GraphModule:
     try:
-        traced = record(network, example)
+        with recorded(network, example) as graph:
+            for node in graph.nodes:
+                if node.op == "call_method" and node.target == "view":
+                    node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
+            _look_inside(graph, network)
+            return fx.GraphModule(network, graph, class_name=type(network).__name__)
     except NetworkError:
         raise
     except Exception as error:
@@ -91,11 +96,24 @@ def _graph_module(network: nn.Module, example: Tensor) -> fx.GraphModule:
             remedy="Choose another model; in one of your own, mark functions that branch on tensor values "
             "with torch.fx.wrap.",
         ) from error
-    for node in traced.graph.nodes:
-        if node.op == "call_method" and node.target == "view":
-            node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
-    traced.recompile()
-    return traced
+
+
+def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
+    """Give every call of a layer a graph of what the layer does with such inputs, or None where nobody can tell."""
+    for node in graph.nodes:
+        if node.op == "call_module":
+            layer = owner.get_submodule(str(node.target))
+            like = [
+                torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"])
+                for used in node.all_input_nodes
+                if shape_of(used) is not None
+            ]
+            try:
+                with recorded(layer, *like) as inside:
+                    _look_inside(inside, layer)
+                    node.meta["inside"] = inside
+            except Exception:  # whatever a stranger's layer raises where it is traced: it is refused by its name
+                node.meta["inside"] = None
 
 
 def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> None:

@@ -116,15 +116,15 @@ class RecordingTracer(fx.Tracer):
             )
         node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
         value = self._run(kind, target, args, kwargs)
-        if isinstance(value, Tensor):
-            node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype, "device": value.device, "static": False}
-            node.meta["saved"] = kind == "get_attr" and target in self._saved
-        else:
-            asks = (kind, target) == ("call_function", getattr) or (kind == "call_method" and target in _QUESTIONS)
-            node.meta["static"] = asks or all(used.meta["static"] for used in node.all_input_nodes)
-            if node.meta["static"]:
-                node.meta["value"] = value
+        _describe(node, value)
         return Recorded(node, self, value)
+
+    def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(kind, target, *args, **kwargs)
+        if kind == "get_attr":  # torch.fx makes these by itself where a tensor is an argument
+            _describe(node, self._run(kind, target, (), {}))
+            node.meta["saved"] = target in self._saved
+        return node
 
     def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         positional, named = fx.node.map_aggregate(args, _plain), fx.node.map_aggregate(kwargs, _plain)
@@ -148,6 +148,16 @@ class RecordingTracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+def _describe(node: fx.Node, value: Any) -> None:
+    if isinstance(value, Tensor):
+        node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype, "device": value.device, "static": False}
+        return
+    asks = node.target is getattr or (node.op == "call_method" and node.target in _QUESTIONS)
+    node.meta["static"] = asks or all(used.meta["static"] for used in node.all_input_nodes)
+    if node.meta["static"]:
+        node.meta["value"] = value
 
 
 def _plain(argument: Any) -> Any:

@@ -8,7 +8,8 @@ from torch import nn
 
 from emopms.network.cost import CostModel, count
 
-from .networks import IMAGES, Case, Net, cases, examples, pruned_copy, random_genome, whole
+from .chains import Case, cases
+from .networks import IMAGES, Net, examples, pruned_copy, random_genome, whole
 
 
 @given(cases())

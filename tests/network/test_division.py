@@ -11,7 +11,8 @@ from torch import nn
 from emopms.errors import NetworkError
 from emopms.network.division import SplitPointError, divide
 
-from .networks import IMAGES, Case, Net, cases, examples, randomise
+from .chains import Case, cases
+from .networks import IMAGES, Net, examples, randomise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

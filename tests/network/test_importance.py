@@ -6,7 +6,8 @@ from hypothesis import given
 
 from emopms.network.importance import magnitude
 
-from .networks import Case, cases, conv_norm_linear, examples, whole
+from .chains import Case, cases
+from .networks import conv_norm_linear, examples, whole
 
 
 def test_magnitude_by_hand() -> None:

@@ -12,19 +12,8 @@ from torch import nn
 from emopms.errors import NetworkError
 from emopms.network.subnetwork import Evaluator, subnetworks_of
 
-from .networks import (
-    IMAGES,
-    Case,
-    Net,
-    cases,
-    chained,
-    examples,
-    gradients,
-    pruned_copy,
-    random_genome,
-    randomise,
-    whole,
-)
+from .chains import Case, cases
+from .networks import IMAGES, Net, chained, examples, gradients, pruned_copy, random_genome, randomise, whole
 
 if TYPE_CHECKING:
     from emopms.network.subnetwork import SubNetwork

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from emopms.errors import WeightsError
 from emopms.network.surgery import fit_to, pruned_state, require_same_tensors
 
-from .networks import IMAGES, Case, Net, cases, chained, examples, pruned_copy, randomise, whole
+from .chains import Case, cases
+from .networks import IMAGES, Net, chained, examples, pruned_copy, randomise, whole
 
 
 @given(cases())

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from emopms.errors import NetworkError
+from emopms.network import tracer
 from emopms.network.trace import module_path, shape_of, trace
 
 from .networks import IMAGES, Net
@@ -79,7 +80,7 @@ def test_a_network_that_branches_on_values_is_refused() -> None:
 
 
 def test_images_of_the_wrong_shape_are_refused() -> None:
-    with pytest.raises(NetworkError, match=r"Net fails on an input of shape \(3, 5, 6, 6\)") as caught:
+    with pytest.raises(NetworkError, match=r"Net fails on an input of shape \(1, 5, 6, 6\)") as caught:
         trace(small(), torch.zeros(3, 5, 6, 6, dtype=torch.float64))
     assert caught.value.remedy
 
@@ -97,3 +98,87 @@ def test_a_refusal_keeps_the_mode_too() -> None:
     with pytest.raises(NetworkError):
         trace(network, torch.zeros(3, 5, 6, 6, dtype=torch.float64))
     assert all(module.training for module in network.modules())
+
+
+class Attention(nn.Module):
+    """Branches on shapes, asserts on them, and takes what nobody gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, scale: float = 2.0) -> Tensor:
+        assert x.shape[1] == 2, f"got {x.shape[1]} channels"
+        torch._assert(x.size(2) > 2, "too small")  # type: ignore[no-untyped-call]
+        if isinstance(x, Tensor) and x.ndim == 4 and len(x.shape) == 4:
+            x = self.conv(x)
+        for _ in range(x.shape[2] // 2):
+            x = x * scale if mask is None else x + mask
+        n, _, *rest = x.shape
+        return x.reshape(n, 4, -1).mean(-1) if sum(rest) > 2 else x
+
+
+def test_branches_on_shapes_and_optional_arguments_are_traced() -> None:
+    network = Attention().double().eval()
+    traced = trace(network, IMAGES)
+    for count in (1, 2, 7):
+        images = torch.randn(count, 2, 6, 6, dtype=torch.float64)
+        torch.testing.assert_close(traced(images), network(images))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda net, x: net.conv(x).reshape(3, 2, 6, 6),
+        lambda net, x: net.conv(x) + torch.ones(len(x), 2, 6, 6).double(),
+        lambda net, x: net.conv(x) * (2 if x.shape[0] == 3 else 1),
+    ],
+)
+def test_a_network_that_depends_on_the_number_of_images_is_refused(forward: Any) -> None:
+    with pytest.raises(NetworkError) as caught:
+        trace(Net(forward, conv=nn.Conv2d(2, 2, 1)).double(), IMAGES)
+    assert caught.value.remedy
+
+
+def test_a_network_that_computes_something_else_each_time_is_refused() -> None:
+    network = Net(lambda net, x: net.conv(x) + torch.rand(1).double(), conv=nn.Conv2d(2, 2, 1)).double()
+    with pytest.raises(NetworkError, match="something else when traced"):
+        trace(network, IMAGES)
+
+
+def test_tracing_that_takes_too_long_names_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracer, "TIME_LIMIT_S", 0.05)
+    slow = Net(lambda net, x: [x := x + 0 for _ in range(100_000)][-1])
+    network = Net(lambda net, x: net.stage(net.conv(x)), conv=nn.Conv2d(2, 2, 1), stage=slow).double()
+    with pytest.raises(NetworkError, match="'stage'") as caught:
+        trace(network, IMAGES[:2])
+    assert "another model" in caught.value.remedy
+
+
+class Mode(nn.BatchNorm2d):
+    """Functional batch norm of its own, with a mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training)
+
+
+class Noise(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1 if self.training else x
+
+
+def test_layers_of_all_kinds_keep_their_mode() -> None:
+    network = Net(lambda net, x: net.noise(net.norm(x)), norm=Mode(2), noise=Noise()).double()
+    traced = trace(network, IMAGES)
+    for training in (True, False):
+        network.train(training)
+        traced.train(training)
+        torch.testing.assert_close(traced(IMAGES), network(IMAGES))
+    assert not torch.equal(network.train()(IMAGES), network.eval()(IMAGES))
+
+
+def test_constants_that_the_forward_makes_are_not_left_on_the_network() -> None:
+    network = Net(lambda net, x: net.conv(x) * torch.tensor(2.0), conv=nn.Conv2d(2, 2, 1)).double()
+    before = set(vars(network))
+    trace(network, IMAGES)
+    assert set(vars(network)) == before

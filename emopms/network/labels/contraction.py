@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from emopms.network.labels.elementwise import broadcast
-from emopms.network.labels.operation import Operation, Size, Value, fixed, handles
+from emopms.network.labels.operation import Operation, Value, fixed, handles
 
 if TYPE_CHECKING:
     from emopms.network.labels.union import Labels
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @handles(F.linear)
 def linear(op: Operation, x: Value, weight: Value, bias: Value | None = None) -> Value:
+    op.require(len(weight.dims) == 2)
     rows, columns = weight.dims
     op.merge(x.dims[-1], columns)
     _count(op, x.dims[:-1])
@@ -41,7 +42,7 @@ def convolution(
     depthwise = len(read) == 1 < len(incoming)
     if depthwise:
         # one group a channel: their number follows the channels where the layer or the forward sees to that
-        op.require(op.layer is not None or isinstance(groups, Size))
+        op.require(op.layer is not None or op.is_size(groups, incoming))
         op.merge(np.repeat(incoming, len(made) // len(incoming)), made)
     else:
         op.require(isinstance(groups, int))

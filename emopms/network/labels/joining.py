@@ -94,11 +94,11 @@ def _slice(op: Operation, labels: Any, part: slice) -> Any:
     """A run of indices. Its ends must be where they are whatever is dropped before them."""
     ends = [len(end.labels) if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
-    if not op.is_free(labels) or len(run) == len(labels):
-        return run
-    op.require(part.step in (None, 1))
+    everything = len(run) == len(labels) and not any(isinstance(end, Size) for end in (part.start, part.stop))
     for end, before in ((part.start, labels[: ends[0]]), (part.stop, labels[: ends[1]])):
-        op.require(end in (None, 0) or (isinstance(end, Size) and op.is_size(end, before)))
+        op.require(not isinstance(end, Size) or op.is_size(end, before))
+        op.require(isinstance(end, Size) or end in (None, 0) or everything or not op.is_free(labels))
+    op.require(part.step in (None, 1) or not op.is_free(labels))
     return run
 
 

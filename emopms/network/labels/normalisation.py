@@ -81,6 +81,7 @@ def normalise(op: Operation, x: Value, p: Any = 2.0, dim: Any = 1, *_: Any, **__
 
 
 def _by_channel(op: Operation, x: Value, *own: Value | None) -> Value:
+    op.require(len(x.dims) >= 2)
     for tensor in own:
         if tensor is not None:
             op.merge(x.dims[1], tensor.dims[0])

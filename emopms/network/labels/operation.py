@@ -104,7 +104,8 @@ class Operation:
     def is_size(self, written: Any, labels: Labels) -> bool:
         """Whether a number that stands in the forward is how many there are of these labels, whatever is dropped."""
         if isinstance(written, Size):
-            return self.union.are_same(written.labels, labels)
+            pinned = not self.is_free(written.labels) and not self.is_free(labels)
+            return pinned or self.union.are_same(written.labels, labels)
         return written == len(labels) and not self.is_free(labels)
 
     def axis(self, dim: Any, rank: int) -> int:

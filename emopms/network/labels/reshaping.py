@@ -103,6 +103,7 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
         if len(ins) == len(outs) == 1 and not free:
             dims[outs[0]] = x.dims[ins[0]]
         if not free:
+            op.require(all(op.is_size(written[out], dims[out]) for out in outs if isinstance(written[out], Size)))
             continue
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])

@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import fx, nn
 
 from emopms.network.channels import Channels, Group, Layer
@@ -23,7 +22,7 @@ from emopms.network.labels.operation import (
 )
 from emopms.network.labels.union import Union
 from emopms.network.sizes import SIZED
-from emopms.network.trace import in_eval, record, shape_of
+from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +40,7 @@ def channels_of(part: fx.GraphModule, *, prune_residual: bool = False) -> Channe
             the same channels.
     """
     walk = _Walk(part, prune_residual=prune_residual)
-    with in_eval(part), torch.no_grad():
-        walk.run(part.graph, part, "", None, [])
+    walk.run(part.graph, part, "", None, [])
     return walk.table()
 
 
@@ -133,11 +131,10 @@ class _Walk:
         elif any(True for _ in layer.parameters(recurse=False)):
             self._uncounted.add(name)
         inputs = [value for value in args if isinstance(value, Value)]
+        inside: fx.Graph | None = node.meta["inside"]
         result: Any = None
-        if len(inputs) == len(args) and not kwargs:
-            sized = layer if isinstance(layer, SIZED) else None
-            inside = _inside(layer, [used for used in node.args if isinstance(used, fx.Node)])
-            result = self.run(inside.graph, layer, f"{path}.", sized, inputs) if inside is not None else None
+        if inside is not None and len(inputs) == len(args) and not kwargs:
+            result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, SIZED) else None, inputs)
         if not isinstance(result, Value):
             self._uncounted.add(name)
             reason = f"it meets {name}, which is not understood here"
@@ -205,15 +202,6 @@ class _Walk:
             pinned=pinned,
             uncounted=tuple(sorted(self._uncounted)),
         )
-
-
-def _inside(layer: nn.Module, inputs: list[fx.Node]) -> fx.GraphModule | None:
-    """What a layer does with these inputs; None where that cannot be traced."""
-    like = [torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"]) for used in inputs]
-    try:
-        return record(layer, *like)
-    except Exception:  # whatever a stranger's layer raises: it is then refused with its name
-        return None
 
 
 def _operation(node: fx.Node) -> str:

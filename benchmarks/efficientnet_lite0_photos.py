@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from machine import machine
@@ -72,7 +73,7 @@ def report(figures: dict[str, Any]) -> str:
     stages = ", ".join(f"{stage['name']} {stage['seconds']:.0f}" for stage in result["stages"])
     objectives = " and ".join(objective["name"] for objective in spec["objectives"])
     size = f"{data['size']}×{data['size']}"
-    return f"""# Pruning with nothing but photos
+    page = f"""# Pruning with nothing but photos
 
 Made by `make bench-agreement` (`{figures["command"]}`); the figures are in
 [benchmarks/efficientnet_lite0_photos.json](../benchmarks/efficientnet_lite0_photos.json), the spec is
@@ -91,7 +92,8 @@ trained on these photos.
 
 After surgery means: cut out of the dense network, batch norm recalibrated on the {trained} photos that neither search
 nor choice saw. That alone, with nothing pruned, costs what the second row shows. Distillation takes
-{finetune["epochs"]} epochs over the same {trained} photos, by its loss alone (`alpha: {finetune["alpha"]}`).
+{finetune["epochs"]} epochs over the same {trained} photos, by its loss alone (`alpha: {finetune["alpha"]}`); their
+number and the learning rate were chosen on the validation photos.
 
 These are few photos, one of each class: what the test asks for was never seen by the pruned network, not even another
 photo of its class. The standard deviation of an agreement of 80 % on {photos["test"]} photos is
@@ -103,6 +105,11 @@ The search: {len(spec["split"]["points"]) + 1} sub-networks, objectives {objecti
 measured loss of {result["rank"]["measured"]} joint schemes: {result["rank"]["kendall_tau"]:.2f}. In all
 {minutes:.0f} minutes on a machine that did other work meanwhile; seconds a stage: {stages}.
 """
+    paragraphs = [
+        text if text[0] in "#|" else fill(text, 120, break_long_words=False, break_on_hyphens=False)
+        for text in page.split("\n\n")
+    ]
+    return "\n\n".join(paragraphs).rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 clean
+.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -40,6 +40,11 @@ format: .venv/installed-dev
 # The table of docs/results.md. Needs the data root in EMOPMS_DATA (see specs/cifar10_resnet20.yaml).
 bench-cifar10: .venv/installed-dev
 	$(BIN)/python benchmarks/cifar10_resnet20.py
+
+# docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
+bench-agreement: .venv/installed-dev
+	$(INSTALL) ./plugins/emopms-timm
+	$(BIN)/python benchmarks/efficientnet_lite0_photos.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""Slot ``data``: labelled images, and which of them may be seen by whom."""
+"""Slot ``data``: images, labelled or not, and which of them may be seen by whom."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images in memory."""
+    """Images in memory, with their labels."""
 
     pixels: NDArray[Any]
     """[N, C, H, W]: uint8 in 0…255, or float32 in 0…1; the engine subtracts the mean and divides by the deviation."""
     labels: NDArray[Any]
-    """[N], int64 class numbers from 0."""
+    """[N], int64 class numbers from 0; of a source without labels −1 throughout, and never looked at."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,6 +66,8 @@ class Source(ABC):
     """Number of images that `test` gives."""
     fingerprint: str
     """Changes whenever the content does; stages are stored under it."""
+    labelled: bool = True
+    """Whether the images carry labels. Where they do not, what the dense network predicts takes their place."""
 
     @abstractmethod
     def train(self) -> Images:
@@ -77,7 +79,7 @@ class Source(ABC):
 
 
 class Data(Component):
-    """A labelled image data set.
+    """An image data set.
 
     The engine carves calibration and validation images out of `Source.train`; what is left is trained on. The
     search sees calibration images, choices are made on validation images, and test images are read once, at

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from emopms.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -28,10 +28,13 @@ class Task:
     references: Tensor
     """What the dense sub-network makes of them, f_i [N, …]."""
     labels: Tensor
-    """[N]."""
+    """[N], class numbers; for unlabelled images what the dense network as given predicts."""
     judge: nn.Module
     """The selector's judge S_i, called as ``judge(features, references, labels)`` → mean loss."""
     device: Device
+    tail: Callable[[Tensor], Tensor]
+    """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
+    norms are re-estimated on each batch."""
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.

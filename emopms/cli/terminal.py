@@ -88,9 +88,10 @@ class _Counter:
 
 def closing_table(summary: dict[str, Any], folder: Path) -> Group:
     """Dense against pruned, and where everything was written."""
-    dense = summary["dense"]
-    table = Table(title=f"{summary['name']}: accuracy on test images", title_justify="left")
-    for column in ("model", "MACs", "parameters", "before fine-tuning", "accuracy", "change"):
+    dense, quality = summary["dense"], summary["quality"]
+    whose = f"{quality} with the dense network" if quality == "agreement" else quality
+    table = Table(title=f"{summary['name']}: {whose} on test images", title_justify="left")
+    for column in ("model", "MACs", "parameters", "before fine-tuning", quality, "change"):
         table.add_column(column, justify="left" if column == "model" else "right")
     table.add_row("dense", f"{dense['macs']:,}", f"{dense['params']:,}", "", f"{dense['accuracy']:.2%}", "")
     for model in summary["models"]:

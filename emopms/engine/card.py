@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 
+_AGREEMENT = """\
+The images carry no labels: agreement is the share of images to which the model gives the class that the dense network
+gives them.
+"""
 _PORTABLE = """
 Without emopms:
 
@@ -27,13 +31,20 @@ def model_card(
     facts: Mapping[str, Any],
     dense: Mapping[str, Any],
     files: Sequence[str],
+    *,
+    quality: str,
 ) -> str:
-    """What the model is, how good, how to feed and load it, in Markdown."""
+    """What the model is, how good, how to feed and load it, in Markdown.
+
+    Args:
+        quality: What a share of right answers is (see `Context.quality`).
+    """
     image = architecture["input"]
     channels, height, width = image["shape"]
     mean, std = (", ".join(f"{value:g}" for value in image[key]) for key in ("mean", "std"))
     portable = _PORTABLE if "model.pt2" in files else ""
     network = ", network=make())  # the dense network, which you make" if spec.backbone.names_code else ")"
+    note = _AGREEMENT if quality == "agreement" else ""
     not_counted = ", ".join(facts["not_counted"]) or "nothing"
     return f"""# {spec.name}, {facts["target"]}
 
@@ -42,12 +53,12 @@ A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
 
 | on test images | dense | this model |
 |---|---|---|
-| accuracy | {dense["accuracy"]:.2%} | {facts["accuracy"]:.2%} |
-| accuracy before fine-tuning | | {facts["accuracy_before_finetune"]:.2%} |
+| {quality} | {dense["accuracy"]:.2%} | {facts["accuracy"]:.2%} |
+| {quality} before fine-tuning | | {facts["accuracy_before_finetune"]:.2%} |
 | MACs for one image | {dense["macs"]:,} | {facts["macs"]:,} ({facts["macs"] / dense["macs"]:.1%}) |
 | parameters | {dense["params"]:,} | {facts["params"]:,} ({facts["params"] / dense["params"]:.1%}) |
 
-MACs are multiply–accumulates of convolutions and linear layers; not counted: {not_counted}.
+{note}MACs are multiply–accumulates of convolutions and linear layers; not counted: {not_counted}.
 
 ## Input and output
 A float32 batch [N, {channels}, {height}, {width}] of pixels scaled to 0…1, less the mean ({mean}), divided by the

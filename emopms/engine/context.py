@@ -11,16 +11,21 @@ from torch import nn
 
 from emopms.engine.blame import at_work
 from emopms.engine.data import Splits
+from emopms.engine.measure import predictions
 from emopms.engine.seeds import derive
+from emopms.engine.weights import load_weights
 from emopms.network.subnetwork import subnetworks_of
 from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from emopms.api import Folder, Source
+    from emopms.engine.data import ImageSet
     from emopms.engine.progress import Progress
     from emopms.network.device import Device
     from emopms.network.subnetwork import SubNetwork
@@ -41,7 +46,17 @@ class Context:
 
     @cached_property
     def splits(self) -> Splits:
-        return Splits(self.source, self.spec.data, self.device, seed=self.spec.seed)
+        predict = None if self.source.labelled else self._as_given
+        return Splits(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
+
+    def _as_given(self, images: ImageSet) -> NDArray[np.int64]:
+        """What the dense network predicts as it was given: the labels of images that carry none."""
+        return predictions(self.device.place(given_network(self.spec, self.source, self.folder)).eval(), images)
+
+    @property
+    def quality(self) -> str:
+        """What a share of right answers is: ``accuracy``, or without labels ``agreement`` with the dense network."""
+        return "accuracy" if self.source.labelled else "agreement"
 
     @property
     def classes(self) -> int:
@@ -72,6 +87,18 @@ def fresh_network(spec: Spec, source: Source) -> nn.Module:
             if not isinstance(network, nn.Module):
                 raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
         return network
+
+
+def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
+    """The backbone with the weights that the spec names, or random ones, on the CPU.
+
+    Raises:
+        DataError, WeightsError: The weights are missing, or not the backbone's.
+    """
+    network = fresh_network(spec, source)
+    if spec.backbone.weights is not None:
+        load_weights(network, folder.find(spec.backbone.weights, what="weights file"))
+    return network
 
 
 def example_of(source: Source) -> Tensor:

@@ -10,20 +10,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from emopms.api import Images
 from emopms.engine.seeds import numpy_rng
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.api import Data, Images, Source
+    from emopms.api import Data, Source
     from emopms.network.device import Device
 
 
 class ImageSet:
-    """Labelled images of one purpose, normalised and moved to the device batch by batch."""
+    """Images of one purpose with their labels, normalised and moved to the device batch by batch."""
 
     def __init__(self, images: Images, settings: Data, device: Device) -> None:
         self._pixels = torch.from_numpy(images.pixels)
@@ -76,13 +78,25 @@ class Splits:
     """Training, calibration, validation and test images: disjoint, and each read only when first asked for.
 
     The test images are for the last stage alone.
+
+    Args:
+        predict: Gives the classes [n] of images that carry no labels; None where they do.
     """
 
-    def __init__(self, source: Source, settings: Data, device: Device, *, seed: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        settings: Data,
+        device: Device,
+        *,
+        seed: int,
+        predict: Callable[[ImageSet], NDArray[np.int64]] | None = None,
+    ) -> None:
         self._source, self._settings, self._device, self._seed = source, settings, device, seed
+        self._predict = predict
 
     @cached_property
-    def _parts(self) -> tuple[ImageSet, ImageSet, ImageSet]:
+    def _parts(self) -> tuple[Images, Images, Images]:
         images = self._source.train()
         calibration, validation = self._settings.calibration, self._settings.validation
         if len(images) != self._source.train_size:
@@ -96,31 +110,38 @@ class Splits:
         # statistics estimated on batches depend on: so each part keeps the order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))
         train, first, second = np.split(order, [len(images) - held_out, len(images) - validation])
-        return self._take(images, train), self._take(images, first), self._take(images, second)
+        return _take(images, train), _take(images, first), _take(images, second)
 
-    def _take(self, images: Images, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> ImageSet:
-        picked = type(images)(images.pixels[rows], images.labels[rows])
-        return ImageSet(picked, self._settings, self._device)
+    def _set(self, images: Images) -> ImageSet:
+        """The images, with labels of whatever origin."""
+        found = ImageSet(images, self._settings, self._device)
+        if self._predict is None:
+            return found
+        return ImageSet(Images(images.pixels, self._predict(found)), self._settings, self._device)
 
-    @property
+    @cached_property
     def train(self) -> ImageSet:
         """What is trained and fine-tuned on."""
-        return self._parts[0]
+        return self._set(self._parts[0])
 
-    @property
+    @cached_property
     def calibration(self) -> ImageSet:
         """What the search sees."""
-        return self._parts[1]
+        return self._set(self._parts[1])
 
-    @property
+    @cached_property
     def validation(self) -> ImageSet:
         """What choices are made on."""
-        return self._parts[2]
+        return self._set(self._parts[2])
 
     @cached_property
     def test(self) -> ImageSet:
         """What final accuracies are reported on, once."""
-        return ImageSet(self._source.test(), self._settings, self._device)
+        return self._set(self._source.test())
+
+
+def _take(images: Images, rows: NDArray[np.intp]) -> Images:
+    return Images(images.pixels[rows], images.labels[rows])
 
 
 def _augment(pixels: Tensor, names: Sequence[str], rng: torch.Generator) -> Tensor:

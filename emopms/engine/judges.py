@@ -11,7 +11,7 @@ from emopms.api import Site
 from emopms.engine.blame import at_work
 from emopms.engine.seeds import derive
 from emopms.network.judges import OwnClassifier
-from emopms.network.subnetwork import Evaluator
+from emopms.network.subnetwork import dense_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ def make_judges(
         torch.manual_seed(derive(context.spec.seed, "judges"))
         for sub in subnetworks:
             rest = subnetworks[sub.index + 1 :]
-            tail = _modules(rest) if differentiable else _evaluators(rest)
+            tail = _modules(rest) if differentiable else dense_rest(rest)
             site = Site(shape=sub.output_shape, classes=context.classes, tail=tail)
             with at_work(context.spec.selector, "make a judge"):
                 judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
@@ -54,19 +54,6 @@ def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
     def tail(features: Tensor) -> Tensor:
         for sub in rest:
             features = sub.forward(features)
-        return features
-
-    return tail
-
-
-def _evaluators(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    chain: list[Evaluator] = []
-
-    def tail(features: Tensor) -> Tensor:
-        if not chain:
-            chain.extend(Evaluator(sub) for sub in rest)  # copies them: only for judges that use the tail
-        for forward, sub in zip(chain, rest, strict=True):
-            features = forward(features, sub.dense)
         return features
 
     return tail

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -79,12 +79,29 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
         exact: In fp32, as exported models run, for figures that are reported.
     """
     total = _Sum()
-    if exact:
-        torch.backends.cudnn.allow_tf32 = False
-    for pixels, labels in images.batches(BATCH):
-        with nullcontext() if exact else device.autocast():
+    with _fp32() if exact else device.autocast():
+        for pixels, labels in images.batches(BATCH):
             total.add(network(pixels), labels)
     return total.score()
+
+
+@torch.inference_mode()
+def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
+    """The class [N] to which a network, as it stands, gives the highest score; in fp32, as exported models run."""
+    with _fp32():
+        found = [network(pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
+    classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
+    return classes
+
+
+@contextmanager
+def _fp32() -> Iterator[None]:
+    """No TF32 in convolutions; elsewhere PyTorch uses none unless asked to."""
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 @torch.inference_mode()

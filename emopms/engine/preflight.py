@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emopms.engine.blame import at_work
-from emopms.engine.context import Context, example_of, fresh_network
+from emopms.engine.context import Context, example_of, given_network
 from emopms.engine.outline import Outline, outlines_of, total
-from emopms.engine.weights import load_weights
 from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.division import SplitPointError
 from emopms.network.subnetwork import subnetworks_of
@@ -51,14 +50,15 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     with at_work(spec.data, "open its files"):
         source = spec.data.open(folder)
     _check_data(spec, source)
-    network = fresh_network(spec, source)
+    if not source.labelled:
+        _check_teacher(spec)
+    network = given_network(spec, source, folder)
     example = example_of(source)
     fingerprint = source.fingerprint
     if code := spec.backbone.fingerprint():
         fingerprint += "+" + code
     if spec.backbone.weights is not None:
         path = folder.find(spec.backbone.weights, what="weights file")
-        load_weights(network, path)
         fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
     with at_work(spec.split, "find split points"):
         points = spec.split.find(network, example)
@@ -105,6 +105,22 @@ def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
             f"For one image the backbone {spec.backbone.name!r} gives a tensor of shape {list(shape)}; "
             f"the data have {len(source.classes)} classes.",
             remedy=f"It must give one score for each class: [{len(source.classes)}].",
+        )
+
+
+def _check_teacher(spec: Spec) -> None:
+    """Refuse, for data without labels, a dense network that has nothing to say about them."""
+    if spec.backbone.weights is None:
+        raise spec.problem(
+            ("backbone",),
+            f"has no weights, and the data {spec.data.name!r} have no labels: nothing says what is in the images",
+            "Name the weights of a trained network: `backbone: {…, weights: FILE}`.",
+        )
+    if spec.pretrain.epochs:
+        raise spec.problem(
+            ("pretrain", "epochs"),
+            f"the data {spec.data.name!r} have no labels to train on for {spec.pretrain.epochs} epochs",
+            "Take the weights as they are: `pretrain: {epochs: 0}`.",
         )
 
 

@@ -55,6 +55,7 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
     searches = [stage for name, stage in done.items() if name.startswith("evolve/")]
     return {
         "name": context.spec.name,
+        "quality": context.quality,
         "dense": {key: dense[key] for key in ("accuracy", "loss", "macs", "params")},
         "models": [
             {

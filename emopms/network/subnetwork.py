@@ -21,7 +21,7 @@ from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, fx
@@ -100,6 +100,23 @@ class Evaluator:
             n: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for n, t in tensors.items()
         }
         return _call(self._module, tensors, inputs)
+
+
+def dense_rest(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+    """These sub-networks one after the other, unpruned, with batch norm re-estimated on each batch.
+
+    They are copied when the function is first called, so that it costs nothing where nobody calls it.
+    """
+    chain: list[Evaluator] = []
+
+    def rest(features: Tensor) -> Tensor:
+        if not chain:
+            chain.extend(Evaluator(sub) for sub in subnetworks)
+        for forward, sub in zip(chain, subnetworks, strict=True):
+            features = forward(features, sub.dense)
+        return features
+
+    return rest
 
 
 def subnetworks_of(

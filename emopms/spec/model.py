@@ -72,7 +72,7 @@ class Finetune(Training):
     temperature: Rate = 4.0
     """Temperature T of the class probabilities that are compared."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Weight of the distillation term."""
+    """Weight of the distillation term; with 1, training looks at no label."""
 
 
 class Target(Settings):

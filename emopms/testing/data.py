@@ -49,8 +49,11 @@ class DataConformance(ComponentConformance):
             )
             are_numbers = labels.dtype == np.int64 and labels.ndim == 1
             assert are_numbers, f"{part} labels are {labels.dtype} {list(labels.shape)}: give int64 [N]."
-            assert 0 <= labels.min() <= labels.max() < len(source.classes), (
+            lowest, highest = (0, len(source.classes) - 1) if source.labelled else (-1, -1)
+            assert lowest <= labels.min() <= labels.max() <= highest, (
                 f"{part} labels lie in {labels.min()}…{labels.max()} for {len(source.classes)} classes."
+                if source.labelled
+                else f"{part} labels lie in {labels.min()}…{labels.max()}: without labels, all are -1."
             )
 
     def test_sizes_are_those_of_the_parts(self, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from emopms.api import Task
 from emopms.network.device import Device
 from emopms.network.importance import magnitude
 from emopms.network.judges import FeatureDistance, OwnClassifier
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.subnetwork import SubNetwork, dense_rest, subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,8 @@ class Tiny:
                 t.clone() for t in (self.references[index], self.references[index + 1], self.labels)
             )
         judge = OwnClassifier() if sub.is_last else FeatureDistance()
-        return Task(sub, inputs, references, labels, judge.eval(), self.device)
+        tail = dense_rest(self.subnetworks[index + 1 :])
+        return Task(sub, inputs, references, labels, judge.eval(), self.device, tail)
 
 
 def tiny_network(seed: int = 0) -> nn.Module:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pytest
 
 import emopms
+from emopms.api import Folder, Images, Source
+from emopms.builtin.data.digits import Digits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
@@ -39,6 +43,36 @@ def tiny(**changes: Any) -> emopms.Spec:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
     return emopms.run(tiny(), run_dir=tmp_path_factory.mktemp("run") / "tiny", device="cpu")
+
+
+class Unlabelled(Digits):
+    """Digits whose labels were lost."""
+
+    name: Literal["digits"] = "digits"
+
+    def open(self, folder: Folder) -> Source:
+        source = super().open(folder)
+        source.labelled = False
+        source.train = _without_labels(source.train)  # type: ignore[method-assign]
+        source.test = _without_labels(source.test)  # type: ignore[method-assign]
+        return source
+
+
+def _without_labels(images: Callable[[], Images]) -> Callable[[], Images]:
+    return lambda: Images(images().pixels, np.full(len(images()), -1))
+
+
+@pytest.fixture(scope="session")
+def unlabelled(finished: emopms.Result) -> dict[str, Any]:
+    """The tiny spec with the weights of the finished run, and no labels."""
+    (trained,) = (finished.folder / "store" / "pretrain").glob("*/network.safetensors")
+    return TINY | {
+        "backbone": {**TINY["backbone"], "weights": str(trained)},
+        "data": Unlabelled(calibration=128, validation=128, augment=("flip", "crop")),
+        "pretrain": {"epochs": 0},
+        "objectives": ["agreement", "macs"],
+        "export": ["safetensors"],
+    }
 
 
 def stages(result: emopms.Result) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from emopms.api import Images
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.engine.data import ImageSet
-from emopms.engine.measure import score, score_schemes
+from emopms.engine.measure import predictions, score, score_schemes
 from emopms.network.device import Device
 from emopms.network.subnetwork import Evaluator, subnetworks_of
 
@@ -49,3 +49,20 @@ def test_a_score_is_the_mean_over_images_not_over_batches() -> None:
     )
     always_zero = score(lambda pixels: torch.tensor([[2.0, 0.0]]).repeat(len(pixels), 1), images, Device("cpu"))
     assert always_zero.accuracy == 500 / 700
+
+
+def test_what_is_reported_is_fp32_and_leaves_the_settings_alone() -> None:
+    images = ImageSet(Images(np.zeros((5, 1, 1, 1), dtype=np.uint8), np.zeros(5, int)), Digits(), Device("cpu"))
+    seen: list[tuple[bool, bool]] = []
+
+    def network(pixels: torch.Tensor) -> torch.Tensor:
+        seen.append((torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cpu")))
+        return torch.tensor([[0.0, 1.0]]).repeat(len(pixels), 1)
+
+    before = torch.backends.cudnn.allow_tf32
+    rough = Device("cpu", bf16=True)
+    score(network, images, rough, exact=True)
+    assert predictions(network, images).tolist() == [1] * 5
+    score(network, images, rough)
+    assert seen == [(False, False), (False, False), (before, True)]
+    assert torch.backends.cudnn.allow_tf32 == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from emopms.engine.data import Splits
 from emopms.engine.stages.export import Export
 from emopms.errors import DataError
 from emopms.network.device import Device
-from tests.engine.conftest import TINY, weights
+from tests.engine.conftest import TINY, Unlabelled, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,10 @@ class Watched(Digits):
         return source
 
 
+class WatchedWithoutLabels(Watched, Unlabelled):
+    """Likewise, where the dense network's predictions take the place of labels."""
+
+
 _on_test: Callable[[Images], Images] | None = None
 
 
@@ -45,25 +49,30 @@ def _reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "_on_test", None)
 
 
-def _spec() -> emopms.Spec:
-    data = Watched(calibration=128, validation=128)
-    return emopms.Spec.model_validate(TINY | {"data": data, "export": ["safetensors"]})
+@pytest.fixture(params=["labelled", "unlabelled"])
+def spec(request: pytest.FixtureRequest, unlabelled: dict[str, Any]) -> emopms.Spec:
+    base, data = (TINY, Watched) if request.param == "labelled" else (unlabelled, WatchedWithoutLabels)
+    return emopms.Spec.model_validate(base | {"data": data(calibration=128, validation=128), "export": ["safetensors"]})
 
 
-def test_test_images_change_nothing_but_the_reported_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_images_change_nothing_but_the_reported_figures(
+    spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def garbage(images: Images) -> Images:
         return Images(np.zeros_like(images.pixels), images.labels[::-1].copy())
 
-    clean = emopms.run(_spec(), run_dir=tmp_path / "clean", device="cpu")
+    clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
     monkeypatch.setitem(globals(), "_on_test", garbage)
-    spoilt = emopms.run(_spec(), run_dir=tmp_path / "spoilt", device="cpu")
-    assert spoilt.summary["dense"]["accuracy"] < clean.summary["dense"]["accuracy"], "the garbage was looked at"
+    spoilt = emopms.run(spec, run_dir=tmp_path / "spoilt", device="cpu")
+    assert spoilt.summary["dense"]["loss"] != clean.summary["dense"]["loss"], "the garbage was looked at"
     assert (clean.folder / "front.csv").read_bytes() == (spoilt.folder / "front.csv").read_bytes()
     for name, tensor in weights(clean.folder).items():
         assert torch.equal(tensor, weights(spoilt.folder)[name])
 
 
-def test_only_the_last_stage_reads_test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_stage_reads_test_images(
+    spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exporting = False
     original = Export.run
 
@@ -78,7 +87,7 @@ def test_only_the_last_stage_reads_test_images(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Export, "run", export)
     monkeypatch.setitem(globals(), "_on_test", check)
-    emopms.run(_spec(), run_dir=tmp_path / "run", device="cpu")
+    emopms.run(spec, run_dir=tmp_path / "run", device="cpu")
     assert exporting
 
 

@@ -73,6 +73,7 @@ BROKEN = [
     Broken(IMAGES, train(lambda p, y: (p, y.astype(np.uint8))), "labels are uint8"),
     Broken(IMAGES, train(lambda p, y: (p, y[:, None])), r"labels are int64 \[8, 1\]"),
     Broken(IMAGES, train(lambda p, y: (p, y + 1)), "labels lie in 1…2 for 2 classes"),
+    Broken(IMAGES, facts(labelled=False), r"lie in 0…1: without labels, all are -1"),
     Broken("sizes_are_those_of_the_parts", facts(test_size=5), r"are \(8, 5\), but there are \(8, 4\)"),
     Broken(NORMAL, facts().model_copy(update={"std": (0.5, 0.5)}), "`std` holds 2 values for 1 channels"),
     Broken(ORDER, facts(fingerprint=lambda: str(next(CALLS))), "Opened twice, the fingerprint"),

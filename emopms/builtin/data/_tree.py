@@ -1,7 +1,8 @@
-"""Image files sorted into class folders, in a folder on disk or in a zip file that is never unpacked."""
+"""Image files in a folder on disk, or in a zip file that is never unpacked."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import zipfile
@@ -23,7 +24,7 @@ class ImageFile(NamedTuple):
     """One image file, not opened yet."""
 
     path: str
-    """`<part>/<class>/<file>`, with forward slashes."""
+    """Below the root, with forward slashes, such as `<part>/<class>/<file>`."""
     size: int
     """Bytes, unpacked."""
     stamp: int
@@ -31,6 +32,7 @@ class ImageFile(NamedTuple):
 
     @property
     def label(self) -> str:
+        """The folder it lies in."""
         return self.path.rsplit("/", 2)[1]
 
 
@@ -46,7 +48,18 @@ class Tree(ABC):
         Raises:
             DataError: The tree cannot be read, or a file is larger than any image.
         """
-        files = sorted(self._images(part), key=lambda file: natural_key(file.path))
+        return self._in_order(self._images(part))
+
+    def everything(self) -> list[ImageFile]:
+        """Images anywhere below the root, in natural order of their paths.
+
+        Raises:
+            DataError: As `images`.
+        """
+        return self._in_order(self._all())
+
+    def _in_order(self, files: list[ImageFile]) -> list[ImageFile]:
+        files = sorted(files, key=lambda file: natural_key(file.path))
         for file in files:
             if file.size > _MOST_BYTES:
                 raise DataError(
@@ -65,14 +78,23 @@ class Tree(ABC):
     @abstractmethod
     def _images(self, part: str) -> list[ImageFile]: ...
 
+    @abstractmethod
+    def _all(self) -> list[ImageFile]: ...
 
-def open_tree(root: Path, parts: Sequence[str]) -> Tree:
-    """The tree at ``root``, of which the folders ``parts`` will be read.
+
+def open_tree(root: Path, parts: Sequence[str] = ()) -> Tree:
+    """The tree at ``root``, of which the folders ``parts`` will be read, or everything.
 
     Raises:
         DataError: There is neither a folder nor a readable zip file.
     """
     return _DiskTree(root) if root.is_dir() else _ZipTree(root, parts)
+
+
+def fingerprint_of(files: Sequence[ImageFile]) -> str:
+    """Changes with names and contents of the files, and with their order."""
+    facts = "\n".join(repr(tuple(file)) for file in files)
+    return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def natural_key(text: str) -> tuple[str, str]:
@@ -99,7 +121,28 @@ class _DiskTree(Tree):
                 for facts in [entry.stat()]
             ]
         except OSError as error:
-            raise DataError(f"{top} cannot be read: {error}", remedy="Check its permissions.") from error
+            raise _unreadable(top, error) from error
+
+    def _all(self) -> list[ImageFile]:
+        return self._below("")
+
+    def _below(self, folder: str) -> list[ImageFile]:
+        found = []
+        try:
+            for name, entry in _visible(self.root / folder):
+                path = f"{folder}{name}"
+                if entry.is_dir(follow_symlinks=False):  # a link may lead back up
+                    found += self._below(f"{path}/")
+                elif name.lower().endswith(_SUFFIXES) and entry.is_file():
+                    facts = entry.stat()
+                    found.append(ImageFile(path, facts.st_size, facts.st_mtime_ns))
+        except OSError as error:
+            raise _unreadable(self.root / folder, error) from error
+        return found
+
+
+def _unreadable(folder: Path, error: OSError) -> DataError:
+    return DataError(f"{folder} cannot be read: {error}", remedy="Check its permissions.")
 
 
 def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
@@ -121,7 +164,7 @@ class _ZipTree(Tree):
         self._members = {info.filename: info for info in self._archive.infolist() if _is_inside(info.filename)}
         self._prefix = ""
         tops = self.folders()
-        if len(tops) == 1 and not any(part.split("/")[0] == tops[0] for part in parts):
+        if parts and len(tops) == 1 and not any(part.split("/")[0] == tops[0] for part in parts):
             self._prefix = f"{tops[0]}/"
 
     def folders(self) -> list[str]:
@@ -132,18 +175,18 @@ class _ZipTree(Tree):
         return self._archive.read(self._members[self._prefix + path])
 
     def _images(self, part: str) -> list[ImageFile]:
-        start, cut = f"{self._prefix}{part}/", len(self._prefix)
-        found = []
-        for name, info in self._members.items():
-            if not name.startswith(start) or name.count("/", len(start)) != 1:
-                continue
-            if name.lower().endswith(_SUFFIXES):
-                if info.flag_bits & _ENCRYPTED:
-                    raise DataError(
-                        f"{name} in {self.root} is encrypted.", remedy="Pack the images without a password."
-                    )
-                found.append(ImageFile(name[cut:], info.file_size, info.CRC))
-        return found
+        start = f"{self._prefix}{part}/"
+        inside = [name for name in self._members if name.startswith(start) and name.count("/", len(start)) == 1]
+        return [self._image(name) for name in inside if name.lower().endswith(_SUFFIXES)]
+
+    def _all(self) -> list[ImageFile]:
+        return [self._image(name) for name in self._members if name.lower().endswith(_SUFFIXES)]
+
+    def _image(self, name: str) -> ImageFile:
+        info = self._members[name]
+        if info.flag_bits & _ENCRYPTED:
+            raise DataError(f"{name} in {self.root} is encrypted.", remedy="Pack the images without a password.")
+        return ImageFile(name[len(self._prefix) :], info.file_size, info.CRC)
 
 
 def _is_inside(name: str) -> bool:

@@ -50,7 +50,8 @@ class Constrain(Stage):
         lost = inputs["pretrain"].json("score")["accuracy"] - measured.accuracy
         logger.log(
             "WARNING" if lost > _TOLERATED else "INFO",
-            "recomposed dense network: validation accuracy {:.2%}, {:.2f} points below the dense network's",
+            "recomposed dense network: validation {} {:.2%}, {:.2f} points below the dense network's",
+            context.quality,
             measured.accuracy,
             100 * lost,
         )

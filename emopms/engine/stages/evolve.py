@@ -14,6 +14,7 @@ from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, guessing_loss
 from emopms.engine.seeds import derive
 from emopms.engine.stage import Stage
+from emopms.network.subnetwork import dense_rest
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def make_task(
         labels=torch.cat(labels),
         judge=judge,
         device=device,
+        tail=dense_rest(subnetworks[index + 1 :]),
     )
 
 

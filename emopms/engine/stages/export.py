@@ -68,7 +68,9 @@ class Export(Stage):
         shutil.rmtree(folder, ignore_errors=True)  # an interrupted attempt
         folder.mkdir(parents=True)
         architecture = write_formats(context, network, facts, folder)
-        card = model_card(context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()))
+        card = model_card(
+            context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()), quality=context.quality
+        )
         (folder / "README.md").write_text(card, encoding="utf-8")
 
 

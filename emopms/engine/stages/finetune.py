@@ -51,10 +51,11 @@ class Finetune(Stage):
         self._train(context, network, inputs, out)
         after = score(network, context.splits.validation, context.device)
         logger.info(
-            "{}: scheme {}, {:.1%} of the MACs; validation accuracy {:.2%} before and {:.2%} after fine-tuning",
+            "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after fine-tuning",
             self.target.slug,
             scheme,
             schemes["macs"][scheme] / schemes["macs"][-1],
+            context.quality,
             before.accuracy,
             after.accuracy,
         )
@@ -90,7 +91,7 @@ class Finetune(Stage):
 
         def assess() -> str:
             measured = score(network.eval(), context.splits.validation, context.device)
-            return f"validation accuracy {measured.accuracy:.1%}"
+            return f"validation {context.quality} {measured.accuracy:.1%}"
 
         train(
             network,

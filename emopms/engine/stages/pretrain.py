@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from loguru import logger
 
-from emopms.engine.context import fresh_network
+from emopms.engine.context import given_network
 from emopms.engine.measure import require_knowledge, score
 from emopms.engine.stage import Stage
 from emopms.engine.training import sgd, train
-from emopms.engine.weights import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +30,11 @@ class Pretrain(Stage):
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         spec, splits = context.spec, context.splits
-        network = fresh_network(spec, context.source)
-        if spec.backbone.weights is not None:
-            load_weights(network, context.folder.find(spec.backbone.weights, what="weights file"))
-        network = context.device.place(network).eval()
+        network = context.device.place(given_network(spec, context.source, context.folder)).eval()
 
         def assess() -> str:
             measured = score(network.eval(), splits.validation, context.device)
-            return f"validation accuracy {measured.accuracy:.1%}"
+            return f"validation {context.quality} {measured.accuracy:.1%}"
 
         train(
             network,
@@ -51,7 +47,9 @@ class Pretrain(Stage):
             assess=assess,
         )
         measured = score(network.eval(), splits.validation, context.device)
-        logger.info("dense network: validation accuracy {:.2%}, loss {:.4f}", measured.accuracy, measured.loss)
+        logger.info(
+            "dense network: validation {} {:.2%}, loss {:.4f}", context.quality, measured.accuracy, measured.loss
+        )
         require_knowledge(
             measured,
             classes=context.classes,

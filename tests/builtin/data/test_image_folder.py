@@ -241,7 +241,7 @@ def test_fingerprint_of_a_folder_follows_names_and_times(tmp_path: Path) -> None
         ({"test": "/etc"}, "expected a folder inside `root`"),
         ({"train": "."}, "expected a folder inside `root`"),
         ({"test": "train/"}, "train and test are the same folder"),
-        ({"size": 0}, "greater than 0"),
+        ({"size": 0}, "greater than or equal to 1"),
         ({"size": [8]}, "Field required"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from emopms.builtin.objective.agreement import Agreement
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
@@ -12,6 +13,14 @@ class TestCapability(ObjectiveConformance):
 
 class TestCapabilityWithRunningStatistics(ObjectiveConformance):
     component = Capability(batch_norm="running", batch_size=7)
+
+
+class TestAgreement(ObjectiveConformance):
+    component = Agreement()
+
+
+class TestAgreementWithRunningStatistics(ObjectiveConformance):
+    component = Agreement(batch_norm="running", batch_size=7)
 
 
 class TestMacs(ObjectiveConformance):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from emopms.api import Cost, Task
+from emopms.builtin.objective.agreement import Agreement
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
 from emopms.network.cost import count
 from emopms.network.device import Device
 from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.subnetwork import dense_rest, subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
 
 if TYPE_CHECKING:
@@ -36,13 +38,14 @@ def task() -> Task:
     second = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     network = nn.Sequential(first, second)
     images = torch.randn(IMAGES, 2, 6, 6) * 2 + 1
-    sub = subnetworks_of(network, ["0"], images)[0]
+    sub, rest = subnetworks_of(network, ["0"], images)
     judge = Probe(4, 3)
     judge(torch.randn(50, 4, 6, 6), torch.empty(0), torch.randint(3, (50,)))
     network.eval()
     with torch.no_grad():
         references = sub.module(images)
-    return Task(sub, images, references, torch.randint(3, (IMAGES,)), judge.eval(), Device("cpu"))
+    labels = torch.randint(3, (IMAGES,))
+    return Task(sub, images, references, labels, judge.eval(), Device("cpu"), dense_rest([rest]))
 
 
 def pruned(task: Task, genome: NDArray[np.bool_]) -> nn.Module:
@@ -82,14 +85,14 @@ def test_capability_with_running_statistics_is_the_loss_in_eval(task: Task) -> N
 
 
 def test_capability_of_the_dense_network_is_best_by_its_own_features(task: Task) -> None:
-    judged = Task(task.subnetwork, task.inputs, task.references, task.labels, FeatureDistance(), task.device)
+    judged = replace(task, judge=FeatureDistance())
     values = Capability(batch_norm="running").evaluate(GENOMES, judged)
     assert values[0] == pytest.approx(0, abs=1e-9)
     assert (values[1:] > 0.01).all()
 
 
 def test_bf16_stays_close_to_fp32(task: Task) -> None:
-    rough = Task(task.subnetwork, task.inputs, task.references, task.labels, task.judge, Device("cpu", bf16=True))
+    rough = replace(task, device=Device("cpu", bf16=True))
     np.testing.assert_allclose(Capability().evaluate(GENOMES, rough), Capability().evaluate(GENOMES, task), rtol=0.05)
 
 
@@ -125,3 +128,30 @@ def test_the_own_classifier_is_cross_entropy() -> None:
 def test_bad_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Capability.model_validate(values)
+
+
+def test_agreement_is_the_divergence_of_the_whole_network_from_the_dense_one(task: Task) -> None:
+    def probabilities(features: torch.Tensor) -> torch.Tensor:
+        return task.tail(features).double().softmax(dim=1)
+
+    expected = []
+    for genome in GENOMES:
+        dense, own = probabilities(task.references), probabilities(pruned(task, genome).eval()(task.inputs))
+        expected.append(float((dense * (dense / own).log()).sum(dim=1).mean()))
+    found = Agreement(batch_norm="running").evaluate(GENOMES, task)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-7)
+    assert found[0] == pytest.approx(0, abs=1e-7)
+    assert (found[1:] > 1e-4).all()
+
+
+def test_agreement_looks_at_neither_labels_nor_judge(task: Task) -> None:
+    blind = replace(task, labels=torch.full_like(task.labels, -1), judge=nn.Identity())
+    for batch_size in (512, 7):
+        found = Agreement(batch_size=batch_size).evaluate(GENOMES, blind)
+        np.testing.assert_array_equal(found, Agreement(batch_size=batch_size).evaluate(GENOMES, task))
+
+
+def test_agreement_in_bf16_stays_close_to_fp32(task: Task) -> None:
+    rough = replace(task, device=Device("cpu", bf16=True))
+    found, exact = (Agreement(batch_norm="running").evaluate(GENOMES, of) for of in (rough, task))
+    np.testing.assert_allclose(found[1:], exact[1:], rtol=0.15)

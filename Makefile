@@ -43,7 +43,6 @@ bench-cifar10: .venv/installed-dev
 
 # docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
 bench-agreement: .venv/installed-dev
-	$(INSTALL) ./plugins/emopms-timm
 	$(BIN)/python benchmarks/efficientnet_lite0_photos.py
 
 .venv/bin/python:

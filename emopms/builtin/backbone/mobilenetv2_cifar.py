@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field
 
 from emopms.api import Backbone
 
@@ -16,7 +16,7 @@ class MobileNetV2Cifar(Backbone):
     """MobileNetV2 that halves the image three times only; blocks `features.1` to `features.17`."""
 
     name: Literal["mobilenetv2_cifar"] = "mobilenetv2_cifar"
-    width: PositiveFloat = 1.0
+    width: Annotated[float, Field(gt=0, le=64)] = 1.0
     """Multiplies the channels of all layers, which are rounded to multiples of 8."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:

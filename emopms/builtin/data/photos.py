@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
-from emopms.api import Data
+from emopms.api import Data, Width
 
 if TYPE_CHECKING:
     from emopms.api import Folder, Source
@@ -20,14 +20,12 @@ class Photos(Data):
     """
 
     name: Literal["photos"] = "photos"
-    root: Annotated[str, Field(examples=["data/photos.zip"])]
+    root: Annotated[str, Field(min_length=1, examples=["data/photos.zip"])]
     """Folder or zip file, relative to the data root. Names of the folders inside it mean nothing; links to folders
     are not followed."""
-    size: Annotated[
-        PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)], Field(examples=[224])
-    ]
+    size: Annotated[Width | Annotated[tuple[Width, Width], Field(strict=False)], Field(examples=[224])]
     """Height and width (or one number for both) that images are scaled to cover and cropped to at their centre."""
-    classes: Annotated[int, Field(ge=2, examples=[1000])]
+    classes: Annotated[int, Field(ge=2, le=1_000_000, examples=[1000])]
     """Number of class scores that the network gives."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the images that is held out for the test, always the same ones."""

@@ -72,9 +72,7 @@ def names(slot: str, files: Files = ()) -> list[str]:
 
 def origins(slot: str, name: str, files: Files = ()) -> list[Origin]:
     """Who claims to bring the component ``name``; more than one is an error as soon as it is used."""
-    installed = [_origin(point) for point in _entry_points(slot).get(name, [])]
-    local = [file for file in dict.fromkeys(files) if (slot, name) in components_in(file)]
-    return installed + [Origin("", "", str(file)) for file in local]
+    return [origin for origin, _ in _claims(slot, name, files)]
 
 
 def find(slot: str, name: str, files: Files = ()) -> type[Any]:
@@ -89,20 +87,27 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
         UnknownComponentError: Nothing has that name.
         PluginError: Two claim it, or what does cannot be imported or is no such component.
     """
-    claims = origins(slot, name, files)
+    claims = _claims(slot, name, files)
     if not claims:
         raise UnknownComponentError(
             f"There is no {slot} called {name!r}.", remedy=did_you_mean(name, names(slot, files))
         )
     if len(claims) > 1:
         raise PluginError(
-            f"{slot} {name!r} is claimed by {' and '.join(map(str, claims))}.",
+            f"{slot} {name!r} is claimed by {' and '.join(str(origin) for origin, _ in claims)}.",
             remedy="Uninstall one of the two distributions."
-            if all(claim.distribution for claim in claims)
+            if all(origin.distribution for origin, _ in claims)
             else "Rename one of the two.",
         )
-    local = next((file for file in files if str(file) == claims[0].target), None)
-    return _checked(slot, name, claims[0], components_in(local)[slot, name]) if local else _installed(slot, name)
+    ((origin, local),) = claims
+    return _checked(slot, name, origin, local) if local else _installed(slot, name)
+
+
+def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] | None]]:
+    """Who brings the component; of files, which have been run by then, with its class."""
+    installed = [(_origin(point), None) for point in _entry_points(slot).get(name, [])]
+    read = ((file, components_in(file).get((slot, name))) for file in dict.fromkeys(files))
+    return [*installed, *((Origin("", "", str(file)), local) for file, local in read if local)]
 
 
 @cache
@@ -118,12 +123,12 @@ def _entry_points(slot: str) -> dict[str, list[Any]]:
     for point in points:
         same_name = found.setdefault(point.name, [])
         # A distribution found twice on the path (a checkout that is also installed) claims nothing twice.
-        if all(_claim(point) != _claim(other) for other in same_name):
+        if all(_identity(point) != _identity(other) for other in same_name):
             same_name.append(point)
     return found
 
 
-def _claim(point: Any) -> tuple[str, str, str]:
+def _identity(point: Any) -> tuple[str, str, str]:
     distribution = point.distro.name if point.distro else ""
     return re.sub(r"[-_.]+", "-", distribution).lower(), point.module_name, point.object_name or ""
 

@@ -80,11 +80,12 @@ def seconds_a_generation(spec: emopms.Spec) -> float:
     """Median time of evaluating a fresh population of the whole network."""
     folder, device = data_folder(spec, None), Device.choose("auto")
     context = prepare(spec, folder=folder, device=device, progress=Lines()).context
-    subnetworks = context.divide(context.device.place(fresh_network(spec, context.source)).eval())
-    task = make_task(context.splits.calibration, subnetworks, 0, make_judges(context, subnetworks)[0], context.device)
+    divided = context.divide(context.device.place(fresh_network(spec, context.source)).eval())
+    sub, judges = divided.parts[0], make_judges(context, divided.parts)
+    task = make_task(context.splits.calibration, divided, sub, judges, context.device)
     times = []
     for repeat in range(3):
-        sample = spec.sampling.sample(subnetworks[0], spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
+        sample = spec.sampling.sample(sub, spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
         memory = memory_for(task, spec.objectives)
         began = time.perf_counter()
         memory(sample)

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched: bit strings, as the engine lets an algorithm see them."""
+    """What is searched: bit strings, as the engine lets an algorithm see them.
+
+    A bit stands for a channel or, where the spec says so, for several (see `Genome` in the spec).
+    """
 
     genes: int
-    """Length of a genome."""
+    """Length of a bit string."""
     objectives: int
     """Number of objectives m."""
     sample: Callable[[int], NDArray[Any]]

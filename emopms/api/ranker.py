@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubFront:
-    """The front of one sub-network, put back into the otherwise dense network; the dense point comes last."""
+    """The front of one search, put back into the otherwise dense network; the dense point comes last."""
 
     impairment: NDArray[Any]
     """[p]: how much loss the whole network gains, δ_i(m); the dense point has 0."""
     costs: NDArray[Any]
-    """[p, k]: costs of the sub-network, one column a cost objective."""
+    """[p, k]: costs of the sub-network, one column a cost objective; of the whole network, where it is
+    what crosses the splits that was searched."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class JointSchemes:
     """Schemes for the whole network, cheapest first, none twice; the cheapest there is and the dense one included."""
 
     choices: NDArray[Any]
-    """[s, n]: for each scheme the chosen point of each sub-network's front."""
+    """[s, n]: for each scheme the chosen point of each search's front."""
     impairment: NDArray[Any]
     """[s]: predicted impairment, the sum over the chosen points."""
     costs: NDArray[Any]
-    """[s, k]: exact costs, likewise summed."""
+    """[s, k]: costs, likewise summed; but for those of boundaries they are exact."""
 
 
 class Ranker(Component):
@@ -43,4 +44,4 @@ class Ranker(Component):
 
     @abstractmethod
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
-        """Combine the fronts of all sub-networks. Each holds at least its dense point."""
+        """Combine the fronts of all searches. Each holds at least its dense point."""

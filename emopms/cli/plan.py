@@ -66,8 +66,8 @@ def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
 
 def _blocks(expected: Forecast) -> Table:
     table = _table("sub-network", "blocks", left=("blocks",))
-    for number, part in enumerate(expected.subnetworks, start=1):
-        table.add_row(str(number), ", ".join(part.blocks))
+    for part in expected.searches:
+        table.add_row(part.name, ", ".join(part.blocks))
     return table
 
 
@@ -77,10 +77,10 @@ def _searches(expected: Forecast) -> Table:
         "prunable\nchannels",
         *("groups", "candidates", "MACs", "at least\nremain", "parameters", "at least\nremain", "evaluations"),
     )
-    parts = expected.subnetworks
-    for number, (part, judged) in enumerate(zip(parts, expected.evaluations, strict=True), start=1):
+    parts = expected.searches
+    for part, judged in zip(parts, expected.evaluations, strict=True):
         least = part.least.macs / part.dense.macs, part.least.params / part.dense.params
-        table.add_row(str(number), *_search(part.genes, part.groups, part.log10_space, part.dense, least, judged))
+        table.add_row(part.name, *_search(part.genes, part.groups, part.log10_space, part.dense, least, judged))
     genes, groups = sum(part.genes for part in parts), sum(part.groups for part in parts)
     space = sum(part.log10_space for part in parts)
     floor = expected.floor["macs"], expected.floor["params"]
@@ -97,7 +97,7 @@ def _search(
 
 def _pinned(expected: Forecast) -> Table | None:
     layers: dict[str, list[str]] = {}
-    for part in expected.subnetworks:
+    for part in expected.searches:
         for layer, reason in part.pinned.items():
             layers.setdefault(reason, []).append(layer)
     if not layers:

@@ -14,7 +14,9 @@ from emopms.engine.data import Splits
 from emopms.engine.measure import predictions
 from emopms.engine.seeds import derive
 from emopms.engine.weights import load_weights
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.coding import Coding
+from emopms.network.divided import DividedNetwork, divide_network
+from emopms.network.importance import magnitude
 from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:
@@ -73,9 +75,34 @@ class Context:
         fit_to(network, state)
         return self.device.place(network).eval()
 
-    def divide(self, network: nn.Module) -> list[SubNetwork]:
+    def divide(self, network: nn.Module) -> DividedNetwork:
         """The sub-networks of a dense network; they share its parameters."""
-        return subnetworks_of(network, self.points, self.device.images(example_of(self.source)))
+        return divided(network, self.points, self.device.images(example_of(self.source)), self.spec)
+
+    def coding(self, sub: SubNetwork) -> Coding:
+        """How the spec's searches write down what is kept of a sub-network, by its present weights."""
+        return coding_of(sub, self.spec)
+
+
+def divided(network: nn.Module, points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
+    """The network's sub-networks, with the genes that the spec opens (see `divide_network`)."""
+    return divide_network(
+        network,
+        points,
+        example,
+        prune_residual=spec.genome.prune_residual,
+        prune_boundaries=spec.genome.prune_boundaries,
+    )
+
+
+def coding_of(sub: SubNetwork, spec: Spec) -> Coding:
+    """See `Context.coding`."""
+    return Coding(
+        sub.channels,
+        magnitude(sub),
+        widths=spec.genome.coding == "widths",
+        multiple=spec.genome.channel_multiple,
+    )
 
 
 def fresh_network(spec: Spec, source: Source) -> nn.Module:

@@ -40,7 +40,7 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
             return training(spec.pretrain, timing.pretrain_step, after_epoch=validation) + validation
         case Selectors():
             selector = spec.selector
-            if not isinstance(selector, TrainedSelector) or len(outlines) == 1:
+            if not isinstance(selector, TrainedSelector) or len(context.points) == 0:
                 return 0.0
             return training(selector, lambda: timing.selector_step(selector))
         case Constrain():
@@ -54,7 +54,7 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
             judged = evaluations(context, outlines[stage.index]) * timing.evaluation(stage.index)
             return features + judged + timing.algorithm(stage.index)
         case Rank():
-            return spec.algorithm.pop_size * _suffixes(outlines) * timing.forward(spec.data.calibration)
+            return spec.algorithm.pop_size * _suffixes(context, outlines) * timing.forward(spec.data.calibration)
         case Join():
             return (spec.schemes + 1) * validation
         case Finetune():
@@ -73,8 +73,9 @@ def evaluations(context: Context, outline: Outline) -> int:
     return min(asked, round(10**outline.log10_space)) if outline.log10_space < 15 else asked
 
 
-def _suffixes(outlines: Sequence[Outline]) -> float:
-    """Share of the MACs from each sub-network on, summed: a front point is measured from its sub-network on, and we
-    suppose a front to be as large as the population."""
-    macs = [outline.dense.macs for outline in outlines]
-    return sum(sum(macs[index:]) for index in range(len(macs))) / sum(macs)
+def _suffixes(context: Context, outlines: Sequence[Outline]) -> float:
+    """Share of the MACs from each sub-network on, summed: a front point is measured from its sub-network on, one of the
+    boundaries from the images on, and we suppose a front to be as large as the population."""
+    parts = len(context.points) + 1
+    macs = [outline.dense.macs for outline in outlines[:parts]]
+    return sum(sum(macs[index:]) for index in range(parts)) / sum(macs) + len(outlines) - parts

@@ -14,7 +14,6 @@ import numpy as np
 from emopms.api import SearchSpace
 from emopms.engine.blame import at_work
 from emopms.errors import RunError
-from emopms.network.importance import magnitude
 from emopms.pareto import nondominated
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm, Objective, Sampling, Task
+    from emopms.network.coding import Coding
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Memory:
 
 def evolve(
     task: Task,
+    coding: Coding,
     *,
     objectives: Sequence[Objective],
     algorithm: Algorithm,
@@ -82,6 +83,7 @@ def evolve(
     """Search one sub-network.
 
     Args:
+        coding: What the algorithm sees of genomes.
         memory: Where evaluations are kept; may know genomes already. It must have been made by `memory_for`.
         go_on: Called after each generation; returns False to stop early.
 
@@ -93,22 +95,18 @@ def evolve(
     """
     sub = task.subnetwork
     rng = np.random.default_rng(seed)
-    importance = magnitude(sub)
     memory = memory if memory is not None else memory_for(task, objectives)
     memory(sub.dense[None, :])  # the dense sub-network belongs to every front
 
-    def repair(genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return sub.repair(genomes, importance)
-
     def sample(count: int) -> NDArray[np.bool_]:
         with at_work(sampling, "sample candidates"):
-            return repair(sampling.sample(sub, count, rng))
+            return coding.encode(sampling.sample(sub, count, rng))
 
     space = SearchSpace(
-        genes=sub.channels.genes,
+        genes=coding.bits,
         objectives=len(objectives),
         sample=sample,
-        repair=repair,
+        repair=coding.repair,
     )
     with at_work(algorithm, "begin its search"):
         search = algorithm.start(space, seed=seed % 2**32)
@@ -118,7 +116,7 @@ def evolve(
             asked = search.ask()
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
-        told = memory(asked)
+        told = memory(coding.decode(asked))
         with at_work(algorithm, "take in objectives"):
             search.tell(told)
         values = np.stack(memory.objectives)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from emopms.engine.estimate import estimate, evaluations
 from emopms.engine.folders import data_folder, run_folder
-from emopms.engine.outline import total
 from emopms.engine.plan import plan
 from emopms.engine.preflight import prepare
 from emopms.engine.progress import Silent
@@ -63,19 +62,16 @@ class Forecast:
     folder: Path
     """The run directory, which is only looked at."""
     device: str
-    subnetworks: tuple[Outline, ...]
+    searches: tuple[Outline, ...]
     evaluations: tuple[int, ...]
-    """The most candidates that are judged, for each sub-network."""
+    """The most candidates that are judged, for each search."""
+    dense: Size
+    """The network as it is."""
     floor: Mapping[str, float]
     """Fractions of ``macs`` and ``params`` that remain whatever is pruned: no target below can be reached."""
     stages: tuple[StageForecast, ...]
     memory: MemoryForecast | None
     """None where nothing is left to run."""
-
-    @property
-    def dense(self) -> Size:
-        """The network as it is."""
-        return total([part.dense for part in self.subnetworks])
 
     @property
     def seconds(self) -> float:
@@ -115,8 +111,9 @@ def forecast(
     return Forecast(
         folder=folder,
         device=str(context.device),
-        subnetworks=outlines,
+        searches=outlines,
         evaluations=tuple(evaluations(context, outline) for outline in outlines),
+        dense=prepared.dense,
         floor=prepared.floor,
         stages=tuple(stages),
         memory=_memory(context, outlines, to_run, timing) if to_run else None,

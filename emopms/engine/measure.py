@@ -7,21 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from emopms.errors import RunError
+from emopms.network.subnetwork import Evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from emopms.engine.data import ImageSet
     from emopms.network.device import Device
-    from emopms.network.subnetwork import Evaluator
+    from emopms.network.divided import DividedNetwork
 
 BATCH = 512
 """Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
@@ -106,7 +107,7 @@ def _fp32() -> Iterator[None]:
 
 @torch.inference_mode()
 def score_schemes(
-    evaluators: Sequence[Evaluator],
+    divided: DividedNetwork,
     genomes: Sequence[NDArray[np.bool_]],
     choices: NDArray[np.intp],
     images: ImageSet,
@@ -120,23 +121,28 @@ def score_schemes(
     computed once.
 
     Args:
-        evaluators: One a sub-network.
-        genomes: For each sub-network its front points [p_i, genes_i].
-        choices: For each scheme and sub-network the point chosen [s, n].
+        genomes: For each search its front points [p_i, genes_i].
+        choices: For each scheme and search the point chosen [s, n].
         on_batch: Called with the number of schemes measured on one more batch of images.
     """
-    order = sorted(range(len(choices)), key=lambda scheme: tuple(choices[scheme]))
+    evaluators = [Evaluator(part, divided.boundaries) for part in divided.parts]
+    parts = len(evaluators)
+    # By sub-network the point chosen in it and, where there are any, the point of the boundaries, which all share.
+    paths = [[(int(own), *map(int, choice[parts:])) for own in choice[:parts]] for choice in choices]
+    order = sorted(range(len(choices)), key=lambda scheme: [path[::-1] for path in paths[scheme]])
     totals = [_Sum() for _ in choices]
     for pixels, labels in images.batches(BATCH):
         features: list[Tensor] = [pixels]
-        path: tuple[int, ...] = ()
+        path: list[tuple[int, ...]] = []
         for scheme in order:
-            wanted = tuple(int(point) for point in choices[scheme])
+            wanted = paths[scheme]
             shared = next((i for i, (a, b) in enumerate(zip(path, wanted, strict=False)) if a != b), len(path))
             del features[shared + 1 :]
             with device.autocast():
-                for index in range(shared, len(wanted)):
-                    features.append(evaluators[index](features[index], genomes[index][wanted[index]]))
+                for index in range(shared, parts):
+                    own, *boundaries = wanted[index]
+                    genome = [genomes[index][own], *(genomes[parts][point] for point in boundaries)]
+                    features.append(evaluators[index](features[index], np.concatenate(genome)))
             path = wanted
             totals[scheme].add(features[-1], labels)
             on_batch(1)

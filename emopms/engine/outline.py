@@ -6,15 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from emopms.network.coding import Coding
+    from emopms.network.cost import CostModel
+    from emopms.network.divided import DividedNetwork
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -27,16 +29,15 @@ class Size:
     params: int
     """Number of parameters."""
 
-    def __add__(self, other: Size) -> Size:
-        return Size(self.macs + other.macs, self.params + other.params)
-
 
 @dataclass(frozen=True)
 class Outline:
-    """One sub-network."""
+    """One search: of a sub-network, or of what crosses the splits."""
 
+    name: str
+    """The number of the sub-network from 1, or ``boundaries``."""
     blocks: tuple[str, ...]
-    """The outermost modules that lie wholly inside it, in the order of the forward pass."""
+    """The outermost modules that lie wholly inside it, or before the splits, in the order of the forward pass."""
     genes: int
     """Channels that can be pruned."""
     groups: int
@@ -45,7 +46,7 @@ class Outline:
     """Decimal logarithm of the number of candidates."""
     dense: Size
     least: Size
-    """What remains when every group keeps one channel."""
+    """What remains when every group keeps as little as it can."""
     features: int
     """Numbers that enter and leave it, for one image."""
     pinned: Mapping[str, str]
@@ -54,38 +55,34 @@ class Outline:
     """Operations that are not in the MACs."""
 
 
-def outlines_of(subnetworks: Sequence[SubNetwork]) -> tuple[Outline, ...]:
-    """The outline of each sub-network of one division."""
-    blocks = _blocks([_modules(sub) for sub in subnetworks])
+def outlines_of(divided: DividedNetwork, codings: Sequence[Coding]) -> tuple[Outline, ...]:
+    """The outline of each search.
+
+    Args:
+        codings: One a search.
+    """
+    blocks = _blocks([_modules(sub) for sub in divided.parts])
+    crossing = tuple(own[-1] for own in blocks[:-1])
     return tuple(
         Outline(
-            blocks=blocks[sub.index],
+            name=sub.name,
+            blocks=crossing if sub is divided.boundaries else blocks[sub.index],
             genes=sub.channels.genes,
             groups=len(sub.channels.groups),
-            log10_space=sum(math.log10(2**group.size - 1) for group in sub.channels.groups),
-            dense=_size(sub, sub.dense),
-            least=_size(sub, _least(sub)),
+            log10_space=coding.log10_space,
+            dense=size_of(sub.costs, sub.dense),
+            least=size_of(sub.costs, coding.least),
             features=_entering(sub) + math.prod(sub.output_shape),
-            pinned=dict(sub.channels.pinned),
+            pinned={} if sub is divided.boundaries else dict(sub.channels.pinned),
             uncounted=sub.channels.uncounted,
         )
-        for sub in subnetworks
+        for sub, coding in zip(divided.searched, codings, strict=True)
     )
 
 
-def total(sizes: Sequence[Size]) -> Size:
-    """The size of parts that make one network."""
-    return sum(sizes, start=Size(0, 0))
-
-
-def _least(sub: SubNetwork) -> NDArray[np.bool_]:
-    nothing = np.zeros((1, sub.channels.genes), dtype=np.bool_)
-    smallest: NDArray[np.bool_] = sub.repair(nothing, np.zeros(sub.channels.genes))[0]
-    return smallest
-
-
-def _size(sub: SubNetwork, genome: NDArray[np.bool_]) -> Size:
-    return Size(int(sub.costs.macs(genome[None, :])[0]), int(sub.costs.params(genome[None, :])[0]))
+def size_of(costs: CostModel, genome: NDArray[np.bool_]) -> Size:
+    """What a genome [genes] leaves."""
+    return Size(int(costs.macs(genome[None, :])[0]), int(costs.params(genome[None, :])[0]))
 
 
 def _entering(sub: SubNetwork) -> int:

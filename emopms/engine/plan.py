@@ -66,16 +66,19 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
 
     measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
+    searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
     finetunes = [f"finetune/{target.slug}" for target in spec.targets]
     return [
         Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
         Selectors(name="selectors", inputs=("pretrain",), settings=settings("selector", points=list(points))),
-        Constrain(name="constrain", inputs=("pretrain", "selectors"), settings=settings("constraint", "sampling")),
+        Constrain(
+            name="constrain", inputs=("pretrain", "selectors"), settings=settings("constraint", "sampling", "genome")
+        ),
         *(
             Evolve(
                 name=name,
                 inputs=("selectors", "constrain"),
-                settings=settings("objectives", "sampling", "algorithm", **measured),
+                settings=settings("objectives", "sampling", "genome", "algorithm", **measured),
                 index=index,
             )
             for index, name in enumerate(searches)

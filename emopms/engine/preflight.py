@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from emopms.engine.blame import at_work
-from emopms.engine.context import Context, example_of, given_network
-from emopms.engine.outline import Outline, outlines_of, total
+from emopms.engine.context import Context, coding_of, divided, example_of, given_network
+from emopms.engine.outline import Outline, Size, outlines_of, size_of
 from emopms.errors import DataError, NetworkError, SpecError
+from emopms.network.divided import NoBoundaryError
 from emopms.network.division import SplitPointError
-from emopms.network.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +33,16 @@ class Prepared:
     fingerprint: str
     """Of data, weights, and code that the backbone's settings name."""
     outlines: tuple[Outline, ...]
-    """One a sub-network."""
+    """One a search."""
+    dense: Size
+    """Of the whole network."""
+    least: Size
+    """What remains of it when every group keeps as little as it can."""
 
     @property
     def floor(self) -> dict[str, float]:
         """Fractions of the network's costs that remain whatever is pruned."""
-        least, dense = (total([getattr(part, size) for part in self.outlines]) for size in ("least", "dense"))
-        return {cost: getattr(least, cost) / getattr(dense, cost) for cost in ("macs", "params")}
+        return {cost: getattr(self.least, cost) / getattr(self.dense, cost) for cost in ("macs", "params")}
 
 
 def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
@@ -63,14 +68,25 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     with at_work(spec.split, "find split points"):
         points = spec.split.find(network, example)
     try:
-        subnetworks = subnetworks_of(network, points, example)
+        parts = divided(network, points, example, spec)
     except SplitPointError as error:
         written = ("split", "points", error.index) if hasattr(spec.split, "points") else ("split",)
         raise spec.problem(written, error.message, error.remedy) from error
-    _check_scores(subnetworks[-1].output_shape, spec, source)
+    except NoBoundaryError as error:
+        raise spec.problem(("genome", "prune_boundaries"), error.message, error.remedy) from error
+    _check_scores(parts.parts[-1].output_shape, spec, source)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
-    return Prepared(context, fingerprint, outlines_of(subnetworks))
+    codings = [coding_of(sub, spec) for sub in parts.searched]
+    dense = np.concatenate([sub.dense for sub in parts.searched])
+    least = np.concatenate([coding.least for coding in codings])
+    return Prepared(
+        context,
+        fingerprint,
+        outlines_of(parts, codings),
+        dense=size_of(parts.costs, dense),
+        least=size_of(parts.costs, least),
+    )
 
 
 def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:

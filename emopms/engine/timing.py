@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from emopms.api import ConstraintTraining, TrainedSelector
     from emopms.engine.context import Context
     from emopms.engine.training import Loss
+    from emopms.network.divided import DividedNetwork
     from emopms.network.subnetwork import SubNetwork
     from emopms.spec import Target
 
@@ -80,7 +81,7 @@ class Timing:
 
     def selector_step(self, selector: TrainedSelector) -> float:
         """A step of ``selectors``."""
-        subnetworks = self._context.divide(self._dense())
+        subnetworks = self._context.divide(self._dense()).parts
         judges = make_judges(self._context, subnetworks, differentiable=True)
         optimizer = torch.optim.Adam(judges.parameters(), lr=selector.lr)
         return self._step(optimizer, judges_loss(subnetworks, judges), selector.batch_size)
@@ -88,7 +89,7 @@ class Timing:
     def constraint_step(self, constraint: ConstraintTraining) -> float:
         """A step of ``constrain``."""
         network = self._dense()
-        teachers = self._context.divide(self._dense().requires_grad_(False))
+        teachers = self._context.divide(self._dense().requires_grad_(False)).parts
         judges = make_judges(self._context, teachers, differentiable=True).requires_grad_(False)
         loss = chain_loss(constraint, self._context, network, teachers, judges)
         return self._step(torch.optim.SGD(network.parameters(), lr=constraint.lr), loss, constraint.batch_size)
@@ -98,7 +99,7 @@ class Timing:
         settings, dense = self._context.spec.finetune, self._dense()
         costs = [bound for name, bound in target.bounds.items() if name != "accuracy_drop"]
         share = math.sqrt(min(costs, default=1.0))  # both sides of a layer become narrower
-        cuts = [(sub.channels, _narrow(sub, share)) for sub in self._context.divide(dense)]
+        cuts = [(sub.channels, _narrow(sub, share)) for sub in self._context.divide(dense).parts]
         network = self._context.network(pruned_state(dense, cuts))
         loss = distillation_loss(settings, network, dense.requires_grad_(False))
         return self._step(sgd(network, settings), loss, settings.batch_size)
@@ -106,13 +107,13 @@ class Timing:
     def evaluation(self, index: int) -> float:
         """Judging one candidate of the i-th sub-network by all objectives."""
         spec, device = self._context.spec, self._context.device
-        subnetworks, judge = self._subnetworks, self._judges[index]
-        sub = subnetworks[index]
-        drawn = sub.repair(spec.sampling.sample(sub, _CANDIDATES, self._rng), magnitude(sub))
-        genomes = np.unique(drawn, axis=0)
+        sub = self._divided.searched[index]
+        coding = self._context.coding(sub)
+        drawn = coding.encode(spec.sampling.sample(sub, _CANDIDATES, self._rng))
+        genomes = np.unique(coding.decode(drawn), axis=0)
 
         def prepare(size: int) -> Callable[[], object]:
-            task = make_task(self._images(size), subnetworks, index, judge, device)
+            task = make_task(self._images(size), self._divided, sub, self._judges, device)
             return lambda: judged(genomes, task, spec.objectives)
 
         return self._watch.seconds(prepare, spec.data.calibration) / len(genomes)
@@ -120,11 +121,13 @@ class Timing:
     def algorithm(self, index: int) -> float:
         """The whole search of the i-th sub-network, but for judging its candidates."""
         spec, device = self._context.spec, self._context.device
-        task = make_task(self._images(2), self._subnetworks, index, self._judges[index], device)
+        sub = self._divided.searched[index]
+        task = make_task(self._images(2), self._divided, sub, self._judges, device)
 
         def prepare(generations: int) -> Callable[[], object]:
             return lambda: evolve(
                 task,
+                self._context.coding(sub),
                 objectives=spec.objectives,
                 algorithm=spec.algorithm,
                 sampling=spec.sampling,
@@ -143,12 +146,12 @@ class Timing:
             return self._watch.once(lambda: write_formats(context, network, facts, Path(folder)))
 
     @cached_property
-    def _subnetworks(self) -> list[SubNetwork]:
+    def _divided(self) -> DividedNetwork:
         return self._context.divide(self._dense())
 
     @cached_property
     def _judges(self) -> nn.ModuleList:
-        return make_judges(self._context, self._subnetworks).requires_grad_(False)
+        return make_judges(self._context, self._divided.parts).requires_grad_(False)
 
     def _step(self, optimizer: torch.optim.Optimizer, loss: Loss, batch_size: int) -> float:
         device, augment = self._context.device, self._context.spec.data.augment

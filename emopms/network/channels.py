@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,8 @@ class Group:
     start: int
     """Index of its first gene."""
     size: int
+    repeats: int = 1
+    """Channels of the layer that stand or fall with each gene: its place in every group of a grouped convolution."""
 
     @property
     def genes(self) -> slice:
@@ -68,3 +70,31 @@ class Channels:
         for dims in self.dims.values():
             sets += [np.unique(genes) for genes in dims.values() if (genes >= 0).all()]
         return tuple({genes.tobytes(): genes for genes in sets}.values())
+
+
+def joined(tables: Sequence[Channels]) -> Channels:
+    """One table for several of one network, no gene of which is in two; its genome is theirs, one after the other."""
+    groups: list[Group] = []
+    dims: dict[str, dict[int, NDArray[np.int64]]] = {}
+    genes = 0
+    for table in tables:
+        groups += [replace(group, start=genes + group.start) for group in table.groups]
+        for tensor, own in table.dims.items():
+            known = dims.setdefault(tensor, {})
+            for dim, labels in own.items():
+                known[dim] = np.where(labels >= 0, labels + genes, known.get(dim, -1))
+        genes += table.genes
+    return Channels(
+        groups=tuple(groups),
+        dims=dims,
+        layers=tuple({layer.name: layer for table in tables for layer in table.layers}.values()),
+        pinned={name: why for table in tables for name, why in table.pinned.items()},
+        uncounted=tuple(sorted({operation for table in tables for operation in table.uncounted})),
+    )
+
+
+def keep_one(strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]) -> None:
+    """Set, in place, the most important bit of each set in those of the bit strings [n, bits] that have none of it."""
+    for bits in sets:
+        empty = ~strings[:, bits].any(axis=1)
+        strings[empty, bits[importance[bits].argmax()]] = True

@@ -16,13 +16,14 @@ from torch import nn
 from emopms.errors import NetworkError
 from emopms.network.division import part_of
 from emopms.network.labels import channels_of
-from emopms.network.subnetwork import SubNetwork
 from emopms.network.trace import module_path, shape_of, trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, fx
+
+    from emopms.network.channels import Channels
 
 
 def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
@@ -41,7 +42,7 @@ def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
     reach: list[int] = []  # for each cut the first one up to which something can be pruned
     for i, cut in enumerate(cuts):
         j = max(i + 1, reach[-1] if reach else 0)
-        while j < len(cuts) and not traced.part(cut, cuts[j]).channels.genes:
+        while j < len(cuts) and not traced.channels(cut, cuts[j]).genes:
             j += 1
         reach.append(j)
     chosen = _balanced(macs, reach, parts)
@@ -72,9 +73,9 @@ def block_points(network: nn.Module, example: Tensor) -> list[str]:
     traced = _Traced(network, example)
     kept = [traced.start]
     for cut in traced.cuts:
-        if cut.ends_block and traced.part(kept[-1], cut).channels.genes:
+        if cut.ends_block and traced.channels(kept[-1], cut).genes:
             kept.append(cut)
-    while len(kept) > 1 and not traced.part(kept[-1], traced.stop).channels.genes:
+    while len(kept) > 1 and not traced.channels(kept[-1], traced.stop).genes:
         kept.pop()
     if len(kept) == 1:
         raise NetworkError(
@@ -103,11 +104,11 @@ class _Traced:
         self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
         self.start = _Cut(0, "")
         self.stop = _Cut(len(self._nodes) - 2, "")  # the last node hands on what the one before it made
-        self.part = cache(self._part)
+        self.channels = cache(self._channels)
 
-    def _part(self, after: _Cut, up_to: _Cut) -> SubNetwork:
+    def _channels(self, after: _Cut, up_to: _Cut) -> Channels:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
-        return SubNetwork(0, 1, part_of(self._module, self._nodes[after.end], inside, inside[-1]))
+        return channels_of(part_of(self._module, self._nodes[after.end], inside, inside[-1]))
 
     def macs_up_to(self, cut: _Cut) -> int:
         return sum(macs for end, macs in self._macs if end <= cut.end)

@@ -57,6 +57,17 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     return parts
 
 
+def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tuple[fx.GraphModule, list[str]]:
+    """The whole network, traced, and the names of the nodes in it whose values cross its splits.
+
+    Args:
+        network, points, example: As in `divide`, which must have divided it.
+    """
+    traced = trace(network, example)
+    nodes = list(traced.graph.nodes)
+    return traced, [nodes[end].name for end in _ends(nodes, points, network)]
+
+
 def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:
     """Index of the last node that each split point's module made."""
     paths = [module_path(node) for node in nodes]

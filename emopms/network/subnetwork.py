@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from emopms.errors import NetworkError
 from emopms.network.batchnorm import use_batch_statistics
+from emopms.network.channels import joined, keep_one
 from emopms.network.cost import CostModel
 from emopms.network.division import SplitPointError, divide
 from emopms.network.labels import channels_of
@@ -36,12 +37,16 @@ class SubNetwork:
     True where a prunable channel is kept.
     """
 
-    def __init__(self, index: int, parts: int, module: fx.GraphModule, *, prune_residual: bool = False) -> None:
+    def __init__(
+        self, index: int, parts: int, module: fx.GraphModule, channels: Channels, *, name: str | None = None
+    ) -> None:
         self.index = index
         """From 0, in the order of the forward pass."""
+        self.name = name or str(index + 1)
+        """What it is called in files and messages."""
         self.is_last = index == parts - 1
         self.module = module
-        self.channels: Channels = channels_of(module, prune_residual=prune_residual)
+        self.channels = channels
         nodes = list(module.graph.nodes)
         self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
         """Shape of what it hands on, for one input."""
@@ -58,9 +63,7 @@ class SubNetwork:
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Genomes [n, genes] in which every group, and every layer, keeps at least its most important channel."""
         repaired = genomes.copy()
-        for genes in self.channels.indispensable:
-            empty = ~repaired[:, genes].any(axis=1)
-            repaired[empty, genes[importance[genes].argmax()]] = True
+        keep_one(repaired, self.channels.indispensable, importance)
         return repaired
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
@@ -81,12 +84,16 @@ class Evaluator:
     Holds one copy of the sub-network; a candidate costs no copy and no graph.
 
     Args:
+        boundaries: Where the channels that cross the splits are pruned as well, the sub-network that has their genes;
+            a candidate's genome is then that of the sub-network followed by that of the boundaries.
         batch_statistics: Re-estimate batch norm on each batch, as the pruned network will be recalibrated;
             otherwise use the dense network's running statistics.
     """
 
-    def __init__(self, subnetwork: SubNetwork, *, batch_statistics: bool = True) -> None:
-        self._channels = subnetwork.channels
+    def __init__(
+        self, subnetwork: SubNetwork, boundaries: SubNetwork | None = None, *, batch_statistics: bool = True
+    ) -> None:
+        self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
         self._module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
         if batch_statistics:
             use_batch_statistics(self._module)
@@ -135,7 +142,8 @@ def subnetworks_of(
     """
     parts = divide(network, points, example)
     subnetworks = [
-        SubNetwork(index, len(parts), part, prune_residual=prune_residual) for index, part in enumerate(parts)
+        SubNetwork(index, len(parts), part, channels_of(part, prune_residual=prune_residual))
+        for index, part in enumerate(parts)
     ]
     owner: dict[int, int] = {}
     for sub in subnetworks:

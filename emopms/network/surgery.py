@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
+from emopms.network.channels import joined
 from emopms.network.sizes import follow
 from emopms.network.slicing import slice_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from emopms.network.channels import Channels
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.bool_]]]) -> dict[str, Tensor]:
     """The network's state with the channels dropped by one genome for each sub-network cut away, as copies."""
-    state: dict[str, Tensor] = {name: tensor.detach() for name, tensor in network.state_dict().items()}
-    for channels, genome in cuts:
-        state = slice_tensors(state, channels, genome)
+    tables, genomes = zip(*cuts, strict=True)
+    dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    state = slice_tensors(dense, joined(tables), np.concatenate(genomes))
     names: dict[int, list[str]] = {}
     for name, tensor in network.state_dict(keep_vars=True).items():
         names.setdefault(id(tensor), []).append(name)

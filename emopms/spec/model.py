@@ -127,6 +127,21 @@ def _by_name(default: str | tuple[str, ...]) -> Any:
     return Field(default=default, validate_default=True)
 
 
+class Genome(Settings):
+    """What tells one candidate from another."""
+
+    coding: Literal["channels", "widths"] = "channels"
+    """`channels`: each channel is kept or dropped. `widths`: each layer has a width, and keeps its channels of largest
+    weight magnitude; a far smaller space, for wide networks."""
+    channel_multiple: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Layers lose channels in units that leave a multiple of this number, as fast kernels like them; a layer that has
+    another width may keep it."""
+    prune_residual: bool = False
+    """Prune residual streams inside sub-networks too: all layers that feed one stream lose the same channels."""
+    prune_boundaries: bool = False
+    """Prune the channels that cross the splits too, in one more search, which judges them on the whole network."""
+
+
 class Spec(Settings):
     """One experiment: what is pruned, on which data, how, and which pruned networks come out."""
 
@@ -148,6 +163,8 @@ class Spec(Settings):
     """Training of the dense network; 0 epochs take its weights as they are."""
     split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _by_name("at")
     """Where the network is cut: n split points make n + 1 sub-networks. A bare list is short for `at` them."""
+    genome: Genome = Genome()
+    """Which channels can be pruned, and how finely."""
     selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _by_name("linear_probe")
     """How a sub-network is judged without the rest of the network."""
     constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _by_name("feature")

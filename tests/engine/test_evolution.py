@@ -16,7 +16,9 @@ from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
 from emopms.engine.evolution import Generation, Memory, evolve, memory_for
 from emopms.errors import RunError
+from emopms.network.coding import Coding
 from emopms.network.device import Device
+from emopms.network.importance import magnitude
 from emopms.network.judges import OwnClassifier
 from emopms.network.subnetwork import subnetworks_of
 from emopms.pareto import nondominated
@@ -41,7 +43,19 @@ def task() -> Task:
 
 
 def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2) -> Generation:
-    return evolve(task, objectives=OBJECTIVES, algorithm=algorithm, sampling=Importance(), seed=7, memory=memory)
+    return evolve(
+        task,
+        coding(task),
+        objectives=OBJECTIVES,
+        algorithm=algorithm,
+        sampling=Importance(),
+        seed=7,
+        memory=memory,
+    )
+
+
+def coding(task: Task, **settings: Any) -> Coding:
+    return Coding(task.subnetwork.channels, magnitude(task.subnetwork), **settings)
 
 
 def test_no_genome_is_evaluated_twice(task: Task) -> None:
@@ -82,6 +96,7 @@ def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
 def test_a_search_stops_when_told_to(task: Task) -> None:
     last = evolve(
         task,
+        coding(task),
         objectives=OBJECTIVES,
         algorithm=NSGA2,
         sampling=Importance(),

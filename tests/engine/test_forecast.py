@@ -72,15 +72,15 @@ def test_nothing_is_written_and_no_image_is_read(tmp_path: Path, monkeypatch: py
 
 
 def test_subnetworks(new: Forecast) -> None:
-    assert [part.blocks for part in new.subnetworks] == [("stem", "stage1"), ("stage2",), ("stage3", "head")]
+    assert [part.blocks for part in new.searches] == [("stem", "stage1"), ("stage2",), ("stage3", "head")]
     network = tiny().backbone.build(input_shape=(1, 8, 8), classes=10)
     counted = count(network, torch.zeros(2, 1, 8, 8))
     assert (new.dense.macs, new.dense.params) == (counted.macs, counted.params)
-    for part in new.subnetworks:
+    for part in new.searches:
         assert 0 < part.least.macs < part.dense.macs
         assert 0 < part.least.params < part.dense.params
         assert part.genes >= part.groups > 0
-    first = new.subnetworks[0]
+    first = new.searches[0]
     assert (first.genes, first.groups) == (8, 1)
     assert first.log10_space == pytest.approx(math.log10(2**8 - 1))
     assert first.features == 8 * 8 + 8 * 8 * 8, "what enters and what leaves"
@@ -91,7 +91,7 @@ def test_a_block_that_is_cut_is_shown_by_its_own_blocks(tmp_path: Path) -> None:
     backbone = {"name": "resnet_cifar", "depth": 14, "width": 4}
     data = {"name": "digits", "calibration": 16, "validation": 16}
     small = {"backbone": backbone, "data": data, "split": ["layer2.0"], "export": ["safetensors"]}
-    parts = _forecast(tmp_path / "run", **small).subnetworks
+    parts = _forecast(tmp_path / "run", **small).searches
     assert parts[0].blocks == ("conv1", "bn1", "layer1", "layer2.0")
     assert parts[1].blocks == ("layer2.1", "layer3", "pool", "linear")
 

@@ -11,14 +11,16 @@ from emopms.builtin.data.digits import Digits
 from emopms.engine.data import ImageSet
 from emopms.engine.measure import predictions, score, score_schemes
 from emopms.network.device import Device
-from emopms.network.subnetwork import Evaluator, subnetworks_of
+from emopms.network.divided import divide_network
+from emopms.network.subnetwork import Evaluator
 
 
 def test_schemes_are_measured_like_chained_sub_networks() -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(1, 8, 8), classes=3).eval()
-    subs = subnetworks_of(network, ["stage1", "stage2"], torch.zeros(2, 1, 8, 8))
+    divided = divide_network(network, ["stage1", "stage2"], torch.zeros(2, 1, 8, 8))
+    subs = divided.parts
     device = Device("cpu")
     pixels = rng.integers(0, 256, (90, 1, 8, 8), dtype=np.uint8)
     images = ImageSet(Images(pixels, rng.integers(0, 3, 90)), Digits(), device)
@@ -28,7 +30,7 @@ def test_schemes_are_measured_like_chained_sub_networks() -> None:
         points[:, [group.start for group in sub.channels.groups]] = True
     choices = rng.integers(0, 3, (12, 3))
     steps: list[int] = []
-    scores = score_schemes(evaluators, genomes, choices, images, device, on_batch=steps.append)
+    scores = score_schemes(divided, genomes, choices, images, device, on_batch=steps.append)
     assert sum(steps) == 12 * images.parts(512)
     for choice, measured in zip(choices, scores, strict=True):
 

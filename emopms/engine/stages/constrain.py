@@ -16,7 +16,6 @@ from emopms.engine.seeds import numpy_rng
 from emopms.engine.stage import Stage
 from emopms.engine.training import train
 from emopms.network.batchnorm import recalibrate
-from emopms.network.importance import magnitude
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +73,7 @@ class Constrain(Stage):
         out: Workspace,
     ) -> None:
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
-        teachers = context.divide(teacher)
+        teachers = context.divide(teacher).parts
         judges = make_judges(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
         train(
             network,
@@ -100,7 +99,7 @@ def chain_loss(
         teachers: The sub-networks of the frozen dense network.
         judges: Frozen, one a sub-network.
     """
-    subnetworks = context.divide(network)
+    subnetworks = context.divide(network).parts
     masks = [_masks(context, sub) for sub in subnetworks]
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
@@ -125,5 +124,6 @@ def chain_loss(
 
 def _masks(context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
     rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
+    coding = context.coding(sub)
     with at_work(context.spec.sampling, "sample candidates"):
-        return sub.repair(context.spec.sampling.sample(sub, _MASKS, rng), magnitude(sub))
+        return coding.decode(coding.encode(context.spec.sampling.sample(sub, _MASKS, rng)))

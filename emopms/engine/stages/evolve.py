@@ -18,7 +18,7 @@ from emopms.network.subnetwork import dense_rest
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from torch import nn
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from emopms.engine.progress import Tracker
     from emopms.engine.store import Artefact, Workspace
     from emopms.network.device import Device
+    from emopms.network.divided import DividedNetwork
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -36,20 +37,21 @@ class Evolve(Stage):
     """Gives ``front`` (arrays ``genomes`` [p, genes], ``objectives`` [p, m], dense genome last) and ``search``."""
 
     index: int
-    """Of the sub-network, from 0."""
+    """Of what is searched, from 0: the sub-networks, then the boundaries."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         spec = context.spec
-        subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
-        judges = make_judges(context, subnetworks, state=inputs["selectors"].tensors("judges"))
-        sub = subnetworks[self.index]
-        task = make_task(context.splits.calibration, subnetworks, self.index, judges[self.index], context.device)
+        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        judges = make_judges(context, divided.parts, state=inputs["selectors"].tensors("judges"))
+        sub = divided.searched[self.index]
+        task = make_task(context.splits.calibration, divided, sub, judges, context.device)
         log = _Log(out.scratch)
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)
         with context.progress.track(self.name, spec.algorithm.generations, "generations") as tracker:
             last = evolve(
                 task,
+                context.coding(sub),
                 objectives=spec.objectives,
                 algorithm=spec.algorithm,
                 sampling=spec.sampling,
@@ -76,26 +78,32 @@ class Evolve(Stage):
 
 
 def make_task(
-    images: ImageSet, subnetworks: Sequence[SubNetwork], index: int, judge: nn.Module, device: Device
+    images: ImageSet, divided: DividedNetwork, sub: SubNetwork, judges: nn.ModuleList, device: Device
 ) -> Task:
-    """The i-th sub-network's search task: its features of calibration images, computed once and kept on the device."""
+    """The search task of one of those searched: its features of calibration images, computed once and kept on the
+    device.
+
+    Args:
+        judges: One a part; boundaries are judged as the last part is.
+    """
+    before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references, labels = [], [], []
     with torch.inference_mode(), device.autocast():
         for pixels, classes in images.batches(BATCH):
             features = pixels
-            for sub in subnetworks[:index]:
-                features = sub.forward(features)
+            for part in before:
+                features = part.forward(features)
             inputs.append(features)
-            references.append(subnetworks[index].forward(features))
+            references.append(sub.forward(features))
             labels.append(classes)
     return Task(
-        subnetwork=subnetworks[index],
+        subnetwork=sub,
         inputs=torch.cat(inputs),
         references=torch.cat(references),
         labels=torch.cat(labels),
-        judge=judge,
+        judge=judges[-1] if sub.is_last else judges[sub.index],
         device=device,
-        tail=dense_rest(subnetworks[index + 1 :]),
+        tail=dense_rest(behind),
     )
 
 

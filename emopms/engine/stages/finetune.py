@@ -71,8 +71,8 @@ class Finetune(Stage):
     ) -> nn.Module:
         dense = context.network(inputs["constrain"].tensors("network"))
         cuts = []
-        for sub in context.divide(dense):
-            genomes = inputs["rank"].arrays(f"front-{sub.index + 1}")["genomes"]
+        for sub in context.divide(dense).searched:
+            genomes = inputs["rank"].arrays(f"front-{sub.name}")["genomes"]
             cuts.append((sub.channels, genomes[schemes["choices"][scheme, sub.index]]))
         network = context.network(pruned_state(dense, cuts))
         counted = count(network, context.device.images(example_of(context.source)))

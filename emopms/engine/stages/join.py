@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from scipy.stats import kendalltau
 
-from emopms.api import JointSchemes, SubFront
+from emopms.api import Cost, JointSchemes, SubFront
 from emopms.engine.blame import at_work
+from emopms.engine.evolution import judged
 from emopms.engine.measure import BATCH, guessing_loss, score_schemes
 from emopms.engine.stage import Stage
-from emopms.network.subnetwork import Evaluator
+from emopms.engine.stages.evolve import make_task
+from emopms.network.divided import DividedNetwork
+from emopms.network.judges import OwnClassifier
 from emopms.pareto import hypervolume, nondominated, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,11 +38,11 @@ class Join(Stage):
     Kendall's tau between what the sums predicted and what was measured.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        subnetworks = context.divide(context.network(inputs["constrain"].tensors("network")))
-        fronts = [inputs["rank"].arrays(f"front-{sub.index + 1}") for sub in subnetworks]
+        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        fronts = [inputs["rank"].arrays(f"front-{sub.name}") for sub in divided.searched]
         with at_work(context.spec.ranker, "join the fronts"):
             schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
         dense = np.array([[len(front["genomes"]) - 1 for front in fronts]])
@@ -48,7 +52,7 @@ class Join(Stage):
         images = context.splits.validation
         with context.progress.track(self.name, len(choices) * images.parts(BATCH), "measurements") as tracker:
             scores = score_schemes(
-                [Evaluator(sub) for sub in subnetworks],
+                divided,
                 [front["genomes"] for front in fronts],
                 choices,
                 images,
@@ -56,11 +60,9 @@ class Join(Stage):
                 on_batch=lambda steps: tracker.advance(steps=steps),
             )
         loss = np.array([score.loss for score in scores])
-        impairment, costs, macs, params = (
-            sum(front[name][choices[:, i]] for i, front in enumerate(fronts))
-            for name in ("impairment", "costs", "macs", "params")
-        )
-        predicted = loss[-1] + impairment
+        genomes = np.concatenate([front["genomes"][choices[:, i]] for i, front in enumerate(fronts)], axis=1)
+        costs = _costs(context, divided, genomes, fronts, choices)
+        predicted = loss[-1] + _sum(fronts, choices, "impairment")
         on_front = np.zeros(len(choices), dtype=np.bool_)
         on_front[nondominated(np.column_stack([loss, costs]))] = True
         reference = (guessing_loss(context.classes), 1.0)
@@ -72,8 +74,8 @@ class Join(Stage):
             predicted_loss=predicted,
             loss=loss,
             accuracy=np.array([score.accuracy for score in scores]),
-            macs=macs,
-            params=params,
+            macs=divided.costs.macs(genomes),
+            params=divided.costs.params(genomes),
             costs=costs,
             on_front=on_front,
         )
@@ -87,6 +89,28 @@ class Join(Stage):
                 "hypervolume_reference": list(reference),
             },
         )
+
+
+def _costs(
+    context: Context,
+    divided: DividedNetwork,
+    genomes: NDArray[np.bool_],
+    fronts: Sequence[Mapping[str, NDArray[Any]]],
+    choices: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Costs [s, k] of joint schemes, given as genomes of the whole network [s, genes] and as choices [s, n]."""
+    if divided.boundaries is None:
+        return _sum(fronts, choices, "costs")
+    # What a layer saves by its own channels and by those that enter it does not add up.
+    whole = DividedNetwork(divided.network, [divided.whole])
+    judges = torch.nn.ModuleList([OwnClassifier()])
+    task = make_task(context.splits.calibration, whole, divided.whole, judges, context.device)
+    return judged(genomes, task, [objective for objective in context.spec.objectives if isinstance(objective, Cost)])
+
+
+def _sum(fronts: Sequence[Mapping[str, NDArray[Any]]], choices: NDArray[np.intp], name: str) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = np.sum([front[name][choices[:, i]] for i, front in enumerate(fronts)], axis=0)
+    return total
 
 
 def _best(schemes: JointSchemes, count: int) -> NDArray[np.intp]:

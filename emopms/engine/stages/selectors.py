@@ -28,7 +28,7 @@ class Selectors(Stage):
     """Gives ``judges``: the state of one judge a sub-network."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network")))
+        subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network"))).parts
         judges = make_judges(context, subnetworks, differentiable=True)
         selector = context.spec.selector
         if isinstance(selector, TrainedSelector) and len(subnetworks) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,28 +26,31 @@ from emopms.network.sizes import SIZED
 from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from torch import Tensor
 
     from emopms.network.labels.union import Labels
 
 
-def channels_of(part: fx.GraphModule, *, prune_residual: bool = False) -> Channels:
+def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Collection[str] | None = None) -> Channels:
     """Read the channel table off a traced sub-network (see `trace`).
 
     Args:
         prune_residual: Open residual streams inside the sub-network too: all layers that feed one stream then keep
             the same channels.
+        only: Names of nodes: nothing but the channels of what they make.
     """
-    walk = _Walk(part, prune_residual=prune_residual)
+    walk = _Walk(part, prune_residual=prune_residual, only=only)
     walk.run(part.graph, part, "", None, [])
     return walk.table()
 
 
 class _Walk:
-    def __init__(self, part: fx.GraphModule, *, prune_residual: bool) -> None:
+    def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
         self._part = part
+        self._only = only
+        self._wanted: list[Labels] = []
         self._prune_residual = prune_residual
         self._union = Union()
         self._names: dict[int, list[str]] = {}
@@ -78,6 +82,8 @@ class _Walk:
                 env[node] = self._call_layer(node, prefix + str(node.target), args, kwargs)
             else:
                 env[node] = self._call(node, layer, args, kwargs)
+            if self._only is not None and not prefix and node.name in self._only:
+                self._wanted += env[node].dims
             if node.meta.get("decides"):
                 self._pin(env[node], f"the forward branches on {_operation(node)}")
         raise AssertionError("a graph ends with its output")
@@ -177,13 +183,18 @@ class _Walk:
                 self._union.pin(labels, reason)
 
     def table(self) -> Channels:
+        wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}
         gene_of: dict[int, int] = {}
         groups, pinned = [], {}
         for name, made in self._makers:
-            roots = dict.fromkeys(self._union.roots(made))
-            free = [root for root in roots if self._union.reason(root) is None and root not in gene_of]
+            roots = Counter(self._union.roots(made))
+            free = [
+                root
+                for root in roots
+                if self._union.reason(root) is None and root not in gene_of and (wanted is None or root in wanted)
+            ]
             if free:
-                group = Group(name, start=len(gene_of), size=len(free))
+                group = Group(name, len(gene_of), len(free), repeats=max(roots[root] for root in free))
                 groups.append(group)
                 gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
             elif (reason := self._union.reason(int(made[0]))) is not None:

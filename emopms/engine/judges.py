@@ -10,8 +10,8 @@ from torch import nn
 from emopms.api import Site
 from emopms.engine.blame import at_work
 from emopms.engine.seeds import derive
+from emopms.network.evaluator import dense_rest
 from emopms.network.judges import OwnClassifier
-from emopms.network.subnetwork import dense_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from emopms.errors import RunError
-from emopms.network.subnetwork import Evaluator
+from emopms.network.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

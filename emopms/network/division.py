@@ -117,7 +117,7 @@ def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], resul
     graph = fx.Graph()
     entry = graph.placeholder("x")
     entry.meta = dict(source.meta)
-    if any(source in node.all_input_nodes and _in_place(node, traced) for node in inside):
+    if any(source in node.all_input_nodes and in_place(node, traced) for node in inside):
         entry = graph.call_method("clone", (entry,))  # what enters is kept for other candidates: leave it alone
         entry.meta = dict(source.meta)
     copies = {source: entry}
@@ -131,7 +131,7 @@ def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], resul
     return fx.GraphModule(traced, graph, class_name="SubNetwork")
 
 
-def _in_place(node: fx.Node, network: nn.Module) -> bool:
+def in_place(node: fx.Node, network: nn.Module) -> bool:
     """Whether a node may overwrite its input."""
     if node.op == "call_module":
         return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))

@@ -1,19 +1,15 @@
-"""A sub-network: one part of a divided network, its genome, its costs, and its candidates' forward pass."""
+"""A sub-network: one part of a divided network, its genome, its costs, and the forward pass in its training."""
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 from torch.func import functional_call
 
 from emopms.errors import NetworkError
-from emopms.network.batchnorm import use_batch_statistics
-from emopms.network.channels import joined, keep_one
+from emopms.network.channels import keep_one
 from emopms.network.cost import CostModel
 from emopms.network.division import SplitPointError, divide
 from emopms.network.labels import channels_of
@@ -22,10 +18,10 @@ from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor, fx
+    from torch import Tensor, fx, nn
 
     from emopms.network.channels import Channels
 
@@ -72,58 +68,15 @@ class SubNetwork:
         Gradients flow into the full parameters. In training mode the running statistics of batch norms that lose
         no channel move: recalibrate when the training is over.
         """
+        outputs: Tensor
         if genome is None or genome.all():
-            result: Tensor = self.module(inputs)
-            return result
-        return _call(self.module, slice_tensors(_tensors(self.module), self.channels, genome), inputs)
-
-
-class Evaluator:
-    """Runs candidates of one sub-network with their channels sliced away, at the parameters of this moment.
-
-    Holds one copy of the sub-network; a candidate costs no copy and no graph.
-
-    Args:
-        boundaries: Where the channels that cross the splits are pruned as well, the sub-network that has their genes;
-            a candidate's genome is then that of the sub-network followed by that of the boundaries.
-        batch_statistics: Re-estimate batch norm on each batch, as the pruned network will be recalibrated;
-            otherwise use the dense network's running statistics.
-    """
-
-    def __init__(
-        self, subnetwork: SubNetwork, boundaries: SubNetwork | None = None, *, batch_statistics: bool = True
-    ) -> None:
-        self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
-        self._module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
-        if batch_statistics:
-            use_batch_statistics(self._module)
-        self._tensors = _tensors(self._module)
-
-    @torch.inference_mode()
-    def __call__(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
-        """Output of the candidate on one batch. Large batches: the statistics are the batch's own."""
-        tensors = slice_tensors(self._tensors, self._channels, genome)
-        tensors = {
-            n: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for n, t in tensors.items()
-        }
-        return _call(self._module, tensors, inputs)
-
-
-def dense_rest(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    """These sub-networks one after the other, unpruned, with batch norm re-estimated on each batch.
-
-    They are copied when the function is first called, so that it costs nothing where nobody calls it.
-    """
-    chain: list[Evaluator] = []
-
-    def rest(features: Tensor) -> Tensor:
-        if not chain:
-            chain.extend(Evaluator(sub) for sub in subnetworks)
-        for forward, sub in zip(chain, subnetworks, strict=True):
-            features = forward(features, sub.dense)
-        return features
-
-    return rest
+            outputs = self.module(inputs)
+            return outputs
+        dense = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        tensors = slice_tensors(dense, self.channels, genome)
+        with following(self.module, tensors):
+            outputs = functional_call(self.module, tensors, (inputs,))
+        return outputs
 
 
 def subnetworks_of(
@@ -179,13 +132,3 @@ def _listed(pinned: Mapping[str, str]) -> str:
 
 _REASONS = 5
 """How many reasons a refusal shows."""
-
-
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-
-
-def _call(module: nn.Module, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
-    with following(module, tensors):
-        result: Tensor = functional_call(module, tensors, (inputs,))
-    return result

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from emopms.api import Task
 from emopms.network.device import Device
+from emopms.network.evaluator import dense_rest
 from emopms.network.importance import magnitude
 from emopms.network.judges import FeatureDistance, OwnClassifier
-from emopms.network.subnetwork import SubNetwork, dense_rest, subnetworks_of
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from emopms.engine.data import ImageSet
 from emopms.engine.measure import predictions, score, score_schemes
 from emopms.network.device import Device
 from emopms.network.divided import divide_network
-from emopms.network.subnetwork import Evaluator
+from emopms.network.evaluator import Evaluator
 
 
 def test_schemes_are_measured_like_chained_sub_networks() -> None:

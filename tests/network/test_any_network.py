@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from emopms.network.cost import count
-from emopms.network.subnetwork import Evaluator, SubNetwork, subnetworks_of
+from emopms.network.evaluator import Evaluator
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
 
 from .networks import random_genome

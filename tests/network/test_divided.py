@@ -14,7 +14,7 @@ from torch import nn
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.network.cost import count
 from emopms.network.divided import DividedNetwork, NoBoundaryError, divide_network
-from emopms.network.subnetwork import Evaluator
+from emopms.network.evaluator import Evaluator
 from emopms.network.surgery import fit_to, pruned_state
 
 from .chains import Case, Reversed, cases

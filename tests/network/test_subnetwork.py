@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.subnetwork import Evaluator, subnetworks_of
+from emopms.network.evaluator import Evaluator
+from emopms.network.subnetwork import subnetworks_of
 
 from .chains import Case, cases
 from .networks import IMAGES, Net, chained, examples, gradients, pruned_copy, random_genome, randomise, whole

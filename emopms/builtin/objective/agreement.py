@@ -30,7 +30,7 @@ class Agreement(Objective):
         import torch
         import torch.nn.functional as F
 
-        from emopms.network.subnetwork import Evaluator
+        from emopms.network.evaluator import Evaluator
 
         forward = Evaluator(task.subnetwork, batch_statistics=self.batch_norm == "batch")
         distances = torch.zeros(len(genomes), device=task.labels.device)

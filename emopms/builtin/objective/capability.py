@@ -23,7 +23,7 @@ class Capability(Objective):
         import numpy as np
         import torch
 
-        from emopms.network.subnetwork import Evaluator
+        from emopms.network.evaluator import Evaluator
 
         forward = Evaluator(task.subnetwork, batch_statistics=self.batch_norm == "batch")
         losses = torch.zeros(len(genomes), device=task.labels.device)

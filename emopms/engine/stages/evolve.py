@@ -14,7 +14,7 @@ from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, guessing_loss
 from emopms.engine.seeds import derive
 from emopms.engine.stage import Stage
-from emopms.network.subnetwork import dense_rest
+from emopms.network.evaluator import dense_rest
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
 from emopms.network.cost import count
 from emopms.network.device import Device
+from emopms.network.evaluator import dense_rest
 from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
-from emopms.network.subnetwork import dense_rest, subnetworks_of
+from emopms.network.subnetwork import subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from emopms.network.heads import follow_heads
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -79,8 +81,11 @@ def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[Non
 
 
 def follow(layer: nn.Module) -> None:
-    """Correct the static sizes of a layer whose tensors were replaced. Its attributes must still be those of the
-    tensors before."""
+    """Correct the static sizes of a module whose tensors, and those of the layers in it, were replaced.
+
+    Its attributes, and theirs, must still be those of the tensors before: outer modules come first.
+    """
+    follow_heads(layer)
     if isinstance(layer, SIZED):
         _set(layer, sizes_of(layer, {name: tensor.shape for name, tensor in _tensors(layer).items()}))
 

@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from emopms.errors import NetworkError
+from emopms.network.heads import numbers_of
 from emopms.network.sizes import SIZED
 from emopms.network.tracer import RecordingTracer
 
@@ -43,20 +44,26 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
                 f"{type(network).__name__} fails on an input of shape {tuple(other.shape)}: {error}",
                 remedy="Check that the backbone's parameters fit the images of the data.",
             ) from error
-        traced = _graph_module(network, example)
-        _check(traced, other, expected, type(network).__name__)
-    return traced
+        try:
+            return _checked(network, example, other, expected, follow=True)
+        except NetworkError:
+            if not any(numbers_of(module)[1] for module in network.modules()):
+                raise
+            return _checked(network, example, other, expected, follow=False)  # its heads are plain numbers, then
 
 
 @contextmanager
-def recorded(module: nn.Module, *inputs: Tensor) -> Iterator[fx.Graph]:
+def recorded(module: nn.Module, *inputs: Tensor, follow: bool = True) -> Iterator[fx.Graph]:
     """What one module's forward does, in terms of functions and of the layers inside it.
 
     The constants that the graph refers to are attributes of the module for as long as the context lasts.
+
+    Args:
+        follow: Whether numbers of heads follow (see `RecordingTracer`).
     """
     own = set(vars(module))
     try:
-        yield RecordingTracer(is_layer, inputs).trace(module)
+        yield RecordingTracer(is_layer, inputs, follow=follow).trace(module)
     finally:
         for name in set(vars(module)) - own:
             delattr(module, name)
@@ -80,9 +87,15 @@ def is_layer(module: nn.Module) -> bool:
     )
 
 
-def _graph_module(network: nn.Module, example: Tensor) -> fx.GraphModule:
+def _checked(network: nn.Module, example: Tensor, other: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
+    traced = _graph_module(network, example, follow=follow)
+    _check(traced, other, expected, type(network).__name__)
+    return traced
+
+
+def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.GraphModule:
     try:
-        with recorded(network, example) as graph:
+        with recorded(network, example, follow=follow) as graph:
             for node in graph.nodes:
                 if node.op == "call_method" and node.target == "view":
                     node.target = "reshape"  # a view fails where slicing or channels-last changed the strides

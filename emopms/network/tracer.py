@@ -7,11 +7,14 @@ marked: no width that a decision was read from is ever pruned (see `labels`).
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fx
 
 from emopms.errors import NetworkError
+from emopms.network.heads import number_of_heads, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +61,9 @@ class Recorded(fx.Proxy):
     def __float__(self) -> float:
         return float(self._decide())
 
+    def __hash__(self) -> int:
+        return hash(self._decide()) if isinstance(self.value, int) else super().__hash__()
+
     def __index__(self) -> int:
         return int(self._decide().__index__())
 
@@ -79,21 +85,26 @@ class RecordingTracer(fx.Tracer):
     Args:
         is_leaf: Whether a module is recorded as one call instead of by what its forward does.
         inputs: Example inputs. Optional arguments beyond them keep their defaults.
+        follow: Whether numbers of heads are recorded as what they follow (see `heads`). Otherwise they stand in the
+            graph as they are, and nothing may change them.
     """
 
     proxy_buffer_attributes = True
 
-    def __init__(self, is_leaf: Callable[[nn.Module], bool], inputs: tuple[Tensor, ...]) -> None:
+    def __init__(self, is_leaf: Callable[[nn.Module], bool], inputs: tuple[Tensor, ...], *, follow: bool) -> None:
         super().__init__()
         self._is_leaf = is_leaf
         self._inputs = iter(inputs)
         self._names = ["x", *(f"x{index}" for index in range(1, len(inputs)))][: len(inputs)]
         self._running = False
+        self._follow = follow
+        self._numbers_of: dict[str, list[_Number]] = {}
         self._deadline = time.monotonic() + TIME_LIMIT_S
 
     def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
         self._saved = set(root.state_dict())
-        return super().trace(root, concrete_args)
+        with self._numbers(root):
+            return super().trace(root, concrete_args)
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         return root_fn, [self.root, *(self.create_proxy("placeholder", name, (), {}) for name in self._names)]
@@ -120,6 +131,8 @@ class RecordingTracer(fx.Tracer):
         return Recorded(node, self, value)
 
     def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        if kind in ("call_module", "get_attr"):
+            self._tie(target.removesuffix(".weight"))
         node = super().create_node(kind, target, *args, **kwargs)
         if kind == "get_attr":  # torch.fx makes these by itself where a tensor is an argument
             _describe(node, self._run(kind, target, (), {}))
@@ -147,14 +160,58 @@ class RecordingTracer(fx.Tracer):
         return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if isinstance(attr_val, _Number):
+            return attr_val.value if self._running else self._number(attr_val)
         return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    @contextmanager
+    def _numbers(self, root: nn.Module) -> Iterator[None]:
+        """While the forward is recorded, whoever reads a number that follows a weight reads it off that weight.
+
+        Numbers wait among the buffers, where PyTorch looks for what is no plain attribute, and asks the tracer.
+        """
+        moved: list[tuple[nn.Module, str]] = []
+        try:
+            for path, module in list(root.named_modules()):
+                projection, numbers = numbers_of(module)
+                for name, width in numbers.items():
+                    number = _Number(f"{path}.{projection}".removeprefix("."), width, vars(module)[name])
+                    self._numbers_of.setdefault(number.projection, []).append(number)
+                    if self._follow:
+                        module._buffers[name] = number
+                        del vars(module)[name]
+                        moved.append((module, name))
+            yield
+        finally:
+            for module, name in moved:
+                vars(module)[name] = module._buffers.pop(name).value  # type: ignore[union-attr]
+
+    def _number(self, number: _Number) -> Recorded:
+        weight = self.create_proxy("get_attr", f"{number.projection}.weight", (), {})
+        return self.create_proxy("call_function", number_of_heads, (weight, number.width), {})
+
+    def _tie(self, projection: str) -> None:
+        """Where a projection is used, its numbers are recorded whether read or not: surgery changes them with it."""
+        for number in self._numbers_of.pop(projection, ()):
+            recorded = self._number(number)
+            if not self._follow:
+                recorded._decide()
+
+
+@dataclass(frozen=True)
+class _Number:
+    """An integer attribute that follows a projection (see `heads`)."""
+
+    projection: str
+    width: int
+    value: int
 
 
 def _describe(node: fx.Node, value: Any) -> None:
     if isinstance(value, Tensor):
         node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype, "device": value.device, "static": False}
         return
-    asks = node.target is getattr or (node.op == "call_method" and node.target in _QUESTIONS)
+    asks = node.target in (getattr, number_of_heads) or (node.op == "call_method" and node.target in _QUESTIONS)
     node.meta["static"] = asks or all(used.meta["static"] for used in node.all_input_nodes)
     if node.meta["static"]:
         node.meta["value"] = value

@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from .block import Block
+from .heads import Heads
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -55,14 +58,6 @@ NORMS: tuple[Callable[[int], nn.Module], ...] = (
     nn.PReLU,
     lambda width: nn.Identity(),
 )
-
-
-class Block(nn.Module):
-    """One tensor [N, C, H, W] in, one out, of ``outgoing`` channels."""
-
-    outgoing: int
-    free: tuple[str, ...]
-    """The layers of which channels can be pruned whatever stands around the block."""
 
 
 class Plain(Block):
@@ -256,14 +251,14 @@ class Attention(Block):
 
     def __init__(self, incoming: int, width: int, norm: int, how: int, other: int) -> None:
         super().__init__()
-        self.outgoing, self.heads, self.fused = incoming, (1, 2)[how % 2], how // 4
+        self.outgoing, self.parts, self.fused = incoming, (1, 2)[how % 2], how // 4
         self.norm = nn.LayerNorm(incoming)
         self.qkv, self.proj = nn.Linear(incoming, 3 * width), nn.Linear(width, incoming)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)
         n, length, _ = tokens.shape
-        qkv = self.qkv(self.norm(tokens)).reshape(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(self.norm(tokens)).reshape(n, length, 3, self.parts, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
         if self.fused:
             y = F.scaled_dot_product_attention(q, k, v, dropout_p=0.1 if self.training else 0.0)
@@ -276,7 +271,7 @@ class Attention(Block):
 
 KINDS: dict[str, Callable[..., Block]] = {
     kind.__name__: kind
-    for kind in (Plain, Grouped, Inverted, Dense, Gated, Shuffled, Upsampled, ConvNeXt, Mixer, Attention)
+    for kind in (Plain, Grouped, Inverted, Dense, Gated, Shuffled, Upsampled, ConvNeXt, Mixer, Attention, Heads)
 }
 
 

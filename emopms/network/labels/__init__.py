@@ -6,11 +6,12 @@ sum merges both sides. A genome is one bit a label that a layer makes; slicing, 
 which labels each dimension of each parameter carries.
 
 An operation that is not known here is never guessed at: the channels that touch it are pinned, with the reason. The
-operations are handled in `contraction`, `elementwise`, `joining`, `normalisation`, `reshaping`, `spatial` and
-`widths`, a function each.
+operations are handled in `attention`, `contraction`, `elementwise`, `joining`, `normalisation`, `reshaping`,
+`spatial` and `widths`, a function each.
 """
 
 from emopms.network.labels import (  # noqa: F401  what they handle is known once they are imported
+    attention,
     contraction,
     elementwise,
     joining,

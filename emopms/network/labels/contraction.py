@@ -78,15 +78,6 @@ def matrix_product(op: Operation, left: Value, right: Value) -> Value:
     return Value((*broadcast(op, left.dims[:-2], right.dims[:-2]), left.dims[-2], right.dims[-1]))
 
 
-@handles(F.scaled_dot_product_attention)
-def attention(op: Operation, query: Value, key: Value, value: Value, *_: Any, **settings: Any) -> Value:
-    op.require(settings.get("attn_mask") is None and not _)
-    op.merge(query.dims[-1], key.dims[-1])
-    op.merge(key.dims[-2], value.dims[-2])
-    op.uncounted.add(op.name)
-    return Value((*broadcast(op, query.dims[:-2], key.dims[:-2], value.dims[:-2]), query.dims[-2], value.dims[-1]))
-
-
 def _biased(op: Operation, made: Labels, bias: Value | None) -> Labels:
     if bias is not None:
         op.merge(made, bias.dims[0])

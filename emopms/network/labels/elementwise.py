@@ -42,8 +42,9 @@ def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]
     *("half", "double", "bfloat16", "type", "reciprocal", "hardtanh"),
 )
 def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
-    tensors = [value for value in values_in((args, kwargs)) if isinstance(value, Value)]
-    op.require(bool(tensors))
+    """With fewer channels, what is computed with their number would be another quantity."""
+    tensors = list(values_in((args, kwargs)))
+    op.require(bool(tensors) and all(isinstance(value, Value) for value in tensors))
     return Value(broadcast(op, *(value.dims for value in tensors)))
 
 
@@ -64,6 +65,8 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
     streams = [value for value in (left, right) if isinstance(value, Value) and not value.learnt]
     if len(streams) == 2 and not op.prune_residual:
         for one, other in zip(*(value.dims[::-1] for value in streams), strict=False):
+            if 1 in (len(one), len(other)):
+                continue  # one number for all
             if len(one) != len(other) or op.union.roots(one) != op.union.roots(other):
                 for labels in (one, other):
                     op.pin(labels, "it belongs to a residual stream")

@@ -73,6 +73,8 @@ def getitem(op: Operation, x: Any, index: Any) -> Any:
         op.require(not any(True for _ in values_in(index)))
         return x[index]
     op.require(isinstance(x, Value))
+    if isinstance(index, Value):
+        return _looked_up(op, x, index)
     wanted = list(index) if isinstance(index, tuple) else [index]
     taken = sum(part is not None and part is not Ellipsis for part in wanted)
     at = wanted.index(Ellipsis) if any(part is Ellipsis for part in wanted) else len(wanted)
@@ -88,6 +90,13 @@ def getitem(op: Operation, x: Any, index: Any) -> Any:
         else:
             op.require(isinstance(part, int) and not op.is_free(labels))
     return Value(tuple(dims))
+
+
+def _looked_up(op: Operation, x: Value, index: Value) -> Value:
+    """Rows by their numbers, as in a table of position biases: they stay where they are."""
+    for labels in (x.dims[0], *index.dims):
+        op.pin(labels, "it is looked up by number")
+    return Value((*index.dims, *x.dims[1:]))
 
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:

@@ -37,6 +37,10 @@ class Size:
     labels: Labels
 
 
+class Follower(Size):
+    """One that a module keeps beside its tensors: whatever it is used to count is tied to what it follows."""
+
+
 class Unknown:
     """What came out of an operation that is not understood, where that is not one tensor."""
 
@@ -102,7 +106,11 @@ class Operation:
         return Size(labels) if self.is_free(labels) else len(labels)
 
     def is_size(self, written: Any, labels: Labels) -> bool:
-        """Whether a number that stands in the forward is how many there are of these labels, whatever is dropped."""
+        """Whether a number that stands in the forward is how many there are of these labels, whatever is dropped.
+
+        A `Follower` is made to be."""
+        if isinstance(written, Follower) and len(written.labels) == len(labels):
+            self.union.merge(written.labels, labels)
         if isinstance(written, Size):
             pinned = not self.is_free(written.labels) and not self.is_free(labels)
             return pinned or self.union.are_same(written.labels, labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from emopms.network.labels.operation import Operation, Size, Value, fixed, flat, handles
+from emopms.network.labels.operation import Follower, Operation, Size, Value, fixed, flat, handles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +28,13 @@ def reshape(op: Operation, x: Value, *shape: Any, **kwargs: Any) -> Value:
 @handles(torch.flatten, "flatten")
 def flatten(op: Operation, x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
     return reshaped(op, x, [FOLLOWS] * len(op.shape))
+
+
+@handles(torch.unflatten, "unflatten")
+def unflatten(op: Operation, x: Value, dim: Any, sizes: Any) -> Value:
+    axis = op.axis(dim, len(x.dims))
+    before, after = ([op.size(labels) for labels in dims] for dims in (x.dims[:axis], x.dims[axis + 1 :]))
+    return reshaped(op, x, [*before, *sizes, *after])
 
 
 @handles(torch.squeeze, "squeeze")
@@ -85,6 +92,11 @@ def expand_as(op: Operation, x: Value, other: Value) -> Value:
     return Value(tuple(dims))
 
 
+@handles("type_as")
+def type_as(op: Operation, x: Value, other: Value) -> Value:
+    return x
+
+
 @handles("view_as", "reshape_as")
 def reshape_as(op: Operation, x: Value, other: Value) -> Value:
     return reshaped(op, x, [op.size(labels) for labels in other.dims])
@@ -107,7 +119,9 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
             continue
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])
-        derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
+        derived = [out for out in outs if isinstance(written[out], Follower)]  # heads before widths of heads
+        if not derived:
+            derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
         if len(derived) > 1:  # a flattening says so for all dimensions; those of one index are no channels
             derived = [out for out in derived if op.shape[out] > 1]
         op.require(len(derived) == 1, WRITTEN)

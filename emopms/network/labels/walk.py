@@ -93,8 +93,8 @@ class _Walk:
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
-        """A parameter or buffer, the same value wherever it is read; constants are fixed."""
-        if not node.meta["saved"]:
+        """A parameter or buffer, the same value wherever it is read. Constants and whole numbers are fixed."""
+        if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
             return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
         path, _, name = str(node.target).rpartition(".")
         tensor: Tensor = getattr(owner.get_submodule(path), name)
@@ -143,7 +143,7 @@ class _Walk:
             result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, SIZED) else None, inputs)
         if not isinstance(result, Value):
             self._uncounted.add(name)
-            reason = f"it meets {name}, which is not understood here"
+            reason = f"it meets {name}, {_why_not(layer)}"
             self._pin((args, dict(kwargs)), reason)
             for tensor in (*layer.parameters(), *layer.buffers()):
                 if id(tensor) in self._tensors:
@@ -217,3 +217,9 @@ class _Walk:
 
 def _operation(node: fx.Node) -> str:
     return str(getattr(node.target, "__name__", node.target))
+
+
+def _why_not(layer: nn.Module) -> str:
+    if isinstance(layer, nn.MultiheadAttention):
+        return "which divides the width of what it reads among its heads"
+    return "which is not understood here"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emopms.network.labels.operation import Operation, Size, Value, handles
+from emopms.network.labels.operation import Follower, Operation, Size, Value, handles
 
 
 @handles(getattr)
@@ -53,6 +53,9 @@ def arithmetic(op: Operation, left: Any, right: Any) -> Any:
     """Multiples and parts of a width, and shapes put together."""
     if op.node.target is operator.add and isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return (*left, *right)
+    op.require(
+        not isinstance(right, Follower) or op.node.target is operator.mul, "which computes with a number of heads"
+    )
     if op.node.target is operator.mul and isinstance(right, Size):
         left, right = right, left
     op.require(isinstance(left, Size) and isinstance(right, int) and right > 0)

@@ -40,7 +40,7 @@ class Counted:
 
 def counted(network: nn.Module, images: Tensor) -> Counted:
     """Run the network once on a batch [N, C, H, W] and count."""
-    with FlopCounterMode(display=False) as mode, torch.no_grad():
+    with FlopCounterMode(display=False) as mode, torch.enable_grad():  # PyTorch tracks modules by hooks on gradients
         network(images)
     layers, functions, products = 0, Counter[str](), Counter[str]()
     modules = {f"{type(network).__name__}.{path}".rstrip("."): module for path, module in network.named_modules()}

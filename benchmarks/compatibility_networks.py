@@ -105,5 +105,6 @@ NETWORKS = (
     Network("vit_tiny_patch16_224", 128),
     Network("deit_tiny_distilled_patch16_224", 128),
     Network("swin_tiny_patch4_window7_224", 112),
+    Network("botnet26t_256", 128),
     Network("nf_resnet26", 96),
 )

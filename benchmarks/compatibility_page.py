@@ -15,11 +15,12 @@ _HEAD = (
     "parts",
     "streams",
     "MACs",
-    "pruned",
+    "pruned to",
+    "PyTorch's count",
     "parameters",
-    "pruned",
-    "latency, 1 image",
-    "16 images",
+    "pruned to",
+    "ms, 1 image",
+    "ms, 16 images",
     "pt2",
     "ONNX",
 )
@@ -47,7 +48,8 @@ Capitalised networks are this project's own, the others timm's. Done with each, 
 
 - **Counted.** The MACs of convolution and linear layers for one image equal PyTorch's own count (`FlopCounterMode`) to
 the last one, before pruning and after it, when they equal the prediction from the genome, too, as does the number of
-parameters. Products of activations with each other are no layers and not counted; {_functions(rows)}.
+parameters. Not counted are products of activations with each other, and what a module computes in functions on
+parameters of its own instead of in layers.
 - **Divided** by `{{name: even, parts: 4}}`, or into as many parts as there is room for. The parts compose to the
 network: bit for bit in fp64, and within 1e-4 of the largest score in fp32.
 - **Pruned** to half of the MACs, without a search: of every group of channels the same share, those with the largest
@@ -86,36 +88,26 @@ def _table(rows: list[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    start = [row["name"], str(row.get("size", "")), row["result"]]
-    dense = [_millions(row[key]) if key in row else "" for key in ("macs", "params")]
-    if row["result"] != "pruned":
-        return [*start, "", "", dense[0], "", dense[1], *[""] * (len(_HEAD) - 8)]
-    return [
-        *start,
-        str(len(row["points"]) + 1),
-        "open" if row["prune_residual"] else "closed",
-        dense[0],
-        f"{row['pruned_macs'] / row['macs']:.1%}",
-        dense[1],
-        f"{row['pruned_params'] / row['params']:.1%}",
-        *(f"{before:.1f} → {after:.1f} ({after / before:.0%})" for before, after in row["latency"].values()),
-        *("equal" if "error" in row["exports"][name] else "refused" for name in ("pt2", "onnx")),
-    ]
+    cells = {"network": row["name"], "pixels": str(row.get("size", "")), "result": row["result"]}
+    if "macs" in row:
+        cells |= {"MACs": _macs(row["macs"]), "PyTorch's count": _agreement(row), "parameters": f"{row['params']:,}"}
+    line = [cells.get(head, "") for head in _HEAD]
+    if row["result"] == "pruned":
+        line[3:5] = str(len(row["points"]) + 1), "open" if row["prune_residual"] else "closed"
+        line[6], line[9] = (f"{row[f'pruned_{key}'] / row[key]:.1%}" for key in ("macs", "params"))
+        line[10:12] = (f"{old:.1f} → {new:.1f} ({new / old:.0%})" for old, new in row["latency"].values())
+        line[12:] = ("equal" if "error" in row["exports"][name] else "refused" for name in ("pt2", "onnx"))
+    return line
 
 
-def _millions(value: int) -> str:
-    return f"{value / 1e6:,.1f} M" if value < 1e9 else f"{value / 1e9:.3f} G"
+def _macs(value: int) -> str:
+    return f"{value / 1e6:.2f} M" if value < 1e9 else f"{value / 1e9:.3f} G"
 
 
-def _functions(rows: list[Row]) -> str:
-    found = [
-        f"{row['name']} ({_millions(sum(row['macs_of_functions'].values()))} in {', '.join(row['macs_of_functions'])})"
-        for row in rows
-        if row.get("macs_of_functions")
-    ]
-    if not found:
-        return "linear maps that are no layers were not met"
-    return f"nor are linear maps that are no layers, which {', '.join(found)} have"
+def _agreement(row: Row) -> str:
+    """Of the layers' MACs the two counters agree, or the row is wrong; what else there is."""
+    beside = sum(row["macs_of_functions"].values())
+    return f"equal, and {_macs(beside)} in functions" if beside else "equal"
 
 
 def _unmasked(rows: list[Row]) -> str:
@@ -131,7 +123,11 @@ def _unused(rows: list[Row]) -> str:
 
 
 def _refused(rows: list[Row]) -> str:
-    whole = [f"- **{row['name']}**: {row['reason']}" for row in rows if row["result"] not in ("pruned",)]
+    whole = [
+        f"- **{row['name']}**: {row['reason'].replace(chr(10) + '  ', ' ')}"
+        for row in rows
+        if row["result"] != "pruned"
+    ]
     exports = [
         f"- **{row['name']}**, to {name}: {export['refused']}"
         for row in rows
@@ -142,5 +138,9 @@ def _refused(rows: list[Row]) -> str:
 
 
 def _fewer(rows: list[Row]) -> str:
-    found = [f"- **{row['name']}**: {row['not_more_parts']}" for row in rows if row.get("not_more_parts")]
+    found = [
+        f"- **{row['name']}**: {row['not_more_parts']}"
+        for row in rows
+        if row["result"] == "pruned" and row["not_more_parts"]
+    ]
     return "\n".join(found) or "None."

@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement clean
+.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -44,6 +44,10 @@ bench-cifar10: .venv/installed-dev
 # docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
 bench-agreement: .venv/installed-dev
 	$(BIN)/python benchmarks/efficientnet_lite0_photos.py
+
+# docs/compatibility.md, from random weights: needs nothing but the two plugins. About half an hour on two quiet cores.
+bench-compatibility: .venv/installed-dev
+	$(BIN)/python benchmarks/compatibility.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -50,9 +50,15 @@ def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
         most, i = 0, 0
         while reach[i] < len(cuts):
             most, i = most + 1, reach[i]
+        if not most:
+            raise NetworkError(
+                f"{type(network).__name__} has no channel that could be pruned with its residual streams closed, "
+                "however it is cut.",
+                remedy="Choose a backbone with channels that nothing pins.",
+            )
         raise NetworkError(
             f"{type(network).__name__} cannot be cut into {parts} parts with something to prune in each, "
-            f"but into {max(most, 1)} at most.",
+            f"but into {most} at most.",
             remedy="Lower `parts`.",
         )
     return [cuts[i].point for i in chosen]

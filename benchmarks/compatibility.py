@@ -1,0 +1,78 @@
+"""Which networks can be pruned: goes through all of them and writes the page, ``make bench-compatibility``.
+
+    python benchmarks/compatibility.py [--keep]
+
+With ``--keep``, rows that this very code measured before are kept. Needs plugins/emopms-timm and emopms-onnx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from compatibility_networks import NETWORKS, SEED
+from compatibility_page import page
+from machine import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "benchmarks" / "compatibility.json"
+TIME_LIMIT_S = 240
+"""For one network: what takes longer counts as hanging."""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--keep", action="store_true", help="keep rows that this very code measured before")
+    before = json.loads(FIGURES.read_text()) if options.parse_args().keep else {}
+    known = {row["name"]: row for row in before.get("networks", []) if before["code"] == code()}
+    figures: dict[str, Any] = {
+        "command": "python benchmarks/compatibility.py",
+        "machine": machine() | {name: version(name) for name in ("timm", "onnx", "onnxruntime")},
+        "seed": SEED,
+        "time_limit_s": TIME_LIMIT_S,
+        "code": code(),
+        "networks": [],
+    }
+    for network in NETWORKS:
+        row = known.get(network.name) or measured(network.name, limit=TIME_LIMIT_S)
+        figures["networks"].append(row)
+        print(f"{row['name']}: {row['result']} {row.get('reason', '')} ({row['seconds']:.0f} s)", flush=True)  # noqa: T201
+        FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
+    (ROOT / "docs" / "compatibility.md").write_text(page(figures))
+
+
+def measured(name: str, *, limit: float) -> dict[str, Any]:
+    """The row of one network, in a process of its own; one that takes too long, or dies, is a row that says so."""
+    began = time.monotonic()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "row.json"
+        file.write_text(json.dumps({"name": name, "step": "start"}))
+        process = [sys.executable, str(Path(__file__).parent / "compatibility_row.py"), name, str(file)]
+        try:
+            done = subprocess.run(process, timeout=limit, stderr=subprocess.PIPE, text=True, check=False)
+            ended = {"result": "wrong", "reason": f"ended with {done.returncode}: {done.stderr.strip()[-300:]}"}
+        except subprocess.TimeoutExpired:
+            ended = {"result": "hung", "reason": f"not done after {limit:.0f} s"}
+        row: dict[str, Any] = json.loads(file.read_text())
+    if "result" not in row:
+        row |= ended
+    return row | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def code() -> str:
+    """Hash of all code that a row depends on, which the page does not."""
+    files = [file for folder in ("emopms", "plugins", "benchmarks") for file in (ROOT / folder).rglob("*.py")]
+    measuring = (file for file in sorted(files) if file.name != "compatibility_page.py")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in measuring)).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Pruning without a search: of every group of channels the same share, as large as the MACs allow."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from emopms.errors import NetworkError
+from emopms.network.importance import magnitude
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.surgery import fit_to, pruned_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Genomes = list[NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Sub-networks, and a genome of each."""
+
+    subnetworks: list[SubNetwork]
+    genomes: Genomes
+
+    @property
+    def macs(self) -> int:
+        """As the cost model predicts them."""
+        return sum(int(sub.costs.macs(genome[None])[0]) for sub, genome in self._pairs)
+
+    @property
+    def params(self) -> int:
+        """As the cost model predicts them."""
+        return sum(int(sub.costs.params(genome[None])[0]) for sub, genome in self._pairs)
+
+    @property
+    def dense(self) -> Scheme:
+        return Scheme(self.subnetworks, [sub.dense for sub in self.subnetworks])
+
+    @property
+    def _pairs(self) -> list[tuple[SubNetwork, NDArray[np.bool_]]]:
+        return list(zip(self.subnetworks, self.genomes, strict=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Sub-network after sub-network, with the channels that are dropped sliced away."""
+        for sub, genome in self._pairs:
+            images = sub.forward(images, genome)
+        return images
+
+    def cut(self, network: nn.Module) -> nn.Module:
+        """The network that the sub-networks are of after surgery, as a copy."""
+        pruned = copy.deepcopy(network)
+        fit_to(pruned, pruned_state(network, [(sub.channels, genome) for sub, genome in self._pairs]))
+        return pruned
+
+    def masked(self, network: nn.Module) -> nn.Module:
+        """The network in its own size with zeros in all weights of dropped channels, as a copy.
+
+        A dropped channel contributes nothing to what reads it, so that this computes what the network after surgery
+        does if, and only if, every channel was dropped from both ends of each of its connections.
+        """
+        state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        for sub, genome in self._pairs:
+            for name, dims in sub.channels.dims.items():
+                for dim, genes in dims.items():
+                    dropped = np.flatnonzero((genes >= 0) & ~genome[genes])
+                    if name in state:
+                        state[name].index_fill_(dim, torch.from_numpy(dropped), 0)
+        masked = copy.deepcopy(network)
+        masked.load_state_dict(state)
+        return masked
+
+    def normalises_over_pruned(self, network: nn.Module) -> bool:
+        """Whether a layer other than a batch norm takes statistics over channels of which some are dropped."""
+        cut = {name.rpartition(".")[0] for sub in self.subnetworks for name in sub.channels.dims}
+        layers = (layer for path, layer in network.named_modules() if path in cut)
+        return any(
+            "Norm" in type(layer).__name__ and not isinstance(layer, nn.modules.batchnorm._BatchNorm)
+            for layer in layers
+        )
+
+
+def pruned_to(
+    share: float, network: nn.Module, points: Sequence[str], images: Tensor, *, prune_residual: bool
+) -> Scheme:
+    """The largest uniform share of channels with at most this share of the dense MACs.
+
+    Raises:
+        NetworkError: There is nothing to prune, or with one channel left in each group there are more.
+    """
+    subnetworks = subnetworks_of(network, points, images, prune_residual=prune_residual)
+    importance = [magnitude(sub) for sub in subnetworks]
+    low, high = 0.0, 1.0
+    least = _keeping(low, subnetworks, importance)
+    limit = share * least.dense.macs
+    if least.macs > limit:
+        raise NetworkError(
+            f"With one channel left in each group, {least.macs / least.dense.macs:.0%} of the MACs are left.",
+            remedy="Let more be pruned.",
+        )
+    for _ in range(12):
+        middle = (low + high) / 2
+        if _keeping(middle, subnetworks, importance).macs <= limit:
+            low = middle
+        else:
+            high = middle
+    return _keeping(low, subnetworks, importance)
+
+
+def _keeping(share: float, subnetworks: list[SubNetwork], importance: Sequence[NDArray[np.float64]]) -> Scheme:
+    """Of every group this share of channels, at least one: those with the largest weights."""
+    genomes = []
+    for sub, weight in zip(subnetworks, importance, strict=True):
+        genome = np.zeros(sub.channels.genes, dtype=np.bool_)
+        for group in sub.channels.groups:
+            best = np.argsort(-weight[group.genes], kind="stable")
+            genome[group.start + best[: max(1, round(share * group.size))]] = True
+        genomes.append(sub.repair(genome[None], weight)[0])
+    return Scheme(subnetworks, genomes)

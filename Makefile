@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement clean
+.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-speed clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -44,6 +44,11 @@ bench-cifar10: .venv/installed-dev
 # docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
 bench-agreement: .venv/installed-dev
 	$(BIN)/python benchmarks/efficientnet_lite0_photos.py
+
+# docs/speed.md. Needs the data root in EMOPMS_DATA, as bench-cifar10 does; DEVICE=cuda measures on a GPU,
+# BENCH=--quick takes two minutes.
+bench-speed: .venv/installed-dev
+	$(BIN)/python -m benchmarks.speed --device $(or $(DEVICE),cpu) $(BENCH)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,8 +1,9 @@
 """The speed benchmark: the peer, the whole network and the divided one, on one machine in one run.
 
     EMOPMS_DATA=/data python -m benchmarks.speed            # benchmarks/speed.json and docs/speed.md
-    EMOPMS_DATA=/data python -m benchmarks.speed --quick    # one network, a few candidates: runs/speed/
+    EMOPMS_DATA=/data python -m benchmarks.speed --quick    # one network, a few candidates
 
+What is not measured in full is written to runs/speed/ instead.
 Each device has its own section in the JSON file: a run replaces its device's and leaves the other's as it is.
 """
 
@@ -10,16 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.machine import machine
 from benchmarks.speed.breakdown import breakdown
-from benchmarks.speed.machine_rate import matrix_rates
+from benchmarks.speed.machine_rate import fastest, matrix_rates
 from benchmarks.speed.operations import operations
 from benchmarks.speed.page import page
 from benchmarks.speed.race import race
@@ -28,6 +28,9 @@ from benchmarks.speed.throughput import throughput
 from benchmarks.speed.values import against_cpu, compared
 from emopms.network.device import Device
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -35,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Size:
     """How much to measure."""
 
-    depths: tuple[int, ...]
+    depths: Sequence[int]
     races: tuple[int, ...]
     """The depths for which whole and divided search run to the same hypervolume."""
     population: int
@@ -54,33 +57,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one network and a few candidates, written to runs/speed/")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure instead; written to runs/speed/")
+    parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure")
+    parser.add_argument("--population", type=int, help="candidates of a generation, and of the timings")
+    parser.add_argument("--generations", type=int, help="budget of the whole network's search")
     options = parser.parse_args()
-    size = QUICK if options.quick else FULL
-    depths = tuple(options.depths or size.depths)
+    chosen = {name: getattr(options, name) for name in ("depths", "population", "generations")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    size = replace(QUICK if options.quick else FULL, **chosen)
     figures = {
         "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
-        **measured(Device.choose(options.device), size, depths),
+        "load": os.getloadavg()[0],
+        **measured(Device.choose(options.device), size),
     }
-    folder = ROOT / "runs" / "speed" if options.quick or options.depths else ROOT
+    folder = ROOT / "runs" / "speed" if options.quick or chosen else ROOT
     write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
 
 
-def measured(device: Device, size: Size, depths: tuple[int, ...]) -> dict[str, Any]:
+def measured(device: Device, size: Size) -> dict[str, Any]:
     """All figures of one device."""
     networks: dict[str, Any] = {}
+    rates: dict[str, float] = {}
     last: Subject | None = None
-    for depth in depths:
+    for depth in size.depths:
         last = subject(depth, device=device, population=size.population, generations=size.generations, images_of=last)
+        # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+        rates = fastest(rates, matrix_rates(last.device))
         networks[last.name] = measured_network(last, size)
+        rates = fastest(rates, matrix_rates(last.device))
     assert last is not None
     return {
         "machine": machine() | {"device": str(last.device)},
         "spec": last.contexts["divided"].spec.resolved(),
-        "matrix_rates": {
-            str(dtype).removeprefix("torch."): matrix_rates(last.device, dtype)
-            for dtype in (torch.float32, *((torch.bfloat16,) if last.device.bf16 else ()))
-        },
+        "matrix_rates": rates,
         "networks": networks,
     }
 

@@ -10,6 +10,8 @@ import torch
 from benchmarks.speed.clock import clock_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emopms.network.device import Device
 
 SHAPES: Final = (
@@ -25,17 +27,22 @@ _SECONDS = 0.5
 """For each shape."""
 
 
-def matrix_rates(device: Device, dtype: torch.dtype) -> dict[str, float]:
-    """Operations a second of the fastest product of each shape, two for a multiply–accumulate."""
-    now, rates = clock_for(device), {}
+def matrix_rates(device: Device) -> dict[str, float]:
+    """Operations a second, two for a multiply–accumulate, of each shape in the numbers that the device computes in."""
+    dtype, now, rates = torch.bfloat16 if device.bf16 else torch.float32, clock_for(device), {}
     for m, k, n in SHAPES:
         left = torch.randn(m, k, device=device.type).to(dtype)
         right = torch.randn(k, n, device=device.type).to(dtype)
         out = torch.mm(left, right)
-        fastest, deadline = float("inf"), perf_counter() + _SECONDS
+        shortest, deadline = float("inf"), perf_counter() + _SECONDS
         while perf_counter() < deadline:
             began = now()
             torch.mm(left, right, out=out)
-            fastest = min(fastest, now() - began)
-        rates[f"{m}×{k}×{n}"] = 2 * m * k * n / fastest
+            shortest = min(shortest, now() - began)
+        rates[f"{m}×{k}×{n}"] = 2 * m * k * n / shortest
     return rates
+
+
+def fastest(*measured: Mapping[str, float]) -> dict[str, float]:
+    """The highest rate of each shape."""
+    return {shape: max(rates.get(shape, 0.0) for rates in measured) for rates in measured for shape in rates}

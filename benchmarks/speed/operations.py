@@ -36,6 +36,8 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
             judged(genomes, task, subject.contexts[way].spec.objectives)
         wall = perf_counter() - began
     for event in profiler.key_averages():
+        if event.device_type.name != "CPU":
+            continue  # a kernel: its time stands beside the operation that launched it, too
         spent = event.self_device_time_total if cuda else event.self_cpu_time_total
         seconds[kind_of(event.key)] += spent / 1e6
     seconds["Python and waiting"] = max(0.0, wall - sum(seconds.values()))

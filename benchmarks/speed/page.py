@@ -48,12 +48,11 @@ def absent(device: str, command: str) -> str:
 def section(title: str, figures: dict[str, Any]) -> str:
     """All tables of one device."""
     where, networks = figures["machine"], figures["networks"]
-    dtype = "bfloat16" if "bfloat16" in figures["matrix_rates"] else "float32"
-    peak = max(figures["matrix_rates"][dtype].values())
+    peak = max(figures["matrix_rates"].values())
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
-        f"`{figures['command']}`.",
+        f"`{figures['command']}`. When it began, {figures['load']:.1f} other processes wanted to run.",
         "### Candidates a second",
         rates_table(networks),
         "Peak memory is that of the whole process on the CPU, images and all, and that of tensors on a GPU.",
@@ -75,7 +74,7 @@ def section(title: str, figures: dict[str, Any]) -> str:
         operations_table(networks),
         "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
         "### Arithmetic",
-        f"The fastest of several matrix products on this machine, in {dtype}: {peak / 1e9:,.0f} GFLOP/s. Two "
+        f"The fastest of several matrix products on this machine, in the same numbers: {peak / 1e9:,.0f} GFLOP/s. Two "
         "operations a multiply–accumulate of the pruned candidate; the dense sub-network for comparison.",
         arithmetic_table(networks, peak),
     ]

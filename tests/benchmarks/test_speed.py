@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,9 +17,12 @@ from hypothesis import strategies as st
 from benchmarks.speed import breakdown
 from benchmarks.speed.clock import Clock, Peak, watching
 from benchmarks.speed.deepen import deepened
+from benchmarks.speed.machine_rate import fastest
 from benchmarks.speed.operations import kind_of
 from benchmarks.speed.page import page, table
+from benchmarks.speed.peer import Peer
 from benchmarks.speed.race import checkpoints
+from benchmarks.speed.subject import spec_of
 from benchmarks.speed.throughput import summary
 from benchmarks.speed.values import agreement, difference
 from emopms.builtin.nets.resnet import ResNetCifar
@@ -144,9 +147,6 @@ def test_a_deeper_network_computes_the_same_where_its_blocks_hardly_change_it() 
 
 
 def test_the_peer_computes_what_we_compute() -> None:
-    pytest.importorskip("torch_pruning")
-    from benchmarks.speed.peer import Peer
-
     network, images, labels = small(), torch.randn(16, 3, 8, 8), torch.arange(16) % 10
     (sub,) = subnetworks_of(network, [], images[:2])
     rng = np.random.default_rng(0)
@@ -161,6 +161,53 @@ def test_a_table() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
+def some_figures() -> dict[str, Any]:
+    """As the command writes them, with numbers that can be told apart."""
+    part = {"seconds": 0.05, "macs": 5e6, "dense_macs": 1e7, "genes": 48}
+    searched = {"evaluations": 40, "forward_seconds": 2.0, "flops": 6e10, "dense": {"flops": 8e10}}
+    run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "join": 10.0}}
+    network = {
+        "throughput": {
+            "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},
+            "times_the_peer": {"whole": 8.25, "divided": 25.75},
+            "peak_bytes": dict.fromkeys(("peer", "whole", "divided"), 2**30),
+            "evaluations": {"whole": [part], "divided": [part] * 3},
+        },
+        "values": {"against_peer": {"fp32": {"relative": 2e-7}}},
+        "breakdown": {
+            way: {"seconds": {"forward": 9.0, "other": 1.0}, "subnetworks": [searched] * parts}
+            for way, parts in (("whole", 1), ("divided", 3))
+        },
+        "operations": {way: {"convolution": 0.6, "batch norm": 0.4} for way in ("whole", "divided")},
+        "race": {"whole": run, "divided": None, "share": None},
+    }
+    return {
+        "command": "python -m benchmarks.speed",
+        "load": 0.0,
+        "machine": {"cpu": "some CPU", "threads": 2, "device": "cpu, fp32", "torch": "2"},
+        "spec": spec_of(20, population=40, generations=30).resolved(),
+        "matrix_rates": {"1024×1024×1024": 1e11},
+        "networks": {"ResNet-20": network},
+    }
+
+
+def test_the_page() -> None:
+    text = page({"cpu": some_figures()})
+    assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
+    assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
+    assert "| ResNet-20 | whole network | 30 | 1,200 | 100 (evolve 90, join 10) | 0.500 | 1 |" in text
+    assert "| ResNet-20 | three sub-networks | not reached |" in text
+    assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
+    assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | 60% | 80% |" in text
+    assert "Nothing was measured: no such device was at hand. `make bench-speed DEVICE=cuda` adds it." in text
+    assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
+
+
+def test_the_machine_is_as_fast_as_it_ever_was() -> None:
+    assert fastest({}, {"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 3.0}) == {"a": 2.0, "b": 5.0}
+
+
+@pytest.mark.skipif(not (ROOT / "benchmarks" / "speed.json").exists(), reason="no full run is stored")
 def test_the_page_shows_the_stored_figures() -> None:
     figures = json.loads((ROOT / "benchmarks" / "speed.json").read_text(encoding="utf-8"))
     assert (ROOT / "docs" / "speed.md").read_text(encoding="utf-8") == page(figures)

@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility clean
+.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -48,6 +48,11 @@ bench-agreement: .venv/installed-dev
 # docs/compatibility.md, from random weights: needs nothing but the two plugins. About half an hour on two quiet cores.
 bench-compatibility: .venv/installed-dev
 	$(BIN)/python benchmarks/compatibility.py
+
+# docs/speed.md. Needs the data root in EMOPMS_DATA, as bench-cifar10 does; DEVICE=cuda measures on a GPU,
+# BENCH=--quick takes two minutes.
+bench-speed: .venv/installed-dev
+	$(BIN)/python -m benchmarks.speed --device $(or $(DEVICE),cpu) $(BENCH)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,128 @@
+"""The speed benchmark: the peer, the whole network and the divided one, on one machine in one run.
+
+    EMOPMS_DATA=/data python -m benchmarks.speed            # benchmarks/speed.json and docs/speed.md
+    EMOPMS_DATA=/data python -m benchmarks.speed --quick    # one network, a few candidates
+
+What is not measured in full is written to runs/speed/ instead.
+Each device has its own section in the JSON file: a run replaces its device's and leaves the other's as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import machine
+from benchmarks.speed.breakdown import breakdown
+from benchmarks.speed.machine_rate import fastest, matrix_rates
+from benchmarks.speed.operations import operations
+from benchmarks.speed.page import page
+from benchmarks.speed.race import race
+from benchmarks.speed.subject import Subject, subject
+from benchmarks.speed.throughput import throughput
+from benchmarks.speed.values import against_cpu, compared
+from emopms.network.device import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to measure."""
+
+    depths: Sequence[int]
+    races: tuple[int, ...]
+    """The depths for which whole and divided search run to the same hypervolume."""
+    population: int
+    generations: int
+    """Budget of the whole network's search."""
+    timed_generations: int
+    """Of the search that is taken apart."""
+    repeats: int
+
+
+FULL = Size(depths=(20, 56, 110), races=(20, 56), population=40, generations=30, timed_generations=2, repeats=3)
+QUICK = Size(depths=(20,), races=(20,), population=8, generations=3, timed_generations=1, repeats=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one network and a few candidates, written to runs/speed/")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure")
+    parser.add_argument("--population", type=int, help="candidates of a generation, and of the timings")
+    parser.add_argument("--generations", type=int, help="budget of the whole network's search")
+    options = parser.parse_args()
+    chosen = {name: getattr(options, name) for name in ("depths", "population", "generations")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    size = replace(QUICK if options.quick else FULL, **chosen)
+    figures = {
+        "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
+        "load": os.getloadavg()[0],
+        **measured(Device.choose(options.device), size),
+    }
+    folder = ROOT / "runs" / "speed" if options.quick or chosen else ROOT
+    write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
+
+
+def measured(device: Device, size: Size) -> dict[str, Any]:
+    """All figures of one device."""
+    networks: dict[str, Any] = {}
+    rates: dict[str, float] = {}
+    last: Subject | None = None
+    for depth in size.depths:
+        last = subject(depth, device=device, population=size.population, generations=size.generations, images_of=last)
+        # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+        rates = fastest(rates, matrix_rates(last.device))
+        networks[last.name] = measured_network(last, size)
+        rates = fastest(rates, matrix_rates(last.device))
+    assert last is not None
+    return {
+        "machine": machine() | {"device": str(last.device)},
+        "spec": last.contexts["divided"].spec.resolved(),
+        "matrix_rates": rates,
+        "networks": networks,
+    }
+
+
+def measured_network(network: Subject, size: Size) -> dict[str, Any]:
+    say(f"{network.name}: candidates a second")
+    rates, peer = throughput(network, repeats=size.repeats)
+    say(f"{network.name}: {rates['candidates_a_second']}; values")
+    figures = {"throughput": rates, "values": compared(network, peer[:, 0])}
+    if network.device.type == "cuda":
+        figures["values"]["cuda_against_cpu"] = against_cpu(network)
+    say(f"{network.name}: where the time goes")
+    figures["breakdown"] = {way: breakdown(network, way, size.timed_generations) for way in network.contexts}
+    figures["operations"] = {way: operations(network, way) for way in network.contexts}
+    if network.depth in size.races:
+        say(f"{network.name}: seconds to the same hypervolume")
+        figures["race"] = race(network)
+    return figures
+
+
+def write(device: str, figures: dict[str, Any], json_file: Path, page_file: Path) -> None:
+    """Put the figures in their device's place, and write the page anew."""
+    for file in (json_file, page_file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    sections = json.loads(json_file.read_text()) if json_file.exists() else {}
+    sections[device] = figures
+    json_file.write_text(json.dumps(sections, indent=2) + "\n")
+    page_file.write_text(page(sections))
+    say(f"{json_file} and {page_file} are written")
+
+
+def say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

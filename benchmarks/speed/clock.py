@@ -1,0 +1,112 @@
+"""Times parts of a search, and the memory it takes, from outside: the code measured knows nothing of it."""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from emopms.network.device import Device
+
+
+class Clock:
+    """Seconds by part; what a part spends inside another one is counted there, and nowhere twice."""
+
+    def __init__(self, now: Callable[[], float] = perf_counter) -> None:
+        self._now = now
+        self._open: list[str] = []
+        self._since = now()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def within(self, part: str) -> Iterator[None]:
+        self._account()
+        self._open.append(part)
+        try:
+            yield
+        finally:
+            self._account()
+            self._open.pop()
+
+    def wrap(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with its time counted."""
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.within(part):
+                return function(*args, **kwargs)
+
+        return timed
+
+    def _account(self) -> None:
+        now = self._now()
+        if self._open:
+            self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
+        self._since = now
+
+
+@contextmanager
+def watching(clock: Clock, points: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """For a while, count the time of functions.
+
+    Args:
+        points: For each part the functions that belong to it, as ``module:name`` or ``module:Class.name``; the module
+            is the one that calls it by that name.
+
+    Raises:
+        AttributeError: There is no such function: it was moved or renamed.
+    """
+    with ExitStack() as stack:
+        for part, functions in points.items():
+            for function in functions:
+                module, _, path = function.partition(":")
+                *outer, name = path.split(".")
+                owner = functools.reduce(getattr, outer, import_module(module))
+                stack.enter_context(mock.patch.object(owner, name, clock.wrap(part, getattr(owner, name))))
+        yield
+
+
+def clock_for(device: Device) -> Callable[[], float]:
+    """What tells the time: on CUDA, once all that was begun is done."""
+
+    def waited() -> float:
+        torch.cuda.synchronize()
+        return perf_counter()
+
+    return waited if device.type == "cuda" else perf_counter
+
+
+class Peak:
+    """Most memory in bytes held at once since this was made: the process's, or on CUDA that of tensors on the GPU.
+
+    Off Linux the process's peak cannot be reset, and includes what came before.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        elif _CLEAR.exists():
+            _CLEAR.write_text("5")  # resets VmHWM: man 5 proc
+
+    def bytes(self) -> int:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated()
+        if _CLEAR.exists():
+            line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+            return int(line.split()[1]) * 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")

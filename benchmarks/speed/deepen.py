@@ -1,0 +1,37 @@
+"""A trained CIFAR ResNet made deeper without training, where no weights of that depth are at hand."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from emopms.builtin.nets.resnet import ResNetCifar
+
+
+@torch.no_grad()
+def deepened(network: ResNetCifar, depth: int) -> ResNetCifar:
+    """A network of this depth that computes nearly the same.
+
+    A residual block x + f(x) becomes n blocks x + f(x)/n with the same weights, as an ordinary differential equation is
+    solved in smaller steps (Chang et al. 2018, arXiv 1710.10348). The first block of a stage, which changes the shape,
+    stays one.
+
+    Args:
+        network: Trained; its depth is the smaller one.
+        depth: 6n + 2.
+    """
+    deeper = copy.deepcopy(network)
+    blocks = (depth - 2) // 6
+    for name in ("layer1", "layer2", "layer3"):
+        first, *rest = getattr(deeper, name)
+        origins = [index * len(rest) // (blocks - 1) for index in range(blocks - 1)]
+        steps = [copy.deepcopy(rest[origin]) for origin in origins]
+        for step, origin in zip(steps, origins, strict=True):
+            for parameter in step.bn2.parameters():
+                parameter /= origins.count(origin)
+        setattr(deeper, name, nn.Sequential(first, *steps))
+    return deeper

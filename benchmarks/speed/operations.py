@@ -1,0 +1,49 @@
+"""Which operations the evaluation of a population spends its time in, by PyTorch's profiler."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from torch.profiler import ProfilerActivity, profile
+
+from emopms.engine.evolution import judged
+
+if TYPE_CHECKING:
+    from benchmarks.speed.subject import Subject, Way
+
+KINDS: Final = {
+    "convolution": ("convolution", "conv2d", "cudnn_conv"),
+    "batch norm": ("batch_norm", "batchnorm"),
+    "sums and activations": ("relu", "add", "clamp_min", "threshold"),
+    "layout and number format": ("copy_", "clone", "contiguous", "to_copy"),
+    "slicing": ("index_select",),
+}
+"""Kinds of operations, by what their names in ATen contain; the first kind that fits counts."""
+
+
+def operations(subject: Subject, way: Way) -> dict[str, float]:
+    """Share of wall time by kind of operation. What is in no operation is ``Python and waiting``.
+
+    Times are of the thread that calls, in which operations of the CPU begin and end; on CUDA, of the kernels.
+    """
+    seconds: dict[str, float] = dict.fromkeys((*KINDS, "other operations"), 0.0)
+    cuda = subject.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    with profile(activities=activities) as profiler:
+        began = perf_counter()
+        for task, genomes in zip(subject.tasks[way], subject.parts(way), strict=True):
+            judged(genomes, task, subject.contexts[way].spec.objectives)
+        wall = perf_counter() - began
+    for event in profiler.key_averages():
+        if event.device_type.name != "CPU":
+            continue  # a kernel: its time stands beside the operation that launched it, too
+        spent = event.self_device_time_total if cuda else event.self_cpu_time_total
+        seconds[kind_of(event.key)] += spent / 1e6
+    seconds["Python and waiting"] = max(0.0, wall - sum(seconds.values()))
+    return {kind: spent / wall for kind, spent in seconds.items()}
+
+
+def kind_of(operation: str) -> str:
+    """The kind that an operation such as ``aten::native_batch_norm`` belongs to."""
+    return next((kind for kind, parts in KINDS.items() if any(p in operation for p in parts)), "other operations")

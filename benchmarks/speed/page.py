@@ -1,0 +1,198 @@
+"""``docs/speed.md`` from the figures of ``benchmarks/speed.json``."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any
+
+_WAYS = {"whole": "whole network", "divided": "three sub-networks"}
+
+
+def page(sections: dict[str, Any]) -> str:
+    """The page.
+
+    Args:
+        sections: Figures by device, ``cpu`` and ``cuda``; either may be missing.
+    """
+    first = next(iter(sections.values()))
+    budget = first["spec"]["algorithm"]
+    text = f"""# Speed
+
+Made by `make bench-speed`; the figures are in [benchmarks/speed.json](../benchmarks/speed.json). CIFAR ResNets, their
+inner channels pruned, {first["spec"]["data"]["calibration"]} images a candidate. Three ways to judge the same
+candidates, timed by turns in one run:
+
+- *peer*: pymoo and Torch-Pruning as they are usually combined: a deep copy of the whole network, a dependency graph and
+  surgery for each candidate, then a forward pass in fp32 and PyTorch's default layout;
+- *whole network*: emopms with `split: []`;
+- *three sub-networks*: emopms with `split: [layer1, layer2]`. A candidate is then one of a sub-network, and the
+  candidates of all three are divided by the seconds of all three.
+
+Candidates are drawn as a search draws its first population of {budget["pop_size"]}. Seconds, and ratios within a
+repeat, are medians over repeats. Ours re-estimates batch norm for every candidate, which the peer does not. ResNet-20
+and 56 have their published weights; ResNet-110 is the 56 with each block split into smaller steps. One seed
+({first["spec"]["seed"]}).
+
+{section("CPU", sections["cpu"]) if "cpu" in sections else absent("CPU", "make bench-speed")}
+
+{section("CUDA", sections["cuda"]) if "cuda" in sections else absent("CUDA", "make bench-speed DEVICE=cuda")}
+"""
+    return wrapped(text)
+
+
+def absent(device: str, command: str) -> str:
+    """The section of a device that nothing was measured on."""
+    return f"## {device}\n\nNothing was measured: no such device was at hand. `{command}` adds it."
+
+
+def section(title: str, figures: dict[str, Any]) -> str:
+    """All tables of one device."""
+    where, networks = figures["machine"], figures["networks"]
+    peak = max(figures["matrix_rates"].values())
+    parts = [
+        f"## {title}",
+        f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
+        f"`{figures['command']}`. When it began, {figures['load']:.1f} other processes wanted to run.",
+        "### Candidates a second",
+        rates_table(networks),
+        "Peak memory is that of the whole process on the CPU, images and all, and that of tensors on a GPU.",
+        "### The same values",
+        values_table(networks),
+        "The peer's losses against ours for the whole network and the same candidates, both with the dense network's "
+        "batch-norm statistics, as the largest relative difference. Spearman's rank correlation compares the losses "
+        "that a search sees, in bf16, with those in fp32; the lowest of all sub-networks counts.",
+        "### Seconds to the same hypervolume",
+        races_table(networks),
+        f"The whole network is searched for its full budget, {figures['spec']['algorithm']['generations']} generations "
+        f"of {figures['spec']['algorithm']['pop_size']}. The divided search gets as many generations as it takes for "
+        "its joint front to have the same hypervolume on "
+        f"{figures['spec']['data']['validation']:,} images that no search saw. Seconds of `evolve`, `rank` and `join`, "
+        f"with {figures['spec']['schemes']} joint networks measured.",
+        "### Where the time of a search goes",
+        breakdown_table(networks),
+        "Forward passes are those of candidates. The judge compares features.",
+        operations_table(networks),
+        "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
+        "### Arithmetic",
+        f"The fastest of several matrix products on this machine, in the same numbers: {peak / 1e9:,.0f} GFLOP/s. Two "
+        "operations a multiply–accumulate of the pruned candidate; the dense sub-network for comparison.",
+        arithmetic_table(networks, peak),
+    ]
+    if "cuda_against_cpu" in next(iter(networks.values()))["values"]:
+        worst = max(network["values"]["cuda_against_cpu"] for network in networks.values())
+        parts.append(f"Losses in fp32 differ from the CPU's by {worst:.1e} at most, relatively.")
+    return "\n\n".join(parts)
+
+
+def rates_table(networks: dict[str, Any]) -> str:
+    rows = []
+    for name, figures in networks.items():
+        timed = figures["throughput"]
+        rate, times, peak = timed["candidates_a_second"], timed["times_the_peer"], timed["peak_bytes"]
+        rows.append(
+            [
+                name,
+                *(f"{rate[way]:.2f}" for way in ("peer", "whole", "divided")),
+                *(f"{times[way]:.1f}" for way in ("whole", "divided")),
+                " / ".join(f"{peak[way] / 2**20:,.0f}" for way in ("peer", "whole", "divided")),
+            ]
+        )
+    heads = ["", "peer", *_WAYS.values(), "whole ÷ peer", "divided ÷ peer", "peak memory, MiB"]
+    return table(heads, rows)
+
+
+def values_table(networks: dict[str, Any]) -> str:
+    rows = []
+    for name, figures in networks.items():
+        values = figures["values"]
+        ranks = values.get("bf16_against_fp32")
+        rows.append(
+            [
+                name,
+                *(f"{values['against_peer'][kind]['relative']:.1e}" if kind in values["against_peer"] else "not used"
+                  for kind in ("fp32", "bf16")),
+                *(f"{min(part['spearman'] for part in ranks[way]):.4f}" if ranks else "not used" for way in _WAYS),
+            ]
+        )  # fmt: skip
+    return table(["", "fp32 − peer", "bf16 − peer", *(f"Spearman, {way}" for way in _WAYS.values())], rows)
+
+
+def races_table(networks: dict[str, Any]) -> str:
+    rows = []
+    for name, figures in networks.items():
+        if "race" not in figures:
+            continue
+        race = figures["race"]
+        for way, label in _WAYS.items():
+            run = race[way]
+            if run is None:
+                rows.append([name, label, "not reached", "", "", "", ""])
+                continue
+            total = sum(run["seconds"].values())
+            rows.append(
+                [
+                    name,
+                    label,
+                    str(run["generations"]),
+                    f"{run['evaluations']:,}",
+                    f"{total:.0f} ({', '.join(f'{stage} {spent:.0f}' for stage, spent in run['seconds'].items())})",
+                    f"{run['hypervolume']:.3f}",
+                    f"{race['share']:.2f}" if way == "divided" else "1",
+                ]
+            )
+    return table(["", "search", "generations", "evaluations", "seconds", "hypervolume", "of the seconds"], rows)
+
+
+def breakdown_table(networks: dict[str, Any]) -> str:
+    rows, names = [], list(next(iter(networks.values()))["breakdown"]["whole"]["seconds"])
+    for name, figures in networks.items():
+        for way, label in _WAYS.items():
+            seconds = figures["breakdown"][way]["seconds"]
+            rows.append([name, label, *(f"{seconds[part] / sum(seconds.values()):.1%}" for part in names)])
+    return table(["", "search", *names], rows)
+
+
+def operations_table(networks: dict[str, Any]) -> str:
+    rows, names = [], list(next(iter(networks.values()))["operations"]["whole"])
+    for name, figures in networks.items():
+        for way, label in _WAYS.items():
+            rows.append([name, label, *(f"{figures['operations'][way][kind]:.0%}" for kind in names)])
+    return table(["", "search", *names], rows)
+
+
+def arithmetic_table(networks: dict[str, Any], peak: float) -> str:
+    """Each sub-network's evaluations: seconds against MACs, and the rate of its forward passes."""
+    rows = []
+    for name, figures in networks.items():
+        for way in _WAYS:
+            evaluations = figures["throughput"]["evaluations"][way]
+            searched = figures["breakdown"][way]["subnetworks"]
+            for index, (timed, part) in enumerate(zip(evaluations, searched, strict=True), start=1):
+                rows.append(
+                    [
+                        name,
+                        "whole" if way == "whole" else f"{index} of {len(searched)}",
+                        f"{timed['dense_macs'] / 1e6:.1f}",
+                        f"{timed['macs'] / 1e6:.1f}",
+                        f"{1000 * timed['seconds']:.1f}",
+                        f"{1e9 * timed['seconds'] / timed['macs']:.2f}",
+                        f"{part['flops'] / peak:.0%}",
+                        f"{part['dense']['flops'] / peak:.0%}",
+                    ]
+                )
+    heads = ["", "part", "dense MMACs", "candidates' MMACs", "ms an evaluation", "ns a MAC", "of the machine's rate"]
+    return table([*heads, "dense"], rows)
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def wrapped(text: str) -> str:
+    """The text with its paragraphs filled to 120 columns; headings, tables and lists stay as they are."""
+    paragraphs = [
+        part if part[:1] in "#|-" else fill(part, 120, break_long_words=False, break_on_hyphens=False)
+        for part in text.strip().split("\n\n")
+    ]
+    return "\n\n".join(paragraphs) + "\n"

@@ -1,0 +1,150 @@
+"""A network to measure on: its weights, its images, its candidates, and the search tasks of both ways to cut it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import emopms
+from benchmarks.speed.deepen import deepened
+from emopms.builtin.nets.resnet import ResNetCifar
+from emopms.engine.context import given_network
+from emopms.engine.folders import data_folder
+from emopms.engine.judges import make_judges
+from emopms.engine.preflight import prepare
+from emopms.engine.progress import Silent
+from emopms.engine.seeds import numpy_rng
+from emopms.engine.stages.evolve import make_task
+from emopms.network.importance import magnitude
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from emopms.api import Task
+    from emopms.engine.context import Context
+    from emopms.network.device import Device
+
+Way = Literal["whole", "divided"]
+
+PUBLISHED = 56
+"""The deepest network that published weights are at hand for."""
+UNSEEN = 2000
+"""Images that hypervolumes are measured on."""
+SCHEMES = 24
+"""Joint networks that a hypervolume is measured with, whichever way they were found."""
+
+
+def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:
+    """The experiment: published weights as they are, three stages, 512 calibration images."""
+    return emopms.Spec.model_validate(
+        {
+            "version": 1,
+            "name": f"speed-resnet{depth}",
+            "backbone": {"name": "resnet_cifar", "depth": depth, "weights": f"weights/resnet{depth}.safetensors"},
+            "data": {
+                "name": "image_folder",
+                "root": "data/cifar10-jpeg.zip",
+                "calibration": 512,
+                "validation": UNSEEN,
+                "mean": [0.485, 0.456, 0.406],
+                "std": [0.229, 0.224, 0.225],
+            },
+            "pretrain": {"epochs": 0},
+            "split": ["layer1", "layer2"],
+            "selector": "feature_mse",
+            "constraint": "none",
+            "algorithm": {"name": "nsga2", "pop_size": population, "generations": generations},
+            "schemes": SCHEMES,
+            "targets": [{"macs": 0.5}],
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One network on one device, and one population of candidates for it."""
+
+    depth: int
+    network: nn.Module
+    """Dense, on the device."""
+    contexts: dict[Way, Context]
+    """They share their images."""
+    candidates: NDArray[np.bool_]
+    """Genomes of the whole network [n, genes], drawn as a search draws its first population."""
+
+    @property
+    def name(self) -> str:
+        return f"ResNet-{self.depth}"
+
+    @property
+    def device(self) -> Device:
+        return self.contexts["divided"].device
+
+    @property
+    def images(self) -> int:
+        return len(self.contexts["divided"].splits.calibration)
+
+    @cached_property
+    def tasks(self) -> dict[Way, list[Task]]:
+        """The search tasks, as the ``evolve`` stages make them."""
+        return {way: tasks_of(context, self.network) for way, context in self.contexts.items()}
+
+    @cached_property
+    def fp32_tasks(self) -> dict[Way, list[Task]]:
+        """The same in fp32."""
+        exact = replace(self.device, bf16=False)
+        return {
+            way: tasks_of(with_same_images(context, device=exact), self.network)
+            for way, context in self.contexts.items()
+        }
+
+    def parts(self, way: Way) -> list[NDArray[np.bool_]]:
+        """The candidates, cut like the network: one array [n, genes] a task. Whole, or divided, they are the same."""
+        tasks, start, parts = self.tasks[way], 0, []
+        for task in tasks:
+            genes = task.subnetwork.channels.genes
+            parts.append(self.candidates[:, start : start + genes])
+            start += genes
+        return parts
+
+
+def subject(depth: int, *, device: Device, population: int, generations: int, images_of: Subject | None) -> Subject:
+    """Prepare a network.
+
+    Args:
+        images_of: A subject on the same device whose images are taken over, instead of being read again.
+    """
+    spec = spec_of(min(depth, PUBLISHED), population=population, generations=generations)
+    divided = prepare(spec, folder=data_folder(spec, None), device=device, progress=Silent()).context
+    if images_of is not None:
+        vars(divided)["splits"] = images_of.contexts["divided"].splits
+    network = given_network(spec, divided.source, divided.folder)
+    if depth > PUBLISHED:
+        backbone = spec.backbone.model_copy(update={"depth": depth, "weights": None})
+        spec = spec.model_copy(update={"name": f"speed-resnet{depth}", "backbone": backbone})
+        divided = with_same_images(divided, spec=spec)
+        assert isinstance(network, ResNetCifar)
+        network = deepened(network, depth)
+    network = divided.device.place(network).eval()
+    whole = with_same_images(divided, points=())
+    sub = whole.divide(network)[0]
+    drawn = spec.sampling.sample(sub, population, numpy_rng(spec.seed, "speed"))
+    return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
+
+
+def tasks_of(context: Context, network: nn.Module) -> list[Task]:
+    """The search tasks of a network as this context cuts it."""
+    subnetworks = context.divide(network)
+    judges = make_judges(context, subnetworks).requires_grad_(False)
+    images = context.splits.calibration
+    return [make_task(images, subnetworks, i, judge, context.device) for i, judge in enumerate(judges)]
+
+
+def with_same_images(context: Context, **changes: Any) -> Context:
+    """The context with some things different, but the images that it has read already."""
+    other = replace(context, **changes)
+    vars(other)["splits"] = context.splits
+    return other

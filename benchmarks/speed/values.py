@@ -1,0 +1,71 @@
+"""Whether what is computed fast is right: the same candidates' losses, computed in several ways."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from emopms.builtin.objective.capability import Capability
+from emopms.network.device import Device
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmarks.speed.subject import Subject
+
+
+def compared(subject: Subject, peer_losses: NDArray[np.float64]) -> dict[str, Any]:
+    """Losses of the candidates against the peer's, and of bf16 against fp32.
+
+    Args:
+        peer_losses: The peer's losses of the candidates [n], made with the dense network's batch-norm statistics.
+    """
+    frozen, objective = Capability(batch_norm="running"), Capability()
+    (whole,), fp32 = subject.tasks["whole"], subject.fp32_tasks
+    against_peer = {"fp32": difference(frozen.evaluate(subject.candidates, fp32["whole"][0]), peer_losses)}
+    figures: dict[str, Any] = {"against_peer": against_peer}
+    if subject.device.bf16:
+        against_peer["bf16"] = difference(frozen.evaluate(subject.candidates, whole), peer_losses)
+        figures["bf16_against_fp32"] = {
+            way: [
+                agreement(objective.evaluate(genomes, low), objective.evaluate(genomes, high))
+                for low, high, genomes in zip(tasks, fp32[way], subject.parts(way), strict=True)
+            ]
+            for way, tasks in subject.tasks.items()
+        }
+    return figures
+
+
+def against_cpu(subject: Subject) -> float:
+    """Largest relative difference of fp32 losses from those that the CPU makes of the same features."""
+    objective, cpu, worst = Capability(), Device("cpu"), 0.0
+    for way, context in subject.contexts.items():
+        subnetworks = replace(context, device=cpu).divide(copy.deepcopy(subject.network).cpu())
+        for task, sub, genomes in zip(subject.fp32_tasks[way], subnetworks, subject.parts(way), strict=True):
+            there = replace(
+                task,
+                subnetwork=sub,
+                inputs=task.inputs.cpu(),
+                references=task.references.cpu(),
+                labels=task.labels.cpu(),
+                judge=copy.deepcopy(task.judge).cpu(),
+                device=cpu,
+            )
+            own, reference = objective.evaluate(genomes, task), objective.evaluate(genomes, there)
+            worst = max(worst, difference(own, reference)["relative"])
+    return worst
+
+
+def difference(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, float]:
+    """Largest absolute and largest relative difference of values [n] from a reference [n]."""
+    absolute = np.abs(values - reference)
+    return {"absolute": float(absolute.max()), "relative": float((absolute / np.abs(reference)).max())}
+
+
+def agreement(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, float]:
+    """Spearman's rank correlation, with the largest differences."""
+    return {"spearman": float(spearmanr(values, reference).statistic), **difference(values, reference)}

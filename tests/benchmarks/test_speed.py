@@ -1,0 +1,213 @@
+"""The speed benchmark's own arithmetic, and that it measures the same thing three times."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.speed import breakdown
+from benchmarks.speed.clock import Clock, Peak, watching
+from benchmarks.speed.deepen import deepened
+from benchmarks.speed.machine_rate import fastest
+from benchmarks.speed.operations import kind_of
+from benchmarks.speed.page import page, table
+from benchmarks.speed.peer import Peer
+from benchmarks.speed.race import checkpoints
+from benchmarks.speed.subject import spec_of
+from benchmarks.speed.throughput import summary
+from benchmarks.speed.values import agreement, difference
+from emopms.builtin.nets.resnet import ResNetCifar
+from emopms.network.cost import count
+from emopms.network.device import Device
+from emopms.network.subnetwork import Evaluator, subnetworks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def small(depth: int = 8) -> ResNetCifar:
+    """With batch norms that do something."""
+    torch.manual_seed(0)
+    network = ResNetCifar(depth, width=4, channels=3, classes=10)
+    with torch.no_grad():
+        network.train()(torch.randn(64, 3, 8, 8))
+    return network.eval()
+
+
+def ticking(*times: float) -> Callable[[], float]:
+    return iter(times).__next__
+
+
+def test_time_is_counted_where_it_is_spent_and_only_there() -> None:
+    clock = Clock(ticking(0, 1, 3, 7, 8))  # made, outer begins, inner begins, inner ends, outer ends
+    with clock.within("outer"), clock.within("inner"):
+        pass
+    assert clock.seconds == {"outer": 3, "inner": 4}
+
+
+def test_a_part_that_raises_is_still_closed() -> None:
+    clock = Clock(ticking(0, 1, 2, 5, 6))
+    with pytest.raises(ValueError, match="no"), clock.within("failed"):
+        raise ValueError("no")
+    with clock.within("next"):
+        pass
+    assert clock.seconds == {"failed": 1, "next": 1}
+
+
+def test_a_function_is_watched_for_a_while_only() -> None:
+    clock = Clock()
+    with watching(clock, {"json": ["json:dumps"]}):
+        assert json.dumps([1]) == "[1]"
+    seconds = clock.seconds["json"]
+    json.dumps([1])
+    assert 0 < seconds == clock.seconds["json"]
+
+
+def test_a_function_that_was_moved_is_no_silent_zero() -> None:
+    with pytest.raises(AttributeError, match="dumped"), watching(Clock(), {"json": ["json:dumped"]}):
+        pass
+
+
+def test_what_the_breakdown_watches_is_called_by_an_evaluation() -> None:
+    (sub,) = subnetworks_of(small(), [], torch.zeros(2, 3, 8, 8))
+    clock = Clock()
+    with watching(clock, breakdown.POINTS):
+        Evaluator(sub)(torch.randn(4, 3, 8, 8), sub.dense)
+    assert clock.seconds["forward"] > 0
+    assert clock.seconds["slicing"] > 0
+
+
+def test_memory_is_seen_where_it_is_held() -> None:
+    before = Peak(Device("cpu")).bytes()
+    peak = Peak(Device("cpu"))
+    held = torch.ones(64 * 2**20)  # 256 MiB
+    assert peak.bytes() - before > 200 * 2**20
+    del held
+
+
+def test_ratios_are_taken_within_a_repeat() -> None:
+    calm = {"peer": [1.0], "whole": [0.1], "divided": [0.1, 0.05, 0.05]}
+    busy = {way: [10 * seconds for seconds in parts] for way, parts in calm.items()}
+    figures = summary([calm, busy, calm])
+    assert figures["times_the_peer"] == pytest.approx({"whole": 10, "divided": 15})
+    assert figures["candidates_a_second"] == pytest.approx({"peer": 1, "whole": 10, "divided": 15})
+
+
+def test_differences() -> None:
+    values, reference = np.array([1.0, 2.2, 4.0]), np.array([1.0, 2.0, 4.1])
+    assert difference(values, reference) == pytest.approx({"absolute": 0.2, "relative": 0.1})
+    assert agreement(values, reference)["spearman"] == pytest.approx(1)
+    assert agreement(-values, reference)["spearman"] == pytest.approx(-1)
+
+
+@given(st.integers(1, 1000))
+def test_checkpoints_rise_to_the_budget(budget: int) -> None:
+    numbers = checkpoints(budget)
+    assert numbers[0] == 1
+    assert numbers[-1] == budget
+    assert all(a < b <= max(a + 1, 1.5 * a) for a, b in pairwise(numbers))
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ("aten::mkldnn_convolution", "convolution"),
+        ("aten::native_batch_norm", "batch norm"),
+        ("aten::relu", "sums and activations"),
+        ("aten::copy_", "layout and number format"),
+        ("aten::index_select", "slicing"),
+        ("aten::pow", "other operations"),
+    ],
+)
+def test_kinds_of_operations(operation: str, kind: str) -> None:
+    assert kind_of(operation) == kind
+
+
+def test_a_deeper_network_computes_the_same_where_its_blocks_hardly_change_it() -> None:
+    network, images = small(20), torch.randn(8, 3, 8, 8)
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if name.endswith("bn2"):
+                module.weight *= 1e-2
+                module.bias *= 1e-2
+        deeper = deepened(network, 38)
+        assert count(deeper, images).macs == count(ResNetCifar(38, width=4, channels=3, classes=10), images).macs
+        torch.testing.assert_close(deeper(images), network(images), rtol=1e-2, atol=1e-2)
+
+
+def test_the_peer_computes_what_we_compute() -> None:
+    network, images, labels = small(), torch.randn(16, 3, 8, 8), torch.arange(16) % 10
+    (sub,) = subnetworks_of(network, [], images[:2])
+    rng = np.random.default_rng(0)
+    genomes = sub.repair(rng.random((4, sub.channels.genes)) < 0.5, rng.random(sub.channels.genes))
+    peer = Peer(network, [(group.name, group.size) for group in sub.channels.groups], images, labels)
+    forward = Evaluator(sub, batch_statistics=False)
+    ours = [float(F.cross_entropy(forward(images, genome), labels)) for genome in genomes]
+    np.testing.assert_allclose(peer.evaluate(genomes)[:, 0], ours, rtol=1e-5)
+
+
+def test_a_table() -> None:
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def some_figures() -> dict[str, Any]:
+    """As the command writes them, with numbers that can be told apart."""
+    part = {"seconds": 0.05, "macs": 5e6, "dense_macs": 1e7, "genes": 48}
+    searched = {"evaluations": 40, "forward_seconds": 2.0, "flops": 6e10, "dense": {"flops": 8e10}}
+    run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "join": 10.0}}
+    network = {
+        "throughput": {
+            "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},
+            "times_the_peer": {"whole": 8.25, "divided": 25.75},
+            "peak_bytes": dict.fromkeys(("peer", "whole", "divided"), 2**30),
+            "evaluations": {"whole": [part], "divided": [part] * 3},
+        },
+        "values": {"against_peer": {"fp32": {"relative": 2e-7}}},
+        "breakdown": {
+            way: {"seconds": {"forward": 9.0, "other": 1.0}, "subnetworks": [searched] * parts}
+            for way, parts in (("whole", 1), ("divided", 3))
+        },
+        "operations": {way: {"convolution": 0.6, "batch norm": 0.4} for way in ("whole", "divided")},
+        "race": {"whole": run, "divided": None, "share": None},
+    }
+    return {
+        "command": "python -m benchmarks.speed",
+        "load": 0.0,
+        "machine": {"cpu": "some CPU", "threads": 2, "device": "cpu, fp32", "torch": "2"},
+        "spec": spec_of(20, population=40, generations=30).resolved(),
+        "matrix_rates": {"1024×1024×1024": 1e11},
+        "networks": {"ResNet-20": network},
+    }
+
+
+def test_the_page() -> None:
+    text = page({"cpu": some_figures()})
+    assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
+    assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
+    assert "| ResNet-20 | whole network | 30 | 1,200 | 100 (evolve 90, join 10) | 0.500 | 1 |" in text
+    assert "| ResNet-20 | three sub-networks | not reached |" in text
+    assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
+    assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | 60% | 80% |" in text
+    assert "Nothing was measured: no such device was at hand. `make bench-speed DEVICE=cuda` adds it." in text
+    assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
+
+
+def test_the_machine_is_as_fast_as_it_ever_was() -> None:
+    assert fastest({}, {"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 3.0}) == {"a": 2.0, "b": 5.0}
+
+
+@pytest.mark.skipif(not (ROOT / "benchmarks" / "speed.json").exists(), reason="no full run is stored")
+def test_the_page_shows_the_stored_figures() -> None:
+    figures = json.loads((ROOT / "benchmarks" / "speed.json").read_text(encoding="utf-8"))
+    assert (ROOT / "docs" / "speed.md").read_text(encoding="utf-8") == page(figures)

@@ -36,8 +36,9 @@ from emopms.network.cost import count
 from emopms.network.cuts import even_points
 from emopms.network.device import Device
 from emopms.network.division import divide
+from emopms.network.evaluator import Evaluator
 from emopms.network.labels import channels_of
-from emopms.network.subnetwork import Evaluator, subnetworks_of
+from emopms.network.subnetwork import subnetworks_of
 from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from benchmarks.speed.subject import Subject, Way
     from emopms.api import Task
+    from emopms.network.coding import Coding
     from emopms.spec import Spec
 
 POINTS: Final = {
-    "forward": ("emopms.network.subnetwork:_call",),
-    "slicing": ("emopms.network.subnetwork:Evaluator.__call__", "emopms.network.subnetwork:Evaluator.__init__"),
+    "forward": ("emopms.network.evaluator:_InChunks.forward",),
+    "slicing": ("emopms.network.evaluator:Evaluator.__call__", "emopms.network.evaluator:Evaluator.__init__"),
     "judge": ("emopms.network.judges:FeatureDistance.forward", "emopms.network.judges:OwnClassifier.forward"),
     "algorithm": (
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.ask",
@@ -41,7 +42,8 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     spec = spec.model_copy(update={"algorithm": algorithm})
     for index, task in enumerate(subject.tasks[way]):
         clock = Clock(clock_for(subject.device))
-        subnetworks.append(_search(task, spec, index, clock) | {"dense": rate_of_dense(task, spec)})
+        coding = subject.contexts[way].coding(task.subnetwork)
+        subnetworks.append(_search(task, coding, spec, index, clock) | {"dense": rate_of_dense(task, spec)})
         for part, spent in clock.seconds.items():
             seconds[part] += spent
     return {
@@ -51,12 +53,13 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     }
 
 
-def _search(task: Task, spec: Spec, index: int, clock: Clock) -> dict[str, Any]:
+def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) -> dict[str, Any]:
     """Search one sub-network: evaluations, their forward seconds, and the rate of those."""
     memory = memory_for(task, spec.objectives)
     with watching(clock, POINTS), clock.within("other"):
         evolve(
             task,
+            coding,
             objectives=spec.objectives,
             algorithm=spec.algorithm,
             sampling=spec.sampling,

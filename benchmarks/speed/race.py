@@ -84,11 +84,11 @@ def _search(context: Context, network: nn.Module, generations: int, *, folder: P
             return _search(context, network, generations, folder=Path(own))
     algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
     context = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
-    subnetworks = context.divide(network)
-    names = [f"evolve/{sub.index + 1}" for sub in subnetworks]
+    parts = context.divide(network).parts
+    names = [f"evolve/{sub.name}" for sub in parts]
     work = {name: Workspace(folder / name) for name in ("constrain", "selectors", *names, "rank", "join")}
     work["constrain"].save_tensors("network", network.state_dict())
-    work["selectors"].save_tensors("judges", make_judges(context, subnetworks).state_dict())
+    work["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
     evolves = [Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)]
     seconds, now = dict.fromkeys(("evolve", "rank", "join"), 0.0), clock_for(context.device)
     for stage in (*evolves, Rank(name="rank", settings={}), Join(name="join", settings={})):

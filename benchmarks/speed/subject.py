@@ -130,17 +130,16 @@ def subject(depth: int, *, device: Device, population: int, generations: int, im
         network = deepened(network, depth)
     network = divided.device.place(network).eval()
     whole = with_same_images(divided, points=())
-    sub = whole.divide(network)[0]
+    sub = whole.divide(network).parts[0]
     drawn = spec.sampling.sample(sub, population, numpy_rng(spec.seed, "speed"))
     return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
 
 
 def tasks_of(context: Context, network: nn.Module) -> list[Task]:
     """The search tasks of a network as this context cuts it."""
-    subnetworks = context.divide(network)
-    judges = make_judges(context, subnetworks).requires_grad_(False)
-    images = context.splits.calibration
-    return [make_task(images, subnetworks, i, judge, context.device) for i, judge in enumerate(judges)]
+    divided = context.divide(network)
+    judges = make_judges(context, divided.parts).requires_grad_(False)
+    return [make_task(context.splits.calibration, divided, sub, judges, context.device) for sub in divided.parts]
 
 
 def with_same_images(context: Context, **changes: Any) -> Context:

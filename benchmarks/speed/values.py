@@ -44,7 +44,7 @@ def against_cpu(subject: Subject) -> float:
     """Largest relative difference of fp32 losses from those that the CPU makes of the same features."""
     objective, cpu, worst = Capability(), Device("cpu"), 0.0
     for way, context in subject.contexts.items():
-        subnetworks = replace(context, device=cpu).divide(copy.deepcopy(subject.network).cpu())
+        subnetworks = replace(context, device=cpu).divide(copy.deepcopy(subject.network).cpu()).parts
         for task, sub, genomes in zip(subject.fp32_tasks[way], subnetworks, subject.parts(way), strict=True):
             there = replace(
                 task,

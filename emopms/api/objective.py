@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.component import Component
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.network.device import Device
+    from emopms.network.evaluator import Evaluator
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -35,6 +37,18 @@ class Task:
     tail: Callable[[Tensor], Tensor]
     """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
     norms are re-estimated on each batch."""
+
+    def evaluator(self, *, batch_statistics: bool = True) -> Evaluator:
+        """What runs candidates, always the same one (see `emopms.network.evaluator.Evaluator`)."""
+        from emopms.network.evaluator import Evaluator
+
+        if batch_statistics not in self._evaluators:
+            self._evaluators[batch_statistics] = Evaluator(self.subnetwork, batch_statistics=batch_statistics)
+        return self._evaluators[batch_statistics]
+
+    @cached_property
+    def _evaluators(self) -> dict[bool, Evaluator]:
+        return {}
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from emopms.errors import RunError
 from emopms.network.evaluator import Evaluator
+from emopms.network.parallel import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from emopms.network.device import Device
     from emopms.network.divided import DividedNetwork
 
+_RUN = 8
+"""Schemes that are measured one after another, so that they share what their first sub-networks make."""
 BATCH = 512
 """Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
 
@@ -131,19 +134,23 @@ def score_schemes(
     paths = [[(int(own), *map(int, choice[parts:])) for own in choice[:parts]] for choice in choices]
     order = sorted(range(len(choices)), key=lambda scheme: [path[::-1] for path in paths[scheme]])
     totals = [_Sum() for _ in choices]
-    for pixels, labels in images.batches(BATCH):
+
+    def measure(run: Sequence[int], pixels: Tensor, labels: Tensor) -> None:
         features: list[Tensor] = [pixels]
         path: list[tuple[int, ...]] = []
-        for scheme in order:
+        for scheme in run:
             wanted = paths[scheme]
             shared = next((i for i, (a, b) in enumerate(zip(path, wanted, strict=False)) if a != b), len(path))
             del features[shared + 1 :]
-            with device.autocast():
-                for index in range(shared, parts):
-                    own, *boundaries = wanted[index]
-                    genome = [genomes[index][own], *(genomes[parts][point] for point in boundaries)]
-                    features.append(evaluators[index](features[index], np.concatenate(genome)))
+            for index in range(shared, parts):
+                own, *boundaries = wanted[index]
+                genome = [genomes[index][own], *(genomes[parts][point] for point in boundaries)]
+                features.append(evaluators[index](features[index], np.concatenate(genome)))
             path = wanted
             totals[scheme].add(features[-1], labels)
-            on_batch(1)
+
+    runs = [run.tolist() for run in np.array_split(order, -(-len(order) // _RUN))]
+    for pixels, labels in images.batches(BATCH):
+        side_by_side(lambda run: measure(run, pixels, labels), runs, device)  # noqa: B023  it is called at once
+        on_batch(len(order))
     return [total.score() for total in totals]

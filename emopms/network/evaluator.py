@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 STATISTICS = 128
 """Images of each batch that batch norm is re-estimated on."""
-_CACHED = 2**20
+_CACHED = 2**21
 """Numbers in the largest feature map of a chunk of images on the CPU: what stays in the cache is passed on for free."""
 
 
 class Evaluator:
     """Runs candidates of one sub-network with their channels sliced away, at the parameters of this moment.
 
-    Holds one copy of the sub-network; a candidate costs no copy and no graph.
+    Several threads may use it at once. It holds a copy of the sub-network for each; a candidate costs no copy and no
+    graph.
 
     Args:
         boundaries: Where the channels that cross the splits are pruned as well, the sub-network that has their genes;
@@ -48,19 +49,29 @@ class Evaluator:
         self, subnetwork: SubNetwork, boundaries: SubNetwork | None = None, *, batch_statistics: bool = True
     ) -> None:
         self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
-        module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
-        self._run = _InChunks(module, batch_statistics=batch_statistics)
+        self._batch_statistics = batch_statistics
+        self._module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
+        self._idle = [self._copy()]
+        module = self._idle[0].module
         self._tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
     @torch.inference_mode()
     def __call__(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
         """Output of the candidate on one batch."""
         tensors = slice_tensors(self._tensors, self._channels, genome)
-        with following(self._run.module, tensors):
+        try:
+            run = self._idle.pop()
+        except IndexError:  # all are in use, by other threads
+            run = self._copy()
+        with following(run.module, tensors):
             outputs: Tensor = functional_call(
-                self._run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs,)
+                run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs,)
             )
+        self._idle.append(run)
         return outputs
+
+    def _copy(self) -> _InChunks:
+        return _InChunks(copy.deepcopy(self._module), batch_statistics=self._batch_statistics)
 
 
 class _InChunks(nn.Module):

@@ -28,7 +28,8 @@ from benchmarks.speed.values import agreement, difference
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network.cost import count
 from emopms.network.device import Device
-from emopms.network.subnetwork import Evaluator, subnetworks_of
+from emopms.network.evaluator import Evaluator
+from emopms.network.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from emopms.api import Images
@@ -40,7 +41,8 @@ def test_schemes_are_measured_like_chained_sub_networks() -> None:
             return features
 
         alone = score(chain, images, device)
-        assert measured == alone
+        assert measured.accuracy == alone.accuracy
+        assert measured.loss == pytest.approx(alone.loss, rel=1e-6), "but for the number of threads"
 
 
 def test_a_score_is_the_mean_over_images_not_over_batches() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from emopms.builtin.nets.mobilenet import MobileNetV2
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network import evaluator
+from emopms.network.device import in_layout
 from emopms.network.evaluator import Evaluator
 from emopms.network.fusion import Fused, Norm, fuse
 from emopms.network.subnetwork import subnetworks_of
@@ -32,8 +33,8 @@ def _images(count: int = 4, *, size: int = 8) -> Tensor:
     )
 
 
-def _traced(forward: Callable[[Net, Tensor], Tensor], **layers: nn.Module) -> tuple[nn.Module, fx.GraphModule]:
-    network = randomise(Net(forward, **layers), 0).float().to(memory_format=torch.channels_last)
+def _traced(forward: Callable[[Any, Tensor], Tensor], **layers: nn.Module) -> tuple[nn.Module, fx.GraphModule]:
+    network = in_layout(randomise(Net(forward, **layers), 0).float(), torch.channels_last)
     return network, trace(network, _images(2))
 
 
@@ -49,7 +50,7 @@ def _conv(groups: int = 1, *, bias: bool = False, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=bias, stride=stride)
 
 
-CHAINS: dict[str, tuple[Callable[[Net, Tensor], Tensor], int]] = {
+CHAINS: dict[str, tuple[Callable[[Any, Tensor], Tensor], int]] = {
     "alone": (lambda net, x: net.norm(net.conv(x)), 1),
     "relu": (lambda net, x: F.relu(net.norm(net.conv(x))), 2),
     "relu, in place": (lambda net, x: net.norm(net.conv(x)).relu_(), 2),
@@ -101,11 +102,11 @@ def test_a_chain_is_one_operation(name: str, how: dict[str, int]) -> None:
 
 
 def test_what_is_overwritten_meanwhile_is_read_before() -> None:
-    def forward(net: Net, x: Tensor) -> Tensor:
+    def forward(net: Any, x: Tensor) -> Tensor:
         x = net.first(x)
         y = net.norm(net.conv(x))
         x = x.relu_()
-        return F.relu(y + x)  # type: ignore[no-any-return]
+        return F.relu(y + x)
 
     network, module = _traced(forward, first=_conv(), conv=_conv(), norm=nn.BatchNorm2d(4))
     x = _images()
@@ -133,7 +134,7 @@ def test_chunks_give_what_the_whole_batch_gives(
 ) -> None:
     """The statistics being those of the first images, whatever comes after them."""
     torch.manual_seed(0)
-    network = randomise(make(), 0).float().to(memory_format=torch.channels_last)
+    network = in_layout(randomise(make(), 0).float(), torch.channels_last)
     (sub,) = subnetworks_of(network, [], torch.zeros(2, 3, 32, 32))
     genome = random_genome(sub, 0)
     images = torch.randn(12, 3, 32, 32).to(memory_format=torch.channels_last)

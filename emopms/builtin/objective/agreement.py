@@ -10,6 +10,7 @@ from emopms.api import Objective, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class Agreement(Objective):
@@ -30,15 +31,20 @@ class Agreement(Objective):
         import torch
         import torch.nn.functional as F
 
-        from emopms.network.evaluator import Evaluator
+        from emopms.network.parallel import side_by_side
 
-        forward = Evaluator(task.subnetwork, batch_statistics=self.batch_norm == "batch")
-        distances = torch.zeros(len(genomes), device=task.labels.device)
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch")
         with torch.inference_mode(), task.device.autocast():
-            for inputs, references, _ in task.batches(self.batch_size):
-                dense = F.log_softmax(task.tail(references).float(), dim=1)
-                for candidate, genome in enumerate(genomes):
-                    own = F.log_softmax(task.tail(forward(inputs, genome)).float(), dim=1)
-                    distance = F.kl_div(own, dense, reduction="sum", log_target=True)
-                    distances[candidate] += distance / len(task.labels)
-        return distances.cpu().numpy().astype(np.float64)
+            batches = [
+                (inputs, F.log_softmax(task.tail(references).float(), dim=1))
+                for inputs, references, _ in task.batches(self.batch_size)
+            ]
+
+        def distance(genome: NDArray[Any]) -> Tensor:
+            total = torch.zeros((), device=task.labels.device)
+            for inputs, dense in batches:
+                own = F.log_softmax(task.tail(forward(inputs, genome)).float(), dim=1)
+                total += F.kl_div(own, dense, reduction="sum", log_target=True)
+            return total / len(task.labels)
+
+        return torch.stack(side_by_side(distance, genomes, task.device)).cpu().numpy().astype(np.float64)

@@ -8,6 +8,7 @@ from emopms.api import BatchSize, Objective, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class Capability(Objective):
@@ -23,14 +24,15 @@ class Capability(Objective):
         import numpy as np
         import torch
 
-        from emopms.network.evaluator import Evaluator
+        from emopms.network.parallel import side_by_side
 
-        forward = Evaluator(task.subnetwork, batch_statistics=self.batch_norm == "batch")
-        losses = torch.zeros(len(genomes), device=task.labels.device)
-        with torch.inference_mode(), task.device.autocast():
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch")
+
+        def loss(genome: NDArray[Any]) -> Tensor:
+            total = torch.zeros((), device=task.labels.device)
             for inputs, references, labels in task.batches(self.batch_size):
                 share = len(labels) / len(task.labels)
-                for candidate, genome in enumerate(genomes):
-                    loss = task.judge(forward(inputs, genome), references, labels)
-                    losses[candidate] += loss.float() * share
-        return losses.cpu().numpy().astype(np.float64)
+                total += task.judge(forward(inputs, genome), references, labels).float() * share
+            return total
+
+        return torch.stack(side_by_side(loss, genomes, task.device)).cpu().numpy().astype(np.float64)

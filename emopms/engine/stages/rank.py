@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Rank(Stage):
     δ_i(m) is the loss on calibration images of the network that is dense but for the point m of search i,
     less that of the dense one; batch norm is re-estimated for both.
     """
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.divide(context.network(inputs["constrain"].tensors("network")))

@@ -16,7 +16,7 @@ from emopms.network.surgery import fit_to, pruned_state
 
 SHAPE = (3, 32, 32)
 IMAGES = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
-SMALL = {"patch_size": 8, "depth": 2, "embed_dim": 48, "num_heads": 4}
+SMALL: dict[str, Any] = {"patch_size": 8, "depth": 2, "embed_dim": 48, "num_heads": 4}
 SWIN: dict[str, Any] = {"window_size": 4, "embed_dim": 24, "depths": [2, 2], "num_heads": [2, 4]}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "vit": ("vit_tiny_patch16_224", {"patch_size": 8, "depth": 2}),

@@ -129,5 +129,6 @@ def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
 
 
 def example_of(source: Source) -> Tensor:
-    """Two blank images [2, C, H, W], for shapes."""
-    return torch.zeros(2, *source.shape)
+    """Two images of noise [2, C, H, W], always the same: for shapes, and to compare what computes the same. Blank ones
+    would leave nothing to compare where layers have no bias."""
+    return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))

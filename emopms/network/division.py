@@ -8,10 +8,11 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
+import torch
 from torch import fx
 
 from emopms.errors import NetworkError, did_you_mean
-from emopms.network.trace import module_path, shape_of, trace
+from emopms.network.trace import in_eval, module_path, shape_of, trace, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,8 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
         _check_crossing(nodes, start, end, source, index)
-        parts.append(part_of(traced, source, inside, nodes[end]))
+        part = part_of(traced, source, inside, nodes[end])
+        parts.append(part_of(traced, source, inside, nodes[end], keep=True) if _overwrites(part, source) else part)
         source, start = nodes[end], end + 1
     return parts
 
@@ -105,20 +107,33 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
                     f"(module {module_path(used) or 'the network itself'!r}) skips over it.",
                     remedy="Choose split points that no skip connection passes, such as the ends of stages.",
                 )
-    if shape_of(nodes[end]) is None:
+    leaving = shape_of(nodes[end])
+    if leaving is None:
         raise NetworkError(
             f"What leaves the network at {nodes[end].name!r} is not one tensor.",
             remedy="Split after a module that returns one tensor; the network itself must return one, too.",
         )
+    images = (shape_of(nodes[0]) or ())[:1]
+    if leaving[:1] != images:
+        raise NetworkError(
+            f"What leaves the network at {nodes[end].name!r} has shape {list(leaving)} for {images[0]} images.",
+            remedy="Split where images come first, as in [N, C, H, W] or [N, tokens, C]; in the scores, too.",
+        )
 
 
-def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
-    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``."""
+def part_of(
+    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, keep: bool = False
+) -> fx.GraphModule:
+    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``.
+
+    Args:
+        keep: Leave what enters alone, although something inside works in place on it: it is kept for other candidates.
+    """
     graph = fx.Graph()
     entry = graph.placeholder("x")
     entry.meta = dict(source.meta)
-    if any(source in node.all_input_nodes and in_place(node, traced) for node in inside):
-        entry = graph.call_method("clone", (entry,))  # what enters is kept for other candidates: leave it alone
+    if keep:
+        entry = graph.call_method("clone", (entry,))
         entry.meta = dict(source.meta)
     copies = {source: entry}
     for node in inside:
@@ -128,7 +143,19 @@ def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], resul
         copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(copies[result])
     graph.lint()
-    return fx.GraphModule(traced, graph, class_name="SubNetwork")
+    return with_source(fx.GraphModule(traced, graph, class_name="SubNetwork"))
+
+
+def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
+    """Whether a part writes into what it is given, under whatever name; found out by running it."""
+    entry = next(iter(part.graph.nodes))
+    if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
+        return True  # dropout, say, which does so in training only
+    given = torch.randn(source.meta["shape"]).to(source.meta["device"], source.meta["dtype"])
+    before = given._version
+    with in_eval(part), torch.no_grad():
+        part(given)
+    return given._version != before
 
 
 def in_place(node: fx.Node, network: nn.Module) -> bool:

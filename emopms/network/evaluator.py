@@ -15,7 +15,7 @@ from emopms.network.channels import joined
 from emopms.network.fusion import Fused, Norm, fuse
 from emopms.network.sizes import following
 from emopms.network.slicing import slice_tensors
-from emopms.network.trace import shape_of
+from emopms.network.trace import shape_of, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,8 @@ class Evaluator:
     ) -> None:
         self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
         self._batch_statistics = batch_statistics
-        self._module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
+        self._module = with_source(copy.deepcopy(subnetwork.module))
+        self._module.eval().requires_grad_(False)
         self._idle = [self._copy()]
         module = self._idle[0].module
         self._tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
@@ -71,7 +72,7 @@ class Evaluator:
         return outputs
 
     def _copy(self) -> _InChunks:
-        return _InChunks(copy.deepcopy(self._module), batch_statistics=self._batch_statistics)
+        return _InChunks(with_source(copy.deepcopy(self._module)), batch_statistics=self._batch_statistics)
 
 
 class _InChunks(nn.Module):

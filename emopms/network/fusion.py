@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from emopms.network.division import in_place
-from emopms.network.trace import shape_of
+from emopms.network.trace import shape_of, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,8 @@ _ACTIVATIONS: dict[Any, _Activation] = {
     **dict.fromkeys((nn.SiLU, F.silu), _SILU),
     **dict.fromkeys((nn.Hardswish, F.hardswish), _HARDSWISH),
 }
-_SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+_SUMS = (operator.add, torch.add, "add")
+_SUMS_IN_PLACE = (operator.iadd, "add_")
 
 
 class Norm(nn.Module):
@@ -162,6 +163,8 @@ def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
             assert isinstance(norm, nn.BatchNorm2d)
             operation, inputs, replaced = Fused(convolution, norm, chain.activation), chain.inputs, chain.nodes
         name = f"fused_{len(operations)}"
+        while hasattr(module, name):  # the network has a module of that name
+            name = f"_{name}"
         module.add_submodule(name, operation)
         with module.graph.inserting_after(replaced[-1]):
             call = module.graph.call_module(name, inputs)
@@ -172,6 +175,7 @@ def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
         operations.append(operation)
     module.graph.lint()
     module.recompile()
+    with_source(module)
     return operations
 
 
@@ -190,6 +194,7 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
         and type(convolution).forward is nn.Conv2d.forward
         and isinstance(_called(node, module), nn.BatchNorm2d)
         and convolution.padding_mode == "zeros"
+        and not _is_hooked(convolution)
         and not isinstance(convolution.padding, str)
         and calls[id(convolution)] == 1
         and len(before.users) == 1
@@ -198,7 +203,8 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
         return None
     nodes, inputs = [before, node], [*before.all_input_nodes]
     user = _only_user(nodes[-1])
-    if user is not None and user.target in _SUMS and not user.kwargs and _undisturbed(nodes, user, module):
+    sums = user is not None and (user.target in _SUMS or (user.target in _SUMS_IN_PLACE and user.args[0] is node))
+    if user is not None and sums and not user.kwargs and _undisturbed(nodes, user, module):
         others = [used for used in user.args if used is not node and isinstance(used, torch.fx.Node)]
         if len(others) == 1 and len(user.args) == 2 and shape_of(others[0]) == shape_of(node):
             nodes.append(user)
@@ -216,10 +222,15 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether the chain may run as late as the last node: nothing else between them works in place."""
+    """Whether the chain may run as late as the last node: nothing else between them works in place.
+
+    What modules that are not PyTorch's do inside, nobody knows.
+    """
     node = chain[0].next
     while node is not last:
-        if node not in chain and in_place(node, module):
+        called = _called(node, module)
+        foreign = called is not None and not isinstance(called, Fused | Norm) and not _is_pytorchs(called)
+        if node not in chain and (foreign or in_place(node, module)):
             return False
         node = node.next
     return True
@@ -228,7 +239,16 @@ def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule
 def _is_plain(norm: nn.Module | None) -> bool:
     """Whether it is a batch norm with running statistics, and no more than that."""
     plain = nn.modules.batchnorm._BatchNorm
-    return isinstance(norm, plain) and norm.running_mean is not None and type(norm).forward is plain.forward
+    own = isinstance(norm, plain) and norm.running_mean is not None and type(norm).forward is plain.forward
+    return own and norm is not None and not _is_hooked(norm)
+
+
+def _is_pytorchs(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def _called(node: fx.Node, module: fx.GraphModule) -> nn.Module | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +34,8 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
         example: A batch of two or more images [N, C, H, W], on the network's device.
 
     Raises:
-        NetworkError: The network fails on the example, cannot be traced, takes too long, or computes something else
-            when traced.
+        NetworkError: The network fails on the example, cannot be traced, takes too long, computes something else when
+            traced, or what it computes of an image depends on the others in the batch.
     """
     other = example[:1] if len(example) > 1 else torch.cat([example, example])
     with in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
@@ -90,6 +92,8 @@ def is_layer(module: nn.Module) -> bool:
 def _checked(network: nn.Module, example: Tensor, other: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
     traced = _graph_module(network, example, follow=follow)
     _check(traced, other, expected, type(network).__name__)
+    if isinstance(expected, torch.Tensor) and expected.dim() and len(expected) == len(other):
+        _require_independent(traced, example, type(network).__name__)
     return traced
 
 
@@ -100,7 +104,7 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
                 if node.op == "call_method" and node.target == "view":
                     node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
             _look_inside(graph, network)
-            return fx.GraphModule(network, graph, class_name=type(network).__name__)
+            return with_source(fx.GraphModule(network, graph, class_name=type(network).__name__))
     except NetworkError:
         raise
     except Exception as error:
@@ -109,6 +113,14 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
             remedy="Choose another model; in one of your own, mark functions that branch on tensor values "
             "with torch.fx.wrap.",
         ) from error
+
+
+def with_source(module: fx.GraphModule) -> fx.GraphModule:
+    """Let the source of a graph module live as long as itself: torch.fx keeps it for tracebacks, and for ever."""
+    file = type(module).forward.__code__.co_filename
+    for sources in (fx.graph_module._loader.eval_cache, linecache.cache):
+        weakref.finalize(module, sources.pop, file, None)
+    return module
 
 
 def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
@@ -142,6 +154,17 @@ def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> 
             f"{name} computes something else when traced by torch.fx{why}",
             remedy="Choose another model; in one of your own, let the forward depend on nothing but the images, "
             "whatever their number.",
+        )
+
+
+def _require_independent(traced: fx.GraphModule, example: Tensor, name: str) -> None:
+    """That images may be run in batches of any size."""
+    noise = torch.randn((2, *example.shape[1:]), generator=torch.Generator().manual_seed(0))
+    images = noise.to(example)
+    if not _are_close(traced(images)[:1], traced(images[:1])):
+        raise NetworkError(
+            f"What {name} computes of an image depends on the other images of the batch, in eval mode too.",
+            remedy="Look for operations over the batch, such as batch norm with track_running_stats=False.",
         )
 
 

@@ -6,6 +6,7 @@ marked: no width that a decision was read from is ever pruned (see `labels`).
 
 from __future__ import annotations
 
+import operator
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,24 @@ class Recorded(fx.Proxy):
         if not callable(getattr(self.value, name)):
             return self.tracer.create_proxy("call_function", getattr, (self, name), {})
         return lambda *args, **kwargs: self.tracer.create_proxy("call_method", name, (self, *args), kwargs)
+
+    def __iadd__(self, other: Any) -> Recorded:
+        return self._in_place(operator.iadd, operator.add, other)
+
+    def __isub__(self, other: Any) -> Recorded:
+        return self._in_place(operator.isub, operator.sub, other)
+
+    def __imul__(self, other: Any) -> Recorded:
+        return self._in_place(operator.imul, operator.mul, other)
+
+    def __itruediv__(self, other: Any) -> Recorded:
+        return self._in_place(operator.itruediv, operator.truediv, other)
+
+    def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> Recorded:
+        """Tensors are overwritten, for whoever else reads them; numbers and shapes are not."""
+        target = own if isinstance(self.value, Tensor) else plain
+        result: Recorded = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
+        return result
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self.value)))  # type: ignore[index]

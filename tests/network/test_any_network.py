@@ -16,7 +16,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import fx, nn
 
 from emopms.network.cost import count
 from emopms.network.evaluator import Evaluator
@@ -141,9 +141,12 @@ def test_pruning_a_hundred_networks_keeps_none_of_them() -> None:
         alive += [
             weakref.ref(thing) for thing in (dense, sub, sub.module, network, network.get_parameter("stem.weight"))
         ]
+        if seed == 0:
+            sources = set(fx.graph_module._loader.eval_cache)
     del dense, sub, network
     gc.collect()
     assert not any(reference() is not None for reference in alive)
+    assert set(fx.graph_module._loader.eval_cache) <= sources, "torch.fx keeps no source either"
 
 
 if __name__ == "__main__":

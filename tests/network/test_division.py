@@ -137,3 +137,45 @@ def test_a_split_point_that_hands_on_no_tensor_is_refused() -> None:
     network = Net(lambda net, x: net.last(net.both(x)[0]), both=both, last=nn.Conv2d(2, 3, 1)).double()
     with pytest.raises(NetworkError, match="not one tensor"):
         divide(network, ["both"], IMAGES)
+
+
+class _Quietly(nn.Module):
+    """Works in place, and does not say so."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu_()
+
+
+@pytest.mark.parametrize("first", [nn.Dropout(0.5), nn.Identity(), nn.Flatten(1, 1)])
+@pytest.mark.parametrize("then", [nn.ReLU(inplace=True), _Quietly()])
+def test_what_enters_a_part_is_left_alone_under_whatever_name(first: nn.Module, then: nn.Module) -> None:
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 1), first, then, nn.Conv2d(3, 4, 1)).double().eval()
+    _, second = divide(network, ["1"], IMAGES)
+    features = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    before = features.clone()
+    second(features)
+    assert torch.equal(features, before)
+
+
+def test_images_come_first_where_a_split_is() -> None:
+    network = Net(
+        lambda net, x: net.b(net.turn(net.a(x.flatten(2))).transpose(0, 1)).mean(1),
+        a=nn.Linear(36, 5),
+        turn=Net(lambda _, x: x.transpose(0, 1)),
+        b=nn.Linear(5, 3),
+    ).double()
+    with pytest.raises(NetworkError, match=r"has shape \[2, 3, 5\] for 3 images"):
+        divide(network, ["turn"], IMAGES)
+
+
+def test_in_place_statements_are_recorded_as_such() -> None:
+    def run(net: Any, x: Any) -> Any:
+        y = x = net.a(x)
+        y += net.b(x)
+        y *= 2
+        return x.flatten(1)
+
+    network = Net(run, a=nn.Conv2d(2, 4, 3), b=nn.Conv2d(4, 4, 1)).double()
+    (whole,) = divide(network, [], IMAGES)
+    with torch.no_grad():
+        torch.testing.assert_close(whole(IMAGES), network(IMAGES))

@@ -73,7 +73,7 @@ def _twice(y: Tensor) -> Tensor:
 
 
 def _used_twice(y: Tensor) -> Tensor:
-    return F.relu(y) * y.mean()
+    return F.relu(y) * y.mean((2, 3), keepdim=True)
 
 
 def _norm_beside(y: Tensor, norm: nn.Module) -> Tensor:
@@ -159,3 +159,39 @@ def test_the_network_is_left_alone() -> None:
     assert str(sub.module.graph) == graph
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def _statement(net: Any, x: Tensor) -> Tensor:
+    x = net.first(x)
+    x.add_(net.norm(net.conv(x)))
+    return torch.tanh(x)
+
+
+def _augmented(net: Any, x: Tensor) -> Tensor:
+    y = x = net.first(x)
+    y += net.norm(net.conv(x))
+    return torch.tanh(x)
+
+
+@pytest.mark.parametrize("forward", [_statement, _augmented])
+def test_a_sum_that_overwrites_what_others_read_is_left_alone(forward: Callable[[Any, Tensor], Tensor]) -> None:
+    network, module = _traced(forward, first=_conv(), conv=_conv(), norm=nn.BatchNorm2d(4))
+    fuse(module)
+    with torch.no_grad():
+        torch.testing.assert_close(module(_images()), network(_images()))
+
+
+@pytest.mark.parametrize("hooked", ["conv", "norm"])
+def test_layers_with_hooks_are_left_alone(hooked: str) -> None:
+    network, module = _traced(lambda net, x: net.norm(net.conv(x)), conv=_conv(), norm=nn.BatchNorm2d(4))
+    network.get_submodule(hooked).register_forward_hook(lambda _module, _inputs, output: 2 * output)
+    fuse(module)
+    with torch.no_grad():
+        torch.testing.assert_close(module(_images()), network(_images()))
+
+
+def test_names_of_the_network_are_left_alone() -> None:
+    network, module = _traced(lambda net, x: net.norm(net.fused_0(x)), fused_0=_conv(), norm=nn.BatchNorm2d(4))
+    fuse(module)
+    with torch.no_grad():
+        torch.testing.assert_close(module(_images()), network(_images()))

@@ -182,3 +182,15 @@ def test_constants_that_the_forward_makes_are_not_left_on_the_network() -> None:
     before = set(vars(network))
     trace(network, IMAGES)
     assert set(vars(network)) == before
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Conv2d(2, 4, 1), nn.BatchNorm2d(4, track_running_stats=False), nn.Conv2d(4, 2, 1)),
+        Net(lambda net, x: net.b(net.a(x) - net.a(x).mean(0)), a=nn.Conv2d(2, 4, 1), b=nn.Conv2d(4, 2, 1)),
+    ],
+)
+def test_images_must_not_depend_on_each_other(network: nn.Module) -> None:
+    with pytest.raises(NetworkError, match="depends on the other images"):
+        trace(network, torch.zeros(2, 2, 4, 4))

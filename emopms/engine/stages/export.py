@@ -78,7 +78,7 @@ def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any]
     """Write a network in every format of the spec; returns its description."""
     network = in_layout(network.cpu(), torch.contiguous_format).eval()
     architecture = describe(context, network, facts)
-    example = torch.randn(example_of(context.source).shape, generator=torch.Generator().manual_seed(0))
+    example = example_of(context.source)
     model = PrunedModel(network=network, example=example, architecture=architecture)
     for exporter in context.spec.export:
         with at_work(exporter, "export a model"):

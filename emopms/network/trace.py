@@ -26,30 +26,35 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     not looked into (see `is_layer`), so that the user's own modules decide what training mode means; what a larger
     module's forward reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
 
+    Each node's ``meta`` holds what `RecordingTracer` notes on the example and, where its value is a tensor,
+    ``shape_of_one``, its shape for one image.
+
     Args:
         network: A classifier of one image tensor. Its forward must not branch on what images show, nor on how many
             there are.
-        example: A batch of two or more images [N, C, H, W], on the network's device.
+        example: A batch of images [N, C, H, W], on the network's device.
 
     Raises:
         NetworkError: The network fails on the example, cannot be traced, takes too long, or computes something else
             when traced.
     """
-    other = example[:1] if len(example) > 1 else torch.cat([example, example])
+    if len(example) == 1:
+        example = torch.cat([example, example])
+    one = example[:1]
     with in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
         try:
-            expected = network(other)
+            expected = network(one)
         except Exception as error:
             raise NetworkError(
-                f"{type(network).__name__} fails on an input of shape {tuple(other.shape)}: {error}",
+                f"{type(network).__name__} fails on an input of shape {tuple(one.shape)}: {error}",
                 remedy="Check that the backbone's parameters fit the images of the data.",
             ) from error
         try:
-            return _checked(network, example, other, expected, follow=True)
+            return _checked(network, example, expected, follow=True)
         except NetworkError:
             if not any(numbers_of(module)[1] for module in network.modules()):
                 raise
-            return _checked(network, example, other, expected, follow=False)  # its heads are plain numbers, then
+            return _checked(network, example, expected, follow=False)  # its heads are plain numbers, then
 
 
 @contextmanager
@@ -87,9 +92,9 @@ def is_layer(module: nn.Module) -> bool:
     )
 
 
-def _checked(network: nn.Module, example: Tensor, other: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
+def _checked(network: nn.Module, example: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
     traced = _graph_module(network, example, follow=follow)
-    _check(traced, other, expected, type(network).__name__)
+    _check(traced, example[:1], expected, type(network).__name__)
     return traced
 
 
@@ -129,10 +134,10 @@ def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
                 node.meta["inside"] = None
 
 
-def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> None:
-    """That the graph computes what the network does, on another number of images than it was traced with."""
+def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> None:
+    """That the graph computes what the network does, on one image where it was traced with more."""
     try:
-        found = traced(images)
+        found = _OnOne(traced).run(one)
     except Exception as error:
         found, why = None, f": {error}"
     else:
@@ -143,6 +148,20 @@ def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> 
             remedy="Choose another model; in one of your own, let the forward depend on nothing but the images, "
             "whatever their number.",
         )
+
+
+class _OnOne(fx.Interpreter):
+    """Runs a graph on one image and notes in its nodes' ``meta`` what shape each tensor has then."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced)
+        self.extra_traceback = False  # why it fails, and nothing else
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, torch.Tensor):
+            n.meta["shape_of_one"] = tuple(value.shape)
+        return value
 
 
 def _are_close(found: Tensor, expected: Tensor) -> bool:

@@ -61,7 +61,6 @@ class _Walk:
         self._layers: dict[str, Layer] = {}
         self._makers: list[tuple[str, Labels]] = []
         self._uncounted: set[str] = set()
-        self._batch = 1
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
         """Label one graph: the sub-network's, or that of a layer in it. Returns what it returns."""
@@ -89,7 +88,6 @@ class _Walk:
         raise AssertionError("a graph ends with its output")
 
     def _enter(self, node: fx.Node) -> Value:
-        self._batch = (shape_of(node) or ())[0]
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
@@ -156,10 +154,14 @@ class _Walk:
         return result
 
     def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
-        """Positions at which each weight of a convolution or linear layer multiplies."""
+        """Positions at which each weight of a convolution or linear layer multiplies for one image.
+
+        Not those for many divided by their number: what a layer makes of constants, such as the biases of positions,
+        is made once for all.
+        """
         transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
-        shape = shape_of(node.all_input_nodes[0] if transposed else node) or ()
-        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1] // self._batch
+        shape: tuple[int, ...] = (node.all_input_nodes[0] if transposed else node).meta["shape_of_one"]
+        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1]
         known = self._layers.get(path)  # a layer that runs twice costs twice
         self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
 

@@ -95,6 +95,7 @@ def is_layer(module: nn.Module) -> bool:
 def _checked(network: nn.Module, example: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
     traced = _graph_module(network, example, follow=follow)
     _check(traced, example[:1], expected, type(network).__name__)
+    _look_inside(traced.graph, network)
     return traced
 
 
@@ -104,7 +105,6 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
             for node in graph.nodes:
                 if node.op == "call_method" and node.target == "view":
                     node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
-            _look_inside(graph, network)
             return fx.GraphModule(network, graph, class_name=type(network).__name__)
     except NetworkError:
         raise
@@ -121,17 +121,25 @@ def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
     for node in graph.nodes:
         if node.op == "call_module":
             layer = owner.get_submodule(str(node.target))
-            like = [
-                torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"])
-                for used in node.all_input_nodes
-                if shape_of(used) is not None
-            ]
             try:
-                with recorded(layer, *like) as inside:
+                with recorded(layer, *_like_inputs(node, "shape")) as inside:
+                    if any(inner.op == "call_module" for inner in inside.nodes):
+                        with recorded(layer, *_like_inputs(node, "shape_of_one")) as on_one:
+                            for inner, same in zip(inside.nodes, on_one.nodes, strict=True):
+                                inner.meta["shape_of_one"] = shape_of(same)
                     _look_inside(inside, layer)
                     node.meta["inside"] = inside
             except Exception:  # whatever a stranger's layer raises where it is traced: it is refused by its name
                 node.meta["inside"] = None
+
+
+def _like_inputs(node: fx.Node, shape: str) -> list[Tensor]:
+    """Zeros like the tensors that enter a node, in the shapes that stand in ``meta``."""
+    return [
+        torch.zeros(used.meta[shape], dtype=used.meta["dtype"], device=used.meta["device"])
+        for used in node.all_input_nodes
+        if shape_of(used) is not None
+    ]
 
 
 def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> None:

@@ -84,6 +84,9 @@ def test_groups_are_the_layers_nobody_needs_whole(case: Case) -> None:
         (lambda net, x: x * float(x.shape[1]), {}, "branches on getitem"),
         (lambda net, x: F.pad(x, (0, 0, 0, 0, -1, 1)), {}, "pad"),
         (lambda net, x: F.normalize(x), {}, "normalize"),
+        (lambda net, x: x * net.b.out_channels**-0.5, {}, "pow"),
+        (lambda net, x: net.op(x) * (net.op.in_channels + net.op.out_channels), {"op": nn.Conv2d(4, 4, 1)}, "add"),
+        (lambda net, x: x / float(net.b.out_channels), {}, "branches on size"),
         (lambda net, x: torch.einsum("nchw,nchw->nchw", x, x), {}, "einsum"),
     ],
 )
@@ -116,6 +119,8 @@ def test_what_is_not_understood_pins_with_its_name(
         (lambda net, x: x.view(x.size(0), 2, x.size(1) // 2, -1).flatten(1, 2).unsqueeze(3), {}, {"b": 2}),
         (lambda net, x: torch.matmul(x, x.transpose(2, 3)), {}, {"b": 4}),
         (lambda net, x: F.conv2d(x, net.b.weight, groups=1, padding=1), {}, {"a": 4}),
+        (lambda net, x: x.reshape(3, net.b.out_channels, -1).mean(2)[:, :, None, None], {}, {"b": 4}),
+        (lambda net, x: net.op(x).view(-1, net.op.out_channels, 6, 6), {"op": nn.Conv2d(4, 4, 1)}, {"b": 4, "op": 4}),
     ],
 )
 def test_what_is_understood_stays_free(

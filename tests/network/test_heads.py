@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from emopms.errors import NetworkError
 from emopms.network.cost import count
+from emopms.network.evaluator import Evaluator
 from emopms.network.heads import numbers_of
-from emopms.network.subnetwork import Evaluator, SubNetwork, subnetworks_of
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
 
 from .networks import pruned_copy, random_genome

@@ -95,9 +95,12 @@ class _Walk:
         if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
             return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
         path, _, name = str(node.target).rpartition(".")
-        tensor: Tensor = getattr(owner.get_submodule(path), name)
+        layer = owner.get_submodule(path)
+        tensor: Tensor = getattr(layer, name)
         if id(tensor) not in self._tensors:
-            self._tensors[id(tensor)] = Value(tuple(map(self._union.fresh, tensor.shape)), learnt=True)
+            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before those of the kernel
+            dims = (*map(self._union.fresh, tensor.shape[:channels]), *map(fixed, tensor.shape[channels:]))
+            self._tensors[id(tensor)] = Value(dims, learnt=True)
         return self._tensors[id(tensor)]
 
     def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -199,8 +202,8 @@ class _Walk:
                 group = Group(name, len(gene_of), len(free), repeats=max(roots[root] for root in free))
                 groups.append(group)
                 gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
-            elif (reason := self._union.reason(int(made[0]))) is not None:
-                pinned[name] = reason
+            elif reasons := Counter(reason for root in roots.elements() if (reason := self._union.reason(root))):
+                pinned[name] = reasons.most_common(1)[0][0]
         dims: dict[str, dict[int, Labels]] = {}
         for identity, value in self._tensors.items():
             for dim, labels in enumerate(value.dims):

@@ -10,7 +10,8 @@ import torch
 from emopms_timm import Timm
 
 from emopms.network.cost import count
-from emopms.network.subnetwork import Evaluator, SubNetwork, subnetworks_of
+from emopms.network.evaluator import Evaluator
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
 
 SHAPE = (3, 32, 32)

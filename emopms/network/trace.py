@@ -10,6 +10,7 @@ from torch import fx, nn
 
 from emopms.errors import NetworkError
 from emopms.network.heads import numbers_of
+from emopms.network.rounding import are_close
 from emopms.network.sizes import SIZED
 from emopms.network.tracer import RecordingTracer
 
@@ -150,7 +151,7 @@ def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> Non
         found, why = None, f": {error}"
     else:
         why = ""
-    if isinstance(expected, torch.Tensor) and not (isinstance(found, torch.Tensor) and _are_close(found, expected)):
+    if isinstance(expected, torch.Tensor) and not (isinstance(found, torch.Tensor) and are_close(found, expected)):
         raise NetworkError(
             f"{name} computes something else when traced by torch.fx{why}",
             remedy="Choose another model; in one of your own, let the forward depend on nothing but the images, "
@@ -170,15 +171,6 @@ class _OnOne(fx.Interpreter):
         if isinstance(value, torch.Tensor):
             n.meta["shape_of_one"] = tuple(value.shape)
         return value
-
-
-def _are_close(found: Tensor, expected: Tensor) -> bool:
-    """Equal but for rounding, which adds up with the size of what is summed."""
-    if found.shape != expected.shape:
-        return False
-    tolerance = {torch.float64: 1e-9, torch.float32: 1e-4}.get(expected.dtype, 1e-2)
-    scale = float(expected.abs().amax()) if expected.numel() else 0.0
-    return torch.allclose(found, expected, rtol=0, atol=tolerance * scale, equal_nan=True)
 
 
 @contextmanager

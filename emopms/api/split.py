@@ -17,5 +17,15 @@ class Split(Component):
     slot: ClassVar[str] = "split"
 
     @abstractmethod
-    def find(self, network: nn.Module, example: Tensor) -> list[str]:
-        """Module paths after which to cut, in the order of the forward pass; none for the whole network."""
+    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+        """Choose the points of one network.
+
+        Args:
+            network: The network, to be left as it is.
+            example: A batch of images [N, C, H, W] that fit it.
+            prune_residual: Whether residual streams inside sub-networks are pruned, as `genome.prune_residual` says:
+                each sub-network needs something to prune.
+
+        Returns:
+            Module paths after which to cut, in the order of the forward pass; none for the whole network.
+        """

@@ -66,7 +66,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         path = folder.find(spec.backbone.weights, what="weights file")
         fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
     with at_work(spec.split, "find split points"):
-        points = spec.split.find(network, example)
+        points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
     try:
         parts = divided(network, points, example, spec)
     except SplitPointError as error:

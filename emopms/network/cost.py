@@ -98,7 +98,8 @@ def count(network: nn.Module, example: Tensor) -> Count:
     Independent of the cost model on purpose: the one checks the other.
 
     Args:
-        example: A batch of inputs; the count is divided by its length.
+        example: A batch of inputs, of which the first is taken: what a layer makes of constants, such as the biases
+            of positions, is made once however many there are.
     """
     macs = 0
     uncounted: set[str] = set()
@@ -117,9 +118,9 @@ def count(network: nn.Module, example: Tensor) -> Count:
     hooks = [module.register_forward_hook(record) for module in network.modules()]
     try:
         with in_eval(network), torch.no_grad():
-            network(example)
+            network(example[:1])
     finally:
         for hook in hooks:
             hook.remove()
     params = sum(parameter.numel() for parameter in network.parameters())
-    return Count(macs // len(example), params, tuple(sorted(uncounted)))
+    return Count(macs, params, tuple(sorted(uncounted)))

@@ -6,8 +6,9 @@ What is cut there composes to the very same function (see `emopms.network.divisi
 from __future__ import annotations
 
 import operator
+from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,28 +24,24 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
-    from emopms.network.channels import Channels
 
-
-def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
+def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False) -> list[str]:
     """Split points between which the MACs vary as little as possible.
 
     Args:
         network: The network.
         example: A batch of images [N, C, H, W] for shapes.
         parts: Number of sub-networks.
+        prune_residual: Whether residual streams inside a part count as something to prune.
 
     Raises:
         NetworkError: It cannot be traced, or not be cut into that many parts with something to prune in each.
     """
-    traced = _Traced(network, example)
+    traced = _Traced(network, example, prune_residual=prune_residual)
     cuts, macs = _one_for_each_cost(traced)
     reach: list[int] = []  # for each cut the first one up to which something can be pruned
-    for i, cut in enumerate(cuts):
-        j = max(i + 1, reach[-1] if reach else 0)
-        while j < len(cuts) and not traced.channels(cut, cuts[j]).genes:
-            j += 1
-        reach.append(j)
+    for i in range(len(cuts)):
+        reach.append(traced.reach(cuts, i, max([i + 1, *reach[-1:]])))
     chosen = _balanced(macs, reach, parts)
     if chosen is None:
         most, i = 0, 0
@@ -52,8 +49,8 @@ def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
             most, i = most + 1, reach[i]
         if not most:
             raise NetworkError(
-                f"{type(network).__name__} has no channel that could be pruned with its residual streams closed, "
-                "however it is cut.",
+                f"{type(network).__name__} has no channel that could be pruned"
+                f"{'' if prune_residual else ' with its residual streams closed'}, however it is cut.",
                 remedy="Choose a backbone with channels that nothing pins.",
             )
         raise NetworkError(
@@ -64,7 +61,7 @@ def even_points(network: nn.Module, example: Tensor, parts: int) -> list[str]:
     return [cuts[i].point for i in chosen]
 
 
-def block_points(network: nn.Module, example: Tensor) -> list[str]:
+def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
     """Split points behind the residual blocks: modules that add two tensors themselves.
 
     Where nothing can be pruned in a block, it goes with the next one; what follows the last one goes with that.
@@ -72,23 +69,24 @@ def block_points(network: nn.Module, example: Tensor) -> list[str]:
     Args:
         network: The network.
         example: A batch of images [N, C, H, W] for shapes.
+        prune_residual: As in `even_points`.
 
     Raises:
         NetworkError: It cannot be traced, or has no residual block that can be cut off.
     """
-    traced = _Traced(network, example)
-    kept = [traced.start]
-    for cut in traced.cuts:
-        if cut.ends_block and traced.channels(kept[-1], cut).genes:
-            kept.append(cut)
-    while len(kept) > 1 and not traced.channels(kept[-1], traced.stop).genes:
+    traced = _Traced(network, example, prune_residual=prune_residual)
+    cuts = [traced.start, *(cut for cut in traced.cuts if cut.ends_block), traced.stop]
+    kept, last = [0], len(cuts) - 1
+    while (following := traced.reach(cuts, kept[-1], kept[-1] + 1)) < last:
+        kept.append(following)
+    if following > last and len(kept) > 1:  # there is nothing to prune behind the last one
         kept.pop()
     if len(kept) == 1:
         raise NetworkError(
             f"{type(network).__name__} has no two residual blocks to cut between.",
             remedy="Name the split points, or use the split `even`.",
         )
-    return [cut.point for cut in kept[1:]]
+    return [cuts[i].point for i in kept[1:]]
 
 
 @dataclass(frozen=True)
@@ -104,17 +102,33 @@ class _Cut:
 class _Traced:
     """A traced network, its cuts, and the parts between them."""
 
-    def __init__(self, network: nn.Module, example: Tensor) -> None:
+    def __init__(self, network: nn.Module, example: Tensor, *, prune_residual: bool) -> None:
         self._module = trace(network, example)
         self._nodes = list(self._module.graph.nodes)
         self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
         self.start = _Cut(0, "")
         self.stop = _Cut(len(self._nodes) - 2, "")  # the last node hands on what the one before it made
-        self.channels = cache(self._channels)
+        self._prune_residual = prune_residual
 
-    def _channels(self, after: _Cut, up_to: _Cut) -> Channels:
+    def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
+        """The first of the cuts, from ``first`` on, up to which something can be pruned behind the i-th; their number
+        if there is none.
+
+        What can be pruned in a part can be pruned in every longer one. So steps get longer and then shorter again:
+        where nothing can be pruned, a few parts tell.
+        """
+        step = 1
+        while first < len(cuts):
+            probe = min(first + step, len(cuts)) - 1
+            if self._has_genes(cuts[i], cuts[probe]):
+                return first + bisect_left(cuts[first:probe], True, key=lambda cut: self._has_genes(cuts[i], cut))
+            first, step = probe + 1, 2 * step
+        return len(cuts)
+
+    def _has_genes(self, after: _Cut, up_to: _Cut) -> bool:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
-        return channels_of(part_of(self._module, self._nodes[after.end], inside, inside[-1]))
+        part = part_of(self._module, self._nodes[after.end], inside, inside[-1])
+        return channels_of(part, prune_residual=self._prune_residual).genes > 0
 
     def macs_up_to(self, cut: _Cut) -> int:
         return sum(macs for end, macs in self._macs if end <= cut.end)

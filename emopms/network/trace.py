@@ -12,6 +12,7 @@ from torch import fx, nn
 
 from emopms.errors import NetworkError
 from emopms.network.heads import numbers_of
+from emopms.network.rounding import are_close
 from emopms.network.sizes import SIZED
 from emopms.network.tracer import RecordingTracer
 
@@ -28,30 +29,35 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     not looked into (see `is_layer`), so that the user's own modules decide what training mode means; what a larger
     module's forward reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
 
+    Each node's ``meta`` holds what `RecordingTracer` notes on the example and, where its value is a tensor,
+    ``shape_of_one``, its shape for one image.
+
     Args:
         network: A classifier of one image tensor. Its forward must not branch on what images show, nor on how many
             there are.
-        example: A batch of two or more images [N, C, H, W], on the network's device.
+        example: A batch of images [N, C, H, W], on the network's device.
 
     Raises:
         NetworkError: The network fails on the example, cannot be traced, takes too long, computes something else when
             traced, or what it computes of an image depends on the others in the batch.
     """
-    other = example[:1] if len(example) > 1 else torch.cat([example, example])
+    if len(example) == 1:
+        example = torch.cat([example, example])
+    one = example[:1]
     with in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
         try:
-            expected = network(other)
+            expected = network(one)
         except Exception as error:
             raise NetworkError(
-                f"{type(network).__name__} fails on an input of shape {tuple(other.shape)}: {error}",
+                f"{type(network).__name__} fails on an input of shape {tuple(one.shape)}: {error}",
                 remedy="Check that the backbone's parameters fit the images of the data.",
             ) from error
         try:
-            return _checked(network, example, other, expected, follow=True)
+            return _checked(network, example, expected, follow=True)
         except NetworkError:
             if not any(numbers_of(module)[1] for module in network.modules()):
                 raise
-            return _checked(network, example, other, expected, follow=False)  # its heads are plain numbers, then
+            return _checked(network, example, expected, follow=False)  # its heads are plain numbers, then
 
 
 @contextmanager
@@ -89,11 +95,12 @@ def is_layer(module: nn.Module) -> bool:
     )
 
 
-def _checked(network: nn.Module, example: Tensor, other: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
+def _checked(network: nn.Module, example: Tensor, expected: Any, *, follow: bool) -> fx.GraphModule:
     traced = _graph_module(network, example, follow=follow)
-    _check(traced, other, expected, type(network).__name__)
-    if isinstance(expected, torch.Tensor) and expected.dim() and len(expected) == len(other):
+    _check(traced, example[:1], expected, type(network).__name__)
+    if isinstance(expected, torch.Tensor) and expected.shape[:1] == (1,):
         _require_independent(traced, example, type(network).__name__)
+    _look_inside(traced.graph, network)
     return traced
 
 
@@ -103,7 +110,6 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
             for node in graph.nodes:
                 if node.op == "call_method" and node.target == "view":
                     node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
-            _look_inside(graph, network)
             return with_source(fx.GraphModule(network, graph, class_name=type(network).__name__))
     except NetworkError:
         raise
@@ -128,28 +134,36 @@ def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
     for node in graph.nodes:
         if node.op == "call_module":
             layer = owner.get_submodule(str(node.target))
-            like = [
-                torch.zeros(used.meta["shape"], dtype=used.meta["dtype"], device=used.meta["device"])
-                for used in node.all_input_nodes
-                if shape_of(used) is not None
-            ]
             try:
-                with recorded(layer, *like) as inside:
+                with recorded(layer, *_like_inputs(node, "shape")) as inside:
+                    if any(inner.op == "call_module" for inner in inside.nodes):
+                        with recorded(layer, *_like_inputs(node, "shape_of_one")) as on_one:
+                            for inner, same in zip(inside.nodes, on_one.nodes, strict=True):
+                                inner.meta["shape_of_one"] = shape_of(same)
                     _look_inside(inside, layer)
                     node.meta["inside"] = inside
             except Exception:  # whatever a stranger's layer raises where it is traced: it is refused by its name
                 node.meta["inside"] = None
 
 
-def _check(traced: fx.GraphModule, images: Tensor, expected: Any, name: str) -> None:
-    """That the graph computes what the network does, on another number of images than it was traced with."""
+def _like_inputs(node: fx.Node, shape: str) -> list[Tensor]:
+    """Zeros like the tensors that enter a node, in the shapes that stand in ``meta``."""
+    return [
+        torch.zeros(used.meta[shape], dtype=used.meta["dtype"], device=used.meta["device"])
+        for used in node.all_input_nodes
+        if shape_of(used) is not None
+    ]
+
+
+def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> None:
+    """That the graph computes what the network does, on one image where it was traced with more."""
     try:
-        found = traced(images)
+        found = _OnOne(traced).run(one)
     except Exception as error:
         found, why = None, f": {error}"
     else:
         why = ""
-    if isinstance(expected, torch.Tensor) and not (isinstance(found, torch.Tensor) and _are_close(found, expected)):
+    if isinstance(expected, torch.Tensor) and not (isinstance(found, torch.Tensor) and are_close(found, expected)):
         raise NetworkError(
             f"{name} computes something else when traced by torch.fx{why}",
             remedy="Choose another model; in one of your own, let the forward depend on nothing but the images, "
@@ -161,20 +175,25 @@ def _require_independent(traced: fx.GraphModule, example: Tensor, name: str) -> 
     """That images may be run in batches of any size."""
     noise = torch.randn((2, *example.shape[1:]), generator=torch.Generator().manual_seed(0))
     images = noise.to(example)
-    if not _are_close(traced(images)[:1], traced(images[:1])):
+    if not are_close(traced(images)[:1], traced(images[:1])):
         raise NetworkError(
             f"What {name} computes of an image depends on the other images of the batch, in eval mode too.",
             remedy="Look for operations over the batch, such as batch norm with track_running_stats=False.",
         )
 
 
-def _are_close(found: Tensor, expected: Tensor) -> bool:
-    """Equal but for rounding, which adds up with the size of what is summed."""
-    if found.shape != expected.shape:
-        return False
-    tolerance = {torch.float64: 1e-9, torch.float32: 1e-4}.get(expected.dtype, 1e-2)
-    scale = float(expected.abs().amax()) if expected.numel() else 0.0
-    return torch.allclose(found, expected, rtol=0, atol=tolerance * scale, equal_nan=True)
+class _OnOne(fx.Interpreter):
+    """Runs a graph on one image and notes in its nodes' ``meta`` what shape each tensor has then."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced)
+        self.extra_traceback = False  # why it fails, and nothing else
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, torch.Tensor):
+            n.meta["shape_of_one"] = tuple(value.shape)
+        return value
 
 
 @contextmanager

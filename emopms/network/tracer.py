@@ -12,15 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from emopms.errors import NetworkError
 from emopms.network.heads import number_of_heads, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from torch import nn
 
 TIME_LIMIT_S = 300.0
 """How long one trace may take, in seconds."""
@@ -189,25 +187,32 @@ class RecordingTracer(fx.Tracer):
 
         Numbers wait among the buffers, where PyTorch looks for what is no plain attribute, and asks the tracer.
         """
-        moved: list[tuple[nn.Module, str]] = []
+        found: list[tuple[nn.Module, str, _Number]] = []
+        for path, module in root.named_modules():
+            projection, numbers = numbers_of(module)
+            for name, width in numbers.items():
+                layer = f"{path}.{projection}".removeprefix(".")
+                number = _Number(layer, vars(module)[name], "call_function", number_of_heads, width)
+                self._numbers_of.setdefault(number.layer, []).append(number)
+                found.append((module, name, number))
+            for name in _WIDTHS.keys() & vars(module).keys() if isinstance(module, _WIDE) else ():
+                number = _Number(path, vars(module)[name], "call_method", "size", _WIDTHS[name])
+                if number.value == module.weight.shape[number.argument]:
+                    found.append((module, name, number))
+        moved = found if self._follow else []
         try:
-            for path, module in list(root.named_modules()):
-                projection, numbers = numbers_of(module)
-                for name, width in numbers.items():
-                    number = _Number(f"{path}.{projection}".removeprefix("."), width, vars(module)[name])
-                    self._numbers_of.setdefault(number.projection, []).append(number)
-                    if self._follow:
-                        module._buffers[name] = number
-                        del vars(module)[name]
-                        moved.append((module, name))
+            for module, name, number in moved:  # only now: `numbers_of` has read them as they are
+                module._buffers[name] = number  # type: ignore[assignment]
+                del vars(module)[name]
             yield
         finally:
-            for module, name in moved:
-                vars(module)[name] = module._buffers.pop(name).value  # type: ignore[union-attr]
+            for module, name, number in moved:
+                del module._buffers[name]
+                vars(module)[name] = number.value
 
     def _number(self, number: _Number) -> Recorded:
-        weight = self.create_proxy("get_attr", f"{number.projection}.weight", (), {})
-        return self.create_proxy("call_function", number_of_heads, (weight, number.width), {})
+        weight = self.create_proxy("get_attr", f"{number.layer}.weight".removeprefix("."), (), {})
+        return self.create_proxy(number.kind, number.reader, (weight, number.argument), {})
 
     def _tie(self, projection: str) -> None:
         """Where a projection is used, its numbers are recorded whether read or not: surgery changes them with it."""
@@ -219,11 +224,15 @@ class RecordingTracer(fx.Tracer):
 
 @dataclass(frozen=True)
 class _Number:
-    """An integer attribute that follows a projection (see `heads`)."""
+    """An integer attribute that follows the weight of a layer."""
 
-    projection: str
-    width: int
+    layer: str
+    """Its path."""
     value: int
+    kind: str
+    reader: Any
+    """What reads it off the weight: a kind of node in the graph, its target, and the argument beside the weight."""
+    argument: int
 
 
 def _describe(node: fx.Node, value: Any) -> None:
@@ -239,6 +248,10 @@ def _describe(node: fx.Node, value: Any) -> None:
 def _plain(argument: Any) -> Any:
     return argument.value if type(argument) is Recorded else argument
 
+
+_WIDE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+_WIDTHS = {"out_channels": 0, "out_features": 0, "in_channels": 1, "in_features": 1}
+"""What such layers call the sizes of their weight, and of which dimension; with groups, ``in_channels`` is no size."""
 
 _QUESTIONS = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
 """Methods of tensors whose answer does not depend on the tensor's values."""

@@ -40,10 +40,15 @@ class SplitConformance(ComponentConformance):
 
     def test_the_parts_compose_to_the_network(self) -> None:
         """What `divide` refuses, such as points out of order, fails with its own message."""
+        for prune_residual in (False, True):
+            self._compose(prune_residual=prune_residual)
+
+    def _compose(self, *, prune_residual: bool) -> None:
         network, example = self.network().eval(), self.example()
         features = example
         with torch.no_grad():
-            for sub in subnetworks_of(network, self.component.find(network, example), example):
+            points = self.component.find(network, example, prune_residual=prune_residual)
+            for sub in subnetworks_of(network, points, example, prune_residual=prune_residual):
                 features = sub.forward(features)
             expected = network(example)
         assert torch.allclose(features, expected, rtol=1e-4, atol=1e-5), (

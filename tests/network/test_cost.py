@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from torch import nn
+from torch import Tensor, nn
 
 from emopms.network.cost import CostModel, count
+from emopms.network.subnetwork import subnetworks_of
 
 from .chains import Case, cases
-from .networks import IMAGES, Net, examples, pruned_copy, random_genome, whole
+from .networks import IMAGES, Net, assert_prunes_well, examples, pruned_copy, random_genome, whole
 
 
 @given(cases())
@@ -75,6 +76,49 @@ def test_macs_of_one_layer_for_one_input(layer: nn.Module, shape: tuple[int, ...
     counted = count(layer, torch.zeros(batch, *shape))
     assert counted.macs == macs
     assert counted.params == sum(parameter.numel() for parameter in layer.parameters())
+
+
+def test_what_is_made_of_constants_costs_the_same_for_any_number_of_images() -> None:
+    """As biases of relative positions do: five positions go through two layers, whose result is added to each image."""
+    network = Net(
+        lambda net, x: net.scores(
+            x.flatten(1)[:, :5] + net.out(net.hidden(torch.linspace(0, 1, 5).double()[:, None])).T
+        ),
+        hidden=nn.Linear(1, 4),
+        out=nn.Linear(4, 1),
+        scores=nn.Linear(5, 3),
+    )
+    sub = whole(network)
+    assert [(group.name, group.size) for group in sub.channels.groups] == [("hidden", 4)]
+    assert_prunes_well(network, sub)
+    for images in (IMAGES, IMAGES[:1]):
+        (sub,) = subnetworks_of(network, [], images)
+        assert sub.costs.macs(sub.dense[None]).tolist() == [5 * 4 + 5 * 4 + 15] == [count(network, images).macs]
+
+
+class _Pair(nn.Linear):
+    """A layer, to PyTorch's mind, that has another one in it."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.more = nn.Linear(4, 4)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.more(super().forward(input))  # type: ignore[no-any-return]
+
+
+def test_layers_inside_layers_are_predicted_for_one_input_too() -> None:
+    network = Net(
+        lambda net, x: net.scores(net.pair(net.a(x).flatten(2).mT).mean(1)),
+        a=nn.Conv2d(2, 4, 1),
+        pair=_Pair(),
+        scores=nn.Linear(4, 3),
+    )
+    network = Net(lambda net, x: net.inner(net.e(net.d(x))), d=nn.Conv2d(2, 3, 1), e=nn.Conv2d(3, 2, 1), inner=network)
+    sub = whole(network)
+    layers = [(layer.name, layer.uses) for layer in sub.channels.layers if "pair" in layer.name]
+    assert layers == [("inner.pair", 36), ("inner.pair.more", 36)]
+    assert sub.costs.macs(sub.dense[None]).tolist() == [count(network, IMAGES).macs]
 
 
 def test_layers_used_twice_cost_twice_and_weigh_once() -> None:

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class Heavy(Split):
     name: Literal["heavy"] = "heavy"
 
-    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return ["stage1"] if torch.is_tensor(example) else []

@@ -17,7 +17,7 @@ CALLS = count()
 
 
 def split(find: Any) -> Any:
-    return component(Split, find=lambda self, network, example: find(network, example))
+    return component(Split, find=lambda self, network, example, *, prune_residual=False: find(network, example))
 
 
 def with_effect(effect: Any) -> Any:

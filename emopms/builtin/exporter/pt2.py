@@ -19,6 +19,7 @@ class Pt2(Exporter):
         import torch
 
         from emopms.errors import RunError
+        from emopms.network.rounding import are_close, largest
 
         batch = torch.export.Dim("batch")
         program = torch.export.export(model.network, (model.example,), dynamic_shapes=({0: batch},))
@@ -28,9 +29,10 @@ class Pt2(Exporter):
         with torch.inference_mode():
             for size in (2, 1):
                 expected, got = model.network(model.example[:size]), loaded(model.example[:size])
-                if not torch.allclose(expected, got, rtol=1e-4, atol=1e-4):
+                if not are_close(got, expected):
                     raise RunError(
                         f"{path} gives other outputs than the pruned network "
-                        f"(by up to {float((expected - got).abs().max()):.2g}).",
+                        f"(by up to {float((expected - got).abs().max()):.2g}; "
+                        f"the largest score is {largest(expected):.2g}).",
                         remedy="Leave pt2 out of `export:` and report the backbone.",
                     )

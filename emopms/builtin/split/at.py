@@ -19,5 +19,5 @@ class At(Split):
     points: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
     """Module paths in the order of the forward pass; none at all searches the whole network at once."""
 
-    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return list(self.points)

@@ -19,7 +19,7 @@ class Even(Split):
     parts: Annotated[int, Field(ge=2, examples=[4])]
     """Number of sub-networks."""
 
-    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         from emopms.network.cuts import even_points
 
-        return even_points(network, example, self.parts)
+        return even_points(network, example, self.parts, prune_residual=prune_residual)

@@ -87,3 +87,9 @@ def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, *
     op.require(not any(op.is_free(x.dims[axis]) for axis in reduced))
     kept = [None if axis in reduced else labels for axis, labels in enumerate(x.dims)]
     return Value(tuple(fixed(1) if labels is None else labels for labels in kept if keepdim or labels is not None))
+
+
+@handles(torch.norm, torch.linalg.vector_norm, "norm")
+def norm(op: Operation, x: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+    """``p`` is ``ord`` to some."""
+    return reduction(op, x, dim, keepdim)  # type: ignore[no-any-return]

@@ -18,10 +18,21 @@ def batch_norm(
     running_var: Value | None,
     weight: Value | None = None,
     bias: Value | None = None,
+    training: Any = False,
     *_: Any,
     **__: Any,
 ) -> Value:
+    if training and x.learnt:
+        _keep_two(op, x)
     return _by_channel(op, x, running_mean, running_var, weight, bias)
+
+
+def _keep_two(op: Operation, x: Value) -> None:
+    """Weights that are standardised, those of one output at a time: of one alone there is no variance."""
+    for labels in x.dims[2:]:
+        roots = op.union.roots(labels)
+        if len(set(roots)) == len(roots):
+            op.pin(labels[:2], "its weights are standardised with others, of which two stay")
 
 
 @handles(F.instance_norm)

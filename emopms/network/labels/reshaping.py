@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from emopms.network.labels.operation import Follower, Operation, Size, Value, fixed, flat, handles
+from emopms.network.labels.union import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,14 +110,18 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
         written: The new shape as it stands in the forward: numbers, `Size`, or `FOLLOWS`.
     """
     op.require(len(written) == len(op.shape))
-    dims = [*map(fixed, op.shape)]
+    dims = dict(enumerate(map(fixed, op.shape)))
     for ins, outs in _blocks(x.shape, op.shape):
         free = [axis for axis in ins if op.is_free(x.dims[axis])]
-        if len(ins) == len(outs) == 1 and not free:
-            dims[outs[0]] = x.dims[ins[0]]
         if not free:
+            if len(ins) == len(outs) == 1:
+                dims[outs[0]] = x.dims[ins[0]]
+            elif pinned := [label for axis in ins for label in x.dims[axis][:1] if label != FIXED]:
+                dims |= {out: np.repeat(pinned[0], op.shape[out]) for out in outs}  # for the reason that ins are
             op.require(all(op.is_size(written[out], dims[out]) for out in outs if isinstance(written[out], Size)))
             continue
+        if len(free) > 1:  # a dimension of one index keeps it
+            free = [axis for axis in free if len(x.dims[axis]) > 1]
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])
         derived = [out for out in outs if isinstance(written[out], Follower)]  # heads before widths of heads
@@ -131,7 +136,7 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
         kept = op.tie(by_others.reshape(-1), max(1, int(np.prod([op.shape[out] for out in others]))))
         op.require(written[axis] == FOLLOWS or op.is_size(written[axis], kept), WRITTEN)
         dims[axis] = kept
-    return Value(tuple(dims))
+    return Value(tuple(dims.values()))
 
 
 def _run(shape: list[int], axis: int, labels: Labels) -> Labels:

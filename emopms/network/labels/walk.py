@@ -61,7 +61,6 @@ class _Walk:
         self._layers: dict[str, Layer] = {}
         self._makers: list[tuple[str, Labels]] = []
         self._uncounted: set[str] = set()
-        self._batch = 1
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
         """Label one graph: the sub-network's, or that of a layer in it. Returns what it returns."""
@@ -89,7 +88,6 @@ class _Walk:
         raise AssertionError("a graph ends with its output")
 
     def _enter(self, node: fx.Node) -> Value:
-        self._batch = (shape_of(node) or ())[0]
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
@@ -97,9 +95,12 @@ class _Walk:
         if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
             return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
         path, _, name = str(node.target).rpartition(".")
-        tensor: Tensor = getattr(owner.get_submodule(path), name)
+        layer = owner.get_submodule(path)
+        tensor: Tensor = getattr(layer, name)
         if id(tensor) not in self._tensors:
-            self._tensors[id(tensor)] = Value(tuple(map(self._union.fresh, tensor.shape)), learnt=True)
+            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before those of the kernel
+            dims = (*map(self._union.fresh, tensor.shape[:channels]), *map(fixed, tensor.shape[channels:]))
+            self._tensors[id(tensor)] = Value(dims, learnt=True)
         return self._tensors[id(tensor)]
 
     def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -156,10 +157,14 @@ class _Walk:
         return result
 
     def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
-        """Positions at which each weight of a convolution or linear layer multiplies."""
+        """Positions at which each weight of a convolution or linear layer multiplies for one image.
+
+        Not those for many divided by their number: what a layer makes of constants, such as the biases of positions,
+        is made once for all.
+        """
         transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
-        shape = shape_of(node.all_input_nodes[0] if transposed else node) or ()
-        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1] // self._batch
+        shape: tuple[int, ...] = (node.all_input_nodes[0] if transposed else node).meta["shape_of_one"]
+        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1]
         known = self._layers.get(path)  # a layer that runs twice costs twice
         self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
 
@@ -197,8 +202,8 @@ class _Walk:
                 group = Group(name, len(gene_of), len(free), repeats=max(roots[root] for root in free))
                 groups.append(group)
                 gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
-            elif (reason := self._union.reason(int(made[0]))) is not None:
-                pinned[name] = reason
+            elif reasons := Counter(reason for root in roots.elements() if (reason := self._union.reason(root))):
+                pinned[name] = reasons.most_common(1)[0][0]
         dims: dict[str, dict[int, Labels]] = {}
         for identity, value in self._tensors.items():
             for dim, labels in enumerate(value.dims):

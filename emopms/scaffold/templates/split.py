@@ -18,5 +18,5 @@ class NewSplit(Split):
     pattern: str = "stage*"
     """As in a file name: `*` stands for anything."""
 
-    def find(self, network: nn.Module, example: Tensor) -> list[str]:
+    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return [name for name, _ in network.named_children() if fnmatch(name, self.pattern)][:-1]

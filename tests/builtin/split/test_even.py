@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -9,9 +10,14 @@ from torch import nn
 
 from emopms.builtin.backbone.resnet_cifar import ResNetCifar
 from emopms.builtin.backbone.vgg_cifar import VggCifar
+from emopms.builtin.split.blocks import Blocks
 from emopms.builtin.split.even import Even
 from emopms.errors import NetworkError
+from emopms.network.labels import channels_of
 from emopms.network.subnetwork import subnetworks_of
+
+if TYPE_CHECKING:
+    from emopms.api import Split
 
 CIFAR = torch.zeros(2, 3, 32, 32)
 
@@ -91,6 +97,44 @@ def test_no_parameter_is_shared_over_a_cut() -> None:
     assert Even(parts=2).find(network, example) == ["1"]
     layers[1].weight = layers[0].weight
     assert Even(parts=2).find(network, example) == ["0"]
+
+
+class _Stream(nn.Module):
+    """Nothing but a residual stream, which starts and ends in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(4, 6, 1), nn.Conv2d(6, 6, 1), nn.Conv2d(6, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.a(x)
+        return self.c(x + self.b(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("split", [Even(parts=2), Blocks()], ids=["even", "blocks"])
+def test_residual_streams_count_where_they_are_pruned(split: Split) -> None:
+    network, example = nn.Sequential(_Stream(), _Stream(), nn.Flatten()), torch.zeros(2, 4, 2, 2)
+    assert split.find(network, example, prune_residual=True) == ["0"]
+    assert len(subnetworks_of(network, ["0"], example, prune_residual=True)) == 2
+    with pytest.raises(NetworkError, match=r"but into 1 at most|no two residual blocks"):
+        split.find(network, example)
+
+
+@pytest.mark.parametrize("at", [None, 0, 17, 39])
+def test_where_little_can_be_pruned_few_parts_are_looked_at(at: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    def counting(part: Any, **options: Any) -> Any:
+        looked_at.append(part)
+        return channels_of(part, **options)
+
+    monkeypatch.setattr("emopms.network.cuts.channels_of", counting)
+    layers: list[nn.Module] = [nn.Sequential(nn.Conv2d(4, 4, 1), nn.Softmax(1)) for _ in range(40)]
+    if at is not None:
+        layers[at] = _pair()
+    with pytest.raises(NetworkError, match="no channel that could be pruned" if at is None else "but into 1 at most"):
+        Even(parts=2).find(nn.Sequential(*layers, nn.Flatten()), torch.zeros(2, 4, 2, 2))
+    assert len(looked_at) < 60
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2.5, "4", None])

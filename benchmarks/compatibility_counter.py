@@ -39,14 +39,14 @@ class Counted:
 
 
 def counted(network: nn.Module, images: Tensor) -> Counted:
-    """Run the network once on a batch [N, C, H, W] and count."""
+    """Run the network on the first image of a batch [N, C, H, W] and count."""
     with FlopCounterMode(display=False) as mode, torch.enable_grad():  # PyTorch tracks modules by hooks on gradients
-        network(images)
+        network(images[:1])
     layers, functions, products = 0, Counter[str](), Counter[str]()
     modules = {f"{type(network).__name__}.{path}".rstrip("."): module for path, module in network.named_modules()}
     for name, operations in _own(mode.get_flop_counts()).items():
         for operator, flops in operations.items():
-            macs = flops // 2 // len(images)
+            macs = flops // 2
             if isinstance(modules.get(name), _LAYERS):
                 layers += macs
             elif operator in _WITH_WEIGHTS:

@@ -79,11 +79,15 @@ class Scheme:
         return masked
 
     def normalises_over_pruned(self, network: nn.Module) -> bool:
-        """Whether a layer other than a batch norm takes statistics over channels of which some are dropped."""
+        """Whether a layer other than a batch norm takes statistics over channels of which some are dropped.
+
+        Of activations, or of its own weights, as standardised convolutions do.
+        """
         cut = {name.rpartition(".")[0] for sub in self.subnetworks for name in sub.channels.dims}
         layers = (layer for path, layer in network.named_modules() if path in cut)
         return any(
-            "Norm" in type(layer).__name__ and not isinstance(layer, nn.modules.batchnorm._BatchNorm)
+            any(kind in type(layer).__name__ for kind in ("Norm", "Std"))
+            and not isinstance(layer, nn.modules.batchnorm._BatchNorm)
             for layer in layers
         )
 

@@ -13,7 +13,7 @@ from emopms.engine.context import Context, coding_of, divided, example_of, given
 from emopms.engine.outline import Outline, Size, outlines_of, size_of
 from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.divided import NoBoundaryError
-from emopms.network.division import SplitPointError
+from emopms.network.division import SplitPointError, require_same_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         raise spec.problem(written, error.message, error.remedy) from error
     except NoBoundaryError as error:
         raise spec.problem(("genome", "prune_boundaries"), error.message, error.remedy) from error
+    require_same_function(network, [sub.module for sub in parts.parts], points, example)
     _check_scores(parts.parts[-1].output_shape, spec, source)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)

@@ -5,6 +5,7 @@ The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import torch
 from torch import fx
 
 from emopms.errors import NetworkError, did_you_mean
+from emopms.network.rounding import are_close
 from emopms.network.trace import in_eval, module_path, shape_of, trace, with_source
 
 if TYPE_CHECKING:
@@ -68,6 +70,41 @@ def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tupl
     traced = trace(network, example)
     nodes = list(traced.graph.nodes)
     return traced, [nodes[end].name for end in _ends(nodes, points, network)]
+
+
+def require_same_function(
+    network: nn.Module, parts: Sequence[nn.Module], points: Sequence[str], example: Tensor
+) -> None:
+    """Refuse a division that does not compose to the very same function.
+
+    Args:
+        network, points, example: As in `divide`.
+        parts: What it returned.
+
+    Raises:
+        NetworkError: In fp64 the parts give something else, or in the network's own numbers more than rounding else.
+    """
+    double = copy.deepcopy(network).double()
+    with in_eval(network), in_eval(double), torch.no_grad():
+        same = are_close(_composed(parts, example), network(example))
+        try:
+            expected = double(example.double())
+        except RuntimeError:  # a network with numbers of its own kind inside has no fp64
+            expected = None
+        if expected is not None:
+            same = same and torch.equal(_composed(divide(double, points, example.double()), example.double()), expected)
+    if not same:
+        raise NetworkError(
+            f"The parts of {type(network).__name__} do not compose to what it computes.",
+            remedy="Choose other split points, or another model; in one of your own, let the forward depend on nothing "
+            "but the images.",
+        )
+
+
+def _composed(parts: Sequence[nn.Module], images: Tensor) -> Tensor:
+    for part in parts:
+        images = part.eval()(images)
+    return images
 
 
 def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:

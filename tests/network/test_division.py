@@ -9,7 +9,7 @@ from hypothesis import given
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.division import SplitPointError, divide
+from emopms.network.division import SplitPointError, divide, require_same_function
 
 from .chains import Case, cases
 from .networks import IMAGES, Net, examples, randomise
@@ -179,3 +179,14 @@ def test_in_place_statements_are_recorded_as_such() -> None:
     (whole,) = divide(network, [], IMAGES)
     with torch.no_grad():
         torch.testing.assert_close(whole(IMAGES), network(IMAGES))
+
+
+def test_a_division_that_composes_to_something_else_is_refused() -> None:
+    network = staged()
+    parts = divide(network, ["stage1"], IMAGES)
+    require_same_function(network, parts, ["stage1"], IMAGES)
+    other = divide(staged(), ["stage1"], IMAGES)
+    with torch.no_grad():
+        next(other[1].parameters()).add_(1e-3)
+    with pytest.raises(NetworkError, match="do not compose"):
+        require_same_function(network, [parts[0], other[1]], ["stage1"], IMAGES)

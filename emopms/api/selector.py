@@ -24,6 +24,14 @@ class Site:
     classes: int
     tail: Callable[[Tensor], Tensor]
     """The dense rest of the network: features [N, *shape] → class scores [N, classes]."""
+    channel_dim: int = 1
+    """Dimension of a batch of features [N, *shape] that holds the channels: 1 of maps [N, C, H, W], 2 of tokens
+    [N, T, C], 3 of maps whose channels come last [N, H, W, C]. All others but the first are positions."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels the features have."""
+        return self.shape[self.channel_dim - 1]
 
 
 class Selector(Component):

@@ -42,7 +42,7 @@ def make_judges(
         for sub in subnetworks:
             rest = subnetworks[sub.index + 1 :]
             tail = _modules(rest) if differentiable else dense_rest(rest)
-            site = Site(shape=sub.output_shape, classes=context.classes, tail=tail)
+            site = Site(sub.output_shape, context.classes, tail, channel_dim=sub.channel_dim)
             with at_work(context.spec.selector, "make a judge"):
                 judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
     if state is not None:

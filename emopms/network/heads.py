@@ -52,14 +52,13 @@ def number_of_heads(weight: Tensor, width: int) -> int:
     return weight.shape[1] // width
 
 
-def follow_heads(module: nn.Module) -> None:
-    """Correct the numbers of a module whose projection got another weight.
+def heads_of(module: nn.Module) -> dict[str, int]:
+    """The numbers that a module whose projection got another weight is to have.
 
     The projection's own ``in_features`` must still be that of the weight before.
     """
     path, numbers = numbers_of(module)
-    for name, width in numbers.items():
-        setattr(module, name, number_of_heads(module.get_parameter(f"{path}.weight"), width))
+    return {name: number_of_heads(module.get_parameter(f"{path}.weight"), width) for name, width in numbers.items()}
 
 
 def _names_read(kind: type[nn.Module]) -> Iterator[str]:

@@ -29,15 +29,20 @@ class Probe(nn.Module):
 
     Standardising makes one learning rate fit features of any scale. It uses the statistics of the features the
     probe was trained on, so a candidate that shifts its features pays for it.
+
+    Args:
+        channels: How many the features have.
+        channel_dim: Which dimension of the features [N, …] holds them.
     """
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, channel_dim: int = 1) -> None:
         super().__init__()
+        self._channel_dim = channel_dim
         self.norm = nn.BatchNorm1d(channels, affine=False)
         self.linear = nn.Linear(channels, classes)
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
-        pooled = features.flatten(2).mean(dim=2) if features.dim() > 2 else features
+        pooled = features.movedim(self._channel_dim, 1).flatten(2).mean(dim=2) if features.dim() > 2 else features
         return F.cross_entropy(self.linear(self.norm(pooled)), labels)
 
 

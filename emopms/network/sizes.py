@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from emopms.network.heads import follow_heads
+from emopms.network.heads import heads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,14 +62,16 @@ def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[Non
     """For a while, static sizes are those of other tensors, as long as `functional_call` swaps them in.
 
     Args:
-        tensors: Parameters and buffers by their name in the network.
+        tensors: Parameters and buffers by their name in the network; those that layers share, by one of their names.
     """
+    named = chain(network.named_parameters(remove_duplicate=False), network.named_buffers(remove_duplicate=False))
+    swapped = {id(tensor): tensors[name] for name, tensor in named if name in tensors}
     before: list[tuple[nn.Module, dict[str, Any]]] = []
     try:
-        for path, layer in network.named_modules():
+        for layer in network.modules():
             if isinstance(layer, SIZED):
                 own = _tensors(layer)
-                shapes = {name: tensors[f"{path}.{name}"].shape for name in own if f"{path}.{name}" in tensors}
+                shapes = {name: swapped[id(tensor)].shape for name, tensor in own.items() if id(tensor) in swapped}
                 if all(own[name].shape == shape for name, shape in shapes.items()):
                     continue
                 after = sizes_of(layer, shapes)
@@ -80,14 +83,21 @@ def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[Non
             _set(layer, sizes)
 
 
-def follow(layer: nn.Module) -> None:
-    """Correct the static sizes of a module whose tensors, and those of the layers in it, were replaced.
+def follow(network: nn.Module) -> None:
+    """Correct the static sizes of a network's modules whose tensors were replaced.
 
-    Its attributes, and theirs, must still be those of the tensors before: outer modules come first.
+    Its modules' attributes must still be those of the tensors before. All sizes are told before any is set: modules
+    that share a layer tell theirs by what that layer was.
     """
-    follow_heads(layer)
-    if isinstance(layer, SIZED):
-        _set(layer, sizes_of(layer, {name: tensor.shape for name, tensor in _tensors(layer).items()}))
+    after = [(module, heads_of(module) | _own_sizes(module)) for module in network.modules()]
+    for module, sizes in after:
+        _set(module, sizes)
+
+
+def _own_sizes(module: nn.Module) -> dict[str, Any]:
+    if not isinstance(module, SIZED):
+        return {}
+    return sizes_of(module, {name: tensor.shape for name, tensor in _tensors(module).items()})
 
 
 def _tensors(layer: nn.Module) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import nn
 from torch.func import functional_call
 
 from emopms.errors import NetworkError
@@ -13,7 +14,7 @@ from emopms.network.channels import keep_one
 from emopms.network.cost import CostModel
 from emopms.network.division import SplitPointError, divide
 from emopms.network.labels import channels_of
-from emopms.network.sizes import following
+from emopms.network.sizes import SIZED, following
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor, fx, nn
+    from torch import Tensor, fx
 
     from emopms.network.channels import Channels
 
@@ -50,6 +51,22 @@ class SubNetwork:
     @cached_property
     def costs(self) -> CostModel:
         return CostModel(self.channels, self.module)
+
+    @cached_property
+    def channel_dim(self) -> int:
+        """Dimension of the tensor it hands on [N, …] that holds the channels.
+
+        It is the one as long as the last layer with channels of its own is wide; where that is none, or several, it
+        is where layers of that kind have their channels.
+        """
+        for node in reversed(self.module.graph.nodes):
+            layer = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+            if isinstance(layer, SIZED) and not isinstance(layer, nn.PReLU):
+                last = isinstance(layer, nn.Linear | nn.LayerNorm | nn.RMSNorm)
+                width = (shape_of(node) or ())[-1 if last else 1]
+                wide = [dim for dim, size in enumerate(self.output_shape, start=1) if size == width]
+                return wide[0] if len(wide) == 1 else len(self.output_shape) if last else 1
+        return 1
 
     @property
     def dense(self) -> NDArray[np.bool_]:

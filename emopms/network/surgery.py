@@ -57,8 +57,7 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:
                 module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
-    for module in network.modules():
-        follow(module)
+    follow(network)
     network.load_state_dict(state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,7 +24,7 @@ _STEPS = 60
 
 
 class SelectorConformance(ComponentConformance):
-    """Of a `Selector`: its judges at sites with maps of features and with flat ones, on every device and in bf16."""
+    """Of a `Selector`: its judges at sites with maps of features, tokens and flat ones, on every device and in bf16."""
 
     slot: ClassVar[str] = "selector"
     component: ClassVar[Selector]
@@ -119,7 +120,9 @@ class SelectorConformance(ComponentConformance):
     def _judge(self, place: _Place, *, seed: int = 0) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            judge = self.component.judge(Site(tuple(place.features.shape[1:]), CLASSES, place.rest))
+            judge = self.component.judge(
+                Site(tuple(place.features.shape[1:]), CLASSES, place.rest, channel_dim=place.channel_dim)
+            )
         assert isinstance(judge, nn.Module), f"judge returned a {type(judge).__name__}: return an nn.Module."
         return judge
 
@@ -127,8 +130,8 @@ class SelectorConformance(ComponentConformance):
 class _Place:
     """A site, and a batch of what the dense network makes there."""
 
-    def __init__(self, features: Tensor, labels: Tensor, rest: nn.Module) -> None:
-        self.features, self.labels, self.rest = features, labels, rest
+    def __init__(self, features: Tensor, labels: Tensor, rest: nn.Module, *, channel_dim: int = 1) -> None:
+        self.features, self.labels, self.rest, self.channel_dim = features, labels, rest, channel_dim
 
     def noise(self) -> Tensor:
         """Features of the same scale that say nothing."""
@@ -136,10 +139,19 @@ class _Place:
         return drawn * self.features.std() + self.features.mean()
 
     def to(self, device: str) -> _Place:
-        return _Place(self.features.to(device), self.labels.to(device), self.rest.to(device))
+        placed = self.features.to(device), self.labels.to(device), self.rest.to(device)
+        return _Place(*placed, channel_dim=self.channel_dim)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.features.shape[1:]))
+
+
+class _Maps(nn.Module):
+    """Square maps of features [N, C, S, S] from tokens [N, S², C]."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        side = math.isqrt(tokens.shape[1])
+        return tokens.transpose(1, 2).unflatten(2, (side, side))  # type: ignore[no-untyped-call,no-any-return]
 
 
 def _places(device: Device = CPU) -> Iterator[_Place]:
@@ -147,6 +159,8 @@ def _places(device: Device = CPU) -> Iterator[_Place]:
     rests = [nn.Sequential(*(sub.module for sub in setting.subnetworks[index:])) for index in (1, 2)]
     for features, rest in zip(setting.references[1:3], rests, strict=True):
         yield _Place(features, setting.labels, rest.eval())
+        tokens = features.flatten(2).transpose(1, 2)
+        yield _Place(tokens, setting.labels, nn.Sequential(_Maps(), rest).eval(), channel_dim=2)
     same = nn.Linear(CLASSES, CLASSES, bias=False)
     nn.init.eye_(same.weight)
     yield _Place(setting.references[3], setting.labels, same.to(device.type))

@@ -131,6 +131,24 @@ def test_a_network_with_fewer_heads_loses_more_of_them() -> None:
         assert (network.num_heads, network.proj.in_features) == (heads, 4 * heads)
 
 
+class OneProjection(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Attention(attend), Attention(attend)
+        self.second.proj = self.first.proj
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first(x) + self.second(x)  # type: ignore[no-any-return]
+
+
+def test_two_modules_with_one_projection_lose_the_same_heads() -> None:
+    sub = whole(network := OneProjection())
+    genome = np.array([True, False, True])
+    pruned: Any = pruned_copy(network, [sub], [genome])
+    assert (pruned.first.num_heads, pruned.second.num_heads) == (2, 2)
+    torch.testing.assert_close(sub.forward(TOKENS, genome), pruned(TOKENS))
+
+
 def test_a_network_that_is_one_attention_module() -> None:
     sub = whole(network := Attention(attend))
     genome = np.array([True, False, True])

@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from emopms.network.evaluator import Evaluator
 from emopms.network.sizes import follow, following, sizes_of
+from emopms.network.subnetwork import subnetworks_of
+
+from .networks import pruned_copy, random_genome
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,28 @@ def test_sizes_come_back_where_a_forward_fails() -> None:
     with pytest.raises(RuntimeError), following(network, {"0.weight": torch.ones(2)}):
         network(torch.ones(1, 4))
     assert repr(network) == repr(nn.Sequential(nn.LayerNorm(4)))
+
+
+def _alike(layers: list[nn.Module]) -> nn.Module:
+    """A convolution, and behind it two layers that share their weight."""
+    layers[1].weight = layers[0].weight
+    last = [nn.Flatten(), nn.Linear(6, 3)]
+    return nn.Sequential(nn.Conv2d(3, 6, 1), layers[0], nn.ReLU(), layers[1], nn.AdaptiveAvgPool2d(1), *last).eval()
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.Conv2d(6, 6, 3, padding=1, groups=6)],
+        [nn.GroupNorm(6, 6), nn.GroupNorm(6, 6)],
+    ],
+)
+def test_sizes_follow_in_layers_that_share_a_parameter(layers: list[nn.Module]) -> None:
+    network, images = _alike(layers), torch.randn(2, 3, 4, 4)
+    (sub,) = subnetworks_of(network, [], images)
+    genome = random_genome(sub, 0)
+    assert not genome.all()
+    with torch.no_grad():
+        expected = pruned_copy(network, [sub], [genome])(images)
+        torch.testing.assert_close(sub.forward(images, genome), expected)
+        torch.testing.assert_close(Evaluator(sub)(images, genome), expected)

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.errors import NetworkError
+from emopms.network.division import divide
 from emopms.network.evaluator import Evaluator
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.labels import channels_of
+from emopms.network.subnetwork import SubNetwork, subnetworks_of
 
 from .chains import Case, cases
 from .networks import IMAGES, Net, chained, examples, gradients, pruned_copy, random_genome, randomise, whole
 
 if TYPE_CHECKING:
-    from emopms.network.subnetwork import SubNetwork
+    from collections.abc import Callable
 
 
 @given(cases())
@@ -267,3 +269,38 @@ def test_random_genomes_of_these_tests_are_valid() -> None:
 
     sub = whole(two_layers())
     assert all(valid(sub, seed) for seed in range(20))
+
+
+def maps(c: int) -> nn.Module:
+    return Net(lambda net, x: net.head(net.conv(x).mean((2, 3))), conv=nn.Conv2d(2, c, 1), head=nn.Linear(c, 3))
+
+
+def tokens(c: int) -> nn.Module:
+    """Of [N, 36, 2], channels-last after the first layer."""
+    first = nn.Linear(2, c)
+    return Net(lambda net, x: net.head(net.conv(x.flatten(2).mT).mean(1)), conv=first, head=nn.Linear(c, 3))
+
+
+def channels_last(c: int) -> nn.Module:
+    first, head = nn.Linear(2, c), nn.Linear(c, 3)
+    return Net(lambda net, x: net.head(net.conv(x.permute(0, 2, 3, 1)).mean((1, 2))), conv=first, head=head)
+
+
+def transposed_back(c: int) -> nn.Module:
+    """As in ConvNeXt: linear layers inside, maps outside."""
+    first, head = nn.Sequential(nn.Linear(2, c), _ToMaps()), nn.Linear(c, 3)
+    return Net(lambda net, x: net.head(net.conv(x.permute(0, 2, 3, 1)).mean((2, 3))), conv=first, head=head)
+
+
+class _ToMaps(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "width", "dim"),
+    [(maps, 5, 1), (maps, 6, 1), (tokens, 5, 2), (tokens, 36, 2), (channels_last, 6, 3), (transposed_back, 5, 1)],
+)
+def test_where_the_channels_are(make: Callable[[int], nn.Module], width: int, dim: int) -> None:
+    part = divide(make(width).double(), ["conv"], IMAGES)[0]
+    assert SubNetwork(0, 2, part, channels_of(part)).channel_dim == dim

@@ -76,7 +76,7 @@ def formula(loss: Any) -> Any:
 
 
 def probe(kind: Any) -> Any:
-    return selector(lambda site: kind(site.shape[0], site.classes), TrainedSelector)
+    return selector(lambda site: kind(site.channels, site.classes, site.channel_dim), TrainedSelector)
 
 
 def drawing(site: Any) -> nn.Module:

@@ -18,4 +18,4 @@ class LinearProbe(TrainedSelector):
     def judge(self, site: Site) -> nn.Module:
         from emopms.network.judges import Probe
 
-        return Probe(site.shape[0], site.classes)
+        return Probe(site.channels, site.classes, site.channel_dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Selectors(Stage):
     """Gives ``judges``: the state of one judge a sub-network."""
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network"))).parts

@@ -70,6 +70,17 @@ def test_a_probe_standardises_with_what_it_was_trained_on() -> None:
     torch.testing.assert_close(judge(x, trained_on, LABELS), expected)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_probe_averages_over_positions_wherever_the_channels_are(dim: int) -> None:
+    maps = features((4, 3, 3))
+    last = (maps.flatten(2) if dim == 2 else maps).movedim(1, dim)
+    torch.manual_seed(0)
+    expected = LinearProbe().judge(site((4, 3, 3))).eval()(maps, maps, LABELS)
+    torch.manual_seed(0)
+    judge = LinearProbe().judge(Site(tuple(last.shape[1:]), classes=3, tail=scores, channel_dim=dim)).eval()
+    torch.testing.assert_close(judge(last, last, LABELS), expected)
+
+
 def test_a_probe_learns_to_tell_classes_apart() -> None:
     torch.manual_seed(0)
     judge = LinearProbe().judge(site((4, 3, 3)))

@@ -31,6 +31,8 @@ class Generation:
 
     number: int
     """From 1."""
+    asked: int
+    """Candidates that were to be judged; all but `evaluations` of them were known already."""
     evaluations: int
     genomes: NDArray[np.bool_]
     """The front: non-dominated genomes [p, genes]."""
@@ -110,19 +112,20 @@ def evolve(
     )
     with at_work(algorithm, "begin its search"):
         search = algorithm.start(space, seed=seed % 2**32)
-    state = None
+    state, candidates = None, 1
     for number in range(1, algorithm.generations + 1):
         with at_work(algorithm, "ask for candidates"):
             asked = search.ask()
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
+        candidates += len(asked)
         told = memory(coding.decode(asked))
         with at_work(algorithm, "take in objectives"):
             search.tell(told)
         values = np.stack(memory.objectives)
         front = nondominated(values)
         genomes = np.stack([memory.genomes[i] for i in front])
-        state = Generation(number, len(memory.genomes), genomes, values[front])
+        state = Generation(number, candidates, len(memory.genomes), genomes, values[front])
         if not go_on(state):
             break
     if state is None:

@@ -14,6 +14,7 @@ from emopms.errors import NetworkError
 from emopms.network.heads import numbers_of
 from emopms.network.rounding import are_close
 from emopms.network.sizes import SIZED
+from emopms.network.time_limit import time_limit
 from emopms.network.tracer import RecordingTracer
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     if len(example) == 1:
         example = torch.cat([example, example])
     one = example[:1]
-    with in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
+    with time_limit(network), in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
         try:
             expected = network(one)
         except Exception as error:

@@ -7,21 +7,16 @@ marked: no width that a decision was read from is ever pruned (see `labels`).
 from __future__ import annotations
 
 import operator
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fx, nn
 
-from emopms.errors import NetworkError
 from emopms.network.heads import number_of_heads, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-TIME_LIMIT_S = 300.0
-"""How long one trace may take, in seconds."""
 
 
 class Recorded(fx.Proxy):
@@ -116,7 +111,6 @@ class RecordingTracer(fx.Tracer):
         self._running = False
         self._follow = follow
         self._numbers_of: dict[str, list[_Number]] = {}
-        self._deadline = time.monotonic() + TIME_LIMIT_S
 
     def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
         self._saved = set(root.state_dict())
@@ -136,12 +130,6 @@ class RecordingTracer(fx.Tracer):
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any, **__: Any
     ) -> Recorded:
         """Record an operation and run it."""
-        if time.monotonic() > self._deadline:
-            where = next(reversed(self.module_stack.values()))[0] if self.module_stack else ""
-            raise NetworkError(
-                f"Tracing takes longer than {TIME_LIMIT_S:.0f} s; it has come to module {where!r}.",
-                remedy="Choose another model, or mark the function that takes so long with torch.fx.wrap.",
-            )
         node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
         value = self._run(kind, target, args, kwargs)
         _describe(node, value)

@@ -83,6 +83,7 @@ def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task
     values = np.stack(memory.objectives)
     np.testing.assert_array_equal(last.objectives, values[nondominated(values)])
     assert last.evaluations == len(values)
+    assert last.asked == 1 + NSGA2.pop_size * NSGA2.generations, "some of which were known already"
     assert memory.genomes[0].all(), "the dense genome is evaluated first"
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -8,10 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.errors import NetworkError
-from emopms.network import tracer
+from emopms.network import time_limit
 from emopms.network.trace import module_path, shape_of, trace
 
 from .networks import IMAGES, Net
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def small() -> Net:
@@ -146,13 +149,28 @@ def test_a_network_that_computes_something_else_each_time_is_refused() -> None:
         trace(network, IMAGES)
 
 
-def test_tracing_that_takes_too_long_names_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracer, "TIME_LIMIT_S", 0.05)
-    slow = Net(lambda net, x: [x := x + 0 for _ in range(100_000)][-1])
+def _long(x: Tensor) -> Tensor:
+    for _ in range(100_000):
+        x = x + 0
+    return x
+
+
+def _for_ever(x: Tensor) -> Tensor:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("run", [_long, _for_ever])
+def test_a_network_that_takes_too_long_is_interrupted_and_the_module_named(
+    run: Callable[[Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_limit, "SECONDS", 0.2)
+    slow = Net(lambda net, x: run(x))
     network = Net(lambda net, x: net.stage(net.conv(x)), conv=nn.Conv2d(2, 2, 1), stage=slow).double()
     with pytest.raises(NetworkError, match="'stage'") as caught:
         trace(network, IMAGES[:2])
     assert "another model" in caught.value.remedy
+    trace(network.conv, IMAGES[:2])  # type: ignore[arg-type]  # and nothing goes on ticking
 
 
 class Mode(nn.BatchNorm2d):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from loguru import logger
 
 from emopms.api import Cost, Task
 from emopms.engine.evolution import Generation, Memory, evolve, memory_for
@@ -68,7 +69,15 @@ class Evolve(Stage):
             genomes=np.concatenate([last.genomes[others], sub.dense[None, :]]),
             objectives=np.concatenate([last.objectives[others], dense_values]),
         )
-        out.save_json("search", {"evaluations": last.evaluations, "generations": last.number})
+        logger.info(
+            "{}: {} candidates evaluated in {} generations; {} more were known already",
+            self.name,
+            last.evaluations,
+            last.number,
+            last.asked - last.evaluations,
+        )
+        found = {"evaluations": last.evaluations, "asked": last.asked, "generations": last.number}
+        out.save_json("search", found)
 
     def _show(self, context: Context, tracker: Tracker, dense: NDArray[np.float64], generation: Generation) -> bool:
         quality = next(i for i, o in enumerate(context.spec.objectives) if not isinstance(o, Cost))

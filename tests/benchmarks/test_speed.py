@@ -206,9 +206,3 @@ def test_the_page() -> None:
 
 def test_the_machine_is_as_fast_as_it_ever_was() -> None:
     assert fastest({}, {"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 3.0}) == {"a": 2.0, "b": 5.0}
-
-
-@pytest.mark.skipif(not (ROOT / "benchmarks" / "speed.json").exists(), reason="no full run is stored")
-def test_the_page_shows_the_stored_figures() -> None:
-    figures = json.loads((ROOT / "benchmarks" / "speed.json").read_text(encoding="utf-8"))
-    assert (ROOT / "docs" / "speed.md").read_text(encoding="utf-8") == page(figures)

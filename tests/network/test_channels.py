@@ -85,7 +85,7 @@ def test_groups_are_the_layers_nobody_needs_whole(case: Case) -> None:
         (lambda net, x: F.normalize(x), {}, "normalize"),
         (lambda net, x: x / x.norm(dim=1, keepdim=True), {}, "norm"),
         (lambda net, x: x / torch.linalg.vector_norm(x, 2, (1, 2, 3), keepdim=True), {}, "vector_norm"),
-        (lambda net, x: x / torch.norm(x, dim=(1, 2, 3), keepdim=True), {}, "norm"),
+        (lambda net, x: x / torch.norm(x, p=2, dim=(1, 2, 3), keepdim=True), {}, "norm"),
         (lambda net, x: x * net.b.out_channels**-0.5, {}, "pow"),
         (lambda net, x: net.op(x) * (net.op.in_channels + net.op.out_channels), {"op": nn.Conv2d(4, 4, 1)}, "add"),
         (lambda net, x: x / float(net.b.out_channels), {}, "branches on size"),

@@ -63,6 +63,8 @@ def outlines_of(divided: DividedNetwork, codings: Sequence[Coding]) -> tuple[Out
     """
     blocks = _blocks([_modules(sub) for sub in divided.parts])
     crossing = tuple(own[-1] for own in blocks[:-1])
+    boundaries = divided.boundaries
+    opened = _makers(boundaries) if boundaries else set()
     return tuple(
         Outline(
             name=sub.name,
@@ -73,11 +75,16 @@ def outlines_of(divided: DividedNetwork, codings: Sequence[Coding]) -> tuple[Out
             dense=size_of(sub.costs, sub.dense),
             least=size_of(sub.costs, coding.least),
             features=_entering(sub) + math.prod(sub.output_shape),
-            pinned={} if sub is divided.boundaries else dict(sub.channels.pinned),
+            pinned={name: why for name, why in sub.channels.pinned.items() if name not in opened},
             uncounted=sub.channels.uncounted,
         )
         for sub, coding in zip(divided.searched, codings, strict=True)
     )
+
+
+def _makers(boundaries: SubNetwork) -> set[str]:
+    """Paths of the layers that lose channels where boundaries are pruned."""
+    return {tensor.rpartition(".")[0] for tensor, dims in boundaries.channels.dims.items() if 0 in dims}
 
 
 def size_of(costs: CostModel, genome: NDArray[np.bool_]) -> Size:

@@ -12,11 +12,14 @@ from emopms.engine.blame import at_work
 from emopms.engine.context import Context, coding_of, divided, example_of, given_network
 from emopms.engine.outline import Outline, Size, outlines_of, size_of
 from emopms.errors import DataError, NetworkError, SpecError
+from emopms.network.cost import count
 from emopms.network.divided import NoBoundaryError
 from emopms.network.division import SplitPointError, require_same_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
     from emopms.api import Folder, Source
     from emopms.engine.progress import Progress
@@ -80,6 +83,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
     codings = [coding_of(sub, spec) for sub in parts.searched]
     dense = np.concatenate([sub.dense for sub in parts.searched])
+    _check_costs(network, example, size_of(parts.costs, dense))
     least = np.concatenate([coding.least for coding in codings])
     return Prepared(
         context,
@@ -113,6 +117,17 @@ def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
 def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
     """The bounds of a target that lie below the floor."""
     return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
+
+
+def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:
+    """Refuse a network with layers that the forward pass hides, before anything is searched by its costs."""
+    counted = count(network, example)
+    if (counted.macs, counted.params) != (predicted.macs, predicted.params):
+        raise NetworkError(
+            f"{type(network).__name__} has {counted.macs:,} MACs and {counted.params:,} parameters; what its forward "
+            f"shows accounts for {predicted.macs:,} and {predicted.params:,}.",
+            remedy="Look for layers inside layers, as in nn.TransformerEncoder: call them one by one instead.",
+        )
 
 
 def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:

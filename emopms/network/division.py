@@ -84,7 +84,13 @@ def require_same_function(
     Raises:
         NetworkError: In fp64 the parts give something else, or in the network's own numbers more than rounding else.
     """
-    double = copy.deepcopy(network).double()
+    try:
+        double = copy.deepcopy(network).double()
+    except RuntimeError as error:
+        raise NetworkError(
+            f"{type(network).__name__} cannot be copied: {error}",
+            remedy="If it uses torch.nn.utils.weight_norm, use torch.nn.utils.parametrizations.weight_norm instead.",
+        ) from error
     with in_eval(network), in_eval(double), torch.no_grad():
         same = are_close(_composed(parts, example), network(example))
         try:

@@ -134,8 +134,8 @@ class Genome(Settings):
     """`channels`: each channel is kept or dropped. `widths`: each layer has a width, and keeps its channels of largest
     weight magnitude; a far smaller space, for wide networks."""
     channel_multiple: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Layers lose channels in units that leave a multiple of this number, as fast kernels like them; a layer that has
-    another width may keep it."""
+    """Layers lose channels in units that leave a multiple of this number, as fast kernels like them. A layer that has
+    another width may keep it; so may one that repeats some of its channels more often than others."""
     prune_residual: bool = False
     """Prune residual streams inside sub-networks too: all layers that feed one stream lose the same channels."""
     prune_boundaries: bool = False

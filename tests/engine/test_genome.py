@@ -55,6 +55,8 @@ def test_what_plan_shows_of_boundaries() -> None:
     assert expected.searches[-1].blocks == ("stage1", "stage2")
     assert expected.searches[-1].dense == expected.dense
     closed = forecast(tiny(constraint="none"), device="cpu")
+    assert "stem.0" in closed.searches[0].pinned
+    assert all("stem.0" not in search.pinned for search in expected.searches), "the first stream is open now"
     assert expected.floor["macs"] < closed.floor["macs"]
     assert sum(stage.name.startswith("evolve/") for stage in expected.stages) == 4
 

@@ -32,6 +32,13 @@ def make(width, classes=10):
     for incoming in (1, width):
         layers += [nn.Conv2d(incoming, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * width, classes))
+
+
+def hidden(width, classes=10):
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    inside = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    head = nn.Sequential(nn.Flatten(), nn.Linear(16 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, classes))
+    return nn.Sequential(nn.Conv2d(1, width, 3, 2, 1), nn.Flatten(2), inside, head)
 """
 QUICK = {
     "pretrain": {"epochs": 2, "lr": 0.05, "batch_size": 32},
@@ -131,6 +138,13 @@ def test_an_edited_factory_is_run_again(own: emopms.Result, package: Path) -> No
     (package / "users_own_nets.py").write_text(SOURCE + "\n# edited\n")
     edited = emopms.run(_spec(), run_dir=own.folder, device="cpu")
     assert not stages(edited)["pretrain"]
+
+
+def test_layers_that_the_forward_hides_are_refused_before_anything_runs(package: Path, tmp_path: Path) -> None:
+    spec = tiny(backbone={"name": "module", "factory": "users_own_nets:hidden", "args": {"width": 4}}, **QUICK)
+    with pytest.raises(NetworkError, match="what its forward shows accounts for"):
+        emopms.run(spec, run_dir=tmp_path, device="cpu")
+    assert not list(tmp_path.glob("store/*/*"))
 
 
 def test_scores_for_other_classes_than_those_of_the_data(package: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class _Product:
         self._fixed: list[int] = []
 
     def add(self, scale: int, dims: list[NDArray[np.int64]]) -> None:
+        assert len(dims) <= 2, "weights are cut along outputs and inputs"
         for labels in (*dims, *([np.array([-1])] * (2 - len(dims)))):
             row = np.bincount(labels[labels >= 0], minlength=self._genes).astype(np.int64)
             self._rows.append(row)

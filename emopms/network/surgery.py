@@ -80,6 +80,11 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
             for name, tensor in own.items()
             if name in state and not _fits(tensor, state[name], shrunk=shrunk)
         ],
+        [
+            f"kind of {name}: {_kind(state[name])}, in the network {_kind(tensor)}"
+            for name, tensor in own.items()
+            if name in state and _kind(state[name]) != _kind(tensor)
+        ],
     ]
     if any(differences):
         shown = [
@@ -90,6 +95,12 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
             f"{origin} does not fit the network {type(network).__name__}:\n{listed}",
             remedy="Use weights of this very architecture, with its parameter names and number of classes.",
         )
+
+
+def _kind(tensor: Tensor) -> str:
+    """What its numbers are: loading would cast one kind to another without a word."""
+    numbers = "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
+    return f"{numbers} numbers, {tensor.layout}".removesuffix(", torch.strided") + ", without data" * tensor.is_meta
 
 
 def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:

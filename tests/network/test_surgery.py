@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from emopms.network.surgery import fit_to, pruned_state, require_same_tensors
 
 from .chains import Case, cases
 from .networks import IMAGES, Net, chained, examples, pruned_copy, randomise, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @given(cases())
@@ -188,3 +192,20 @@ def test_the_type_of_the_network_is_kept() -> None:
     half = two_layers().half()
     fit_to(half, state)
     assert {parameter.dtype for parameter in half.parameters()} == {torch.float16}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda tensor: tensor.to(torch.complex64), "complex numbers"),
+        (lambda tensor: tensor.to(torch.int64), "whole numbers"),
+        (lambda tensor: tensor.to_sparse(), "real numbers, torch.sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "real numbers, without data"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(change: Callable[[Tensor], Tensor], kind: str) -> None:
+    network = two_layers()
+    state = network.state_dict()
+    state["a.weight"] = change(state["a.weight"])
+    with pytest.raises(WeightsError, match=f"kind of a.weight: {kind}, in the network real numbers"):
+        require_same_tensors(network, state, origin="x", shrunk=False)

@@ -82,14 +82,14 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
     codings = [coding_of(sub, spec) for sub in parts.searched]
-    dense = np.concatenate([sub.dense for sub in parts.searched])
-    _check_costs(network, example, size_of(parts.costs, dense))
+    dense = size_of(parts.costs, np.concatenate([sub.dense for sub in parts.searched]))
+    _check_costs(network, example, dense)
     least = np.concatenate([coding.least for coding in codings])
     return Prepared(
         context,
         fingerprint,
         outlines_of(parts, codings),
-        dense=size_of(parts.costs, dense),
+        dense=dense,
         least=size_of(parts.costs, least),
     )
 

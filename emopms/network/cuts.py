@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.division import part_of
+from emopms.network.division import SUMS, part_of
 from emopms.network.labels import channels_of
 from emopms.network.trace import module_path, shape_of, trace
 
@@ -173,10 +172,7 @@ def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
 
 def _is_residual_sum(node: fx.Node) -> bool:
     computed = [used for used in node.all_input_nodes if used.op != "get_attr" and shape_of(used) is not None]
-    return node.target in _SUMS and len(computed) == 2
-
-
-_SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+    return node.target in SUMS and len(computed) == 2
 
 
 def _prefixes(path: str) -> list[str]:

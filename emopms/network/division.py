@@ -194,7 +194,7 @@ def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
     entry = next(iter(part.graph.nodes))
     if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
         return True  # dropout, say, which does so in training only
-    given = torch.randn(source.meta["shape"]).to(source.meta["device"], source.meta["dtype"])
+    given = torch.zeros(source.meta["shape"], device=source.meta["device"], dtype=source.meta["dtype"])
     before = given._version
     with in_eval(part), torch.no_grad():
         part(given)
@@ -210,4 +210,6 @@ def in_place(node: fx.Node, network: nn.Module) -> bool:
     return True in (node.kwargs.get("inplace"), *(argument is True for argument in node.args))
 
 
+SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+"""What adds two tensors, in place or not."""
 _IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)

@@ -6,7 +6,6 @@ convolution before it. Statistics are learnt on one batch, and hold until they a
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from emopms.network.division import in_place
+from emopms.network.division import SUMS, in_place
 from emopms.network.trace import shape_of, with_source
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ _ACTIVATIONS: dict[Any, _Activation] = {
     **dict.fromkeys((nn.SiLU, F.silu), _SILU),
     **dict.fromkeys((nn.Hardswish, F.hardswish), _HARDSWISH),
 }
-_SUMS = (operator.add, torch.add, "add")
-_SUMS_IN_PLACE = (operator.iadd, "add_")
 
 
 class Norm(nn.Module):
@@ -203,8 +200,7 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
         return None
     nodes, inputs = [before, node], [*before.all_input_nodes]
     user = _only_user(nodes[-1])
-    sums = user is not None and (user.target in _SUMS or (user.target in _SUMS_IN_PLACE and user.args[0] is node))
-    if user is not None and sums and not user.kwargs and _undisturbed(nodes, user, module):
+    if user is not None and _is_sum(user, node, module) and _undisturbed(nodes, user, module):
         others = [used for used in user.args if used is not node and isinstance(used, torch.fx.Node)]
         if len(others) == 1 and len(user.args) == 2 and shape_of(others[0]) == shape_of(node):
             nodes.append(user)
@@ -215,6 +211,11 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
         nodes.append(user)
         return _Chain(nodes, tuple(inputs), activation)
     return _Chain(nodes, tuple(inputs), None)
+
+
+def _is_sum(user: fx.Node, node: fx.Node, module: fx.GraphModule) -> bool:
+    """Whether something is added to what a node made, without overwriting anything else."""
+    return user.target in SUMS and not user.kwargs and (user.args[0] is node or not in_place(user, module))
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:

@@ -42,7 +42,7 @@ def task() -> Task:
     return Task(sub, images, references, labels, OwnClassifier(), Device("cpu"), tail=lambda scores: scores)
 
 
-def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2) -> Generation:
+def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2, **more: Any) -> Generation:
     return evolve(
         task,
         coding(task),
@@ -51,6 +51,7 @@ def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2) -> Generation:
         sampling=Importance(),
         seed=7,
         memory=memory,
+        **more,
     )
 
 
@@ -95,15 +96,8 @@ def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
 
 
 def test_a_search_stops_when_told_to(task: Task) -> None:
-    last = evolve(
-        task,
-        coding(task),
-        objectives=OBJECTIVES,
-        algorithm=NSGA2,
-        sampling=Importance(),
-        seed=7,
-        go_on=lambda generation: generation.number < 2,
-    )
+    memory = memory_for(task, OBJECTIVES)
+    last = _search(task, memory, go_on=lambda generation: generation.number < 2)
     assert last.number == 2
 
 

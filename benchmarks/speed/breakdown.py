@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 POINTS: Final = {
-    "forward": ("emopms.network.evaluator:_InChunks.forward",),
+    "forward": ("emopms.network.evaluator:_Run.forward",),
     "slicing": ("emopms.network.evaluator:Evaluator.__call__", "emopms.network.evaluator:Evaluator.__init__"),
     "judge": ("emopms.network.judges:FeatureDistance.forward", "emopms.network.judges:OwnClassifier.forward"),
     "algorithm": (

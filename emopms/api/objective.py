@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from emopms.network.device import Device
     from emopms.network.evaluator import Evaluator
+    from emopms.network.kept import Kept
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -43,22 +45,39 @@ class Task:
         from emopms.network.evaluator import Evaluator
 
         if batch_statistics not in self._evaluators:
-            self._evaluators[batch_statistics] = Evaluator(self.subnetwork, batch_statistics=batch_statistics)
+            self._evaluators[batch_statistics] = Evaluator(
+                self.subnetwork, batch_statistics=batch_statistics, kept=self._kept
+            )
         return self._evaluators[batch_statistics]
+
+    @cached_property
+    def _kept(self) -> Kept:
+        from emopms.network.kept import Kept
+        from emopms.network.memory import room_on
+
+        return Kept(room_on(self.device.type), len(self.labels))
 
     @cached_property
     def _evaluators(self) -> dict[bool, Evaluator]:
         return {}
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.
+    def batches(self, size: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device; always the same ones.
 
         Equal, because batch norm is re-estimated on each batch: a short last one would distort it.
         """
         parts = max(1, -(-len(self.labels) // size))
-        for part in range(parts):
-            rows = slice(part * len(self.labels) // parts, (part + 1) * len(self.labels) // parts)
-            yield self.inputs[rows], self.references[rows], self.labels[rows]
+        if parts not in self._batches:
+            bounds = [part * len(self.labels) // parts for part in range(parts + 1)]
+            self._batches[parts] = [
+                (self.inputs[start:stop], self.references[start:stop], self.labels[start:stop])
+                for start, stop in pairwise(bounds)
+            ]
+        return self._batches[parts]
+
+    @cached_property
+    def _batches(self) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:
+        return {}
 
 
 class Objective(Component):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.division import SUMS, part_of
+from emopms.network.division import SUMS, bare_part_of, needed_beside
 from emopms.network.labels import channels_of
 from emopms.network.trace import module_path, shape_of, trace
 
@@ -126,7 +126,7 @@ class _Traced:
 
     def _has_genes(self, after: _Cut, up_to: _Cut) -> bool:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
-        part = part_of(self._module, self._nodes[after.end], inside, inside[-1])
+        part = bare_part_of(self._module, self._nodes[after.end], inside, inside[-1])
         return channels_of(part, prune_residual=self._prune_residual).genes > 0
 
     def macs_up_to(self, cut: _Cut) -> int:
@@ -156,17 +156,15 @@ def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
 
 
 def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
-    position = {node: i for i, node in enumerate(nodes)}
+    beside = needed_beside(nodes)
     ends = {prefix: i for i, node in enumerate(nodes) for prefix in _prefixes(module_path(node))}
     blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
-    found, needed = [], 0  # up to this index something is needed beside what the last node made
+    found, needed = [], 0  # up to this index a parameter is needed that has been used
     for i, node in enumerate(nodes[:-2]):
         needed = max(needed, last_needed[i])
         ending = [path for path in _prefixes(module_path(node)) if ends[path] == i]
-        if needed <= i and ending and shape_of(node) is not None:
+        if max(needed, beside[i]) <= i and ending and shape_of(node) is not None:
             found.append(_Cut(i, ending[0], ends_block=not blocks.isdisjoint(ending)))
-        if node.op != "get_attr":  # a part reads for itself what it needs
-            needed = max([needed, *(position[user] for user in node.users)])
     return found
 
 

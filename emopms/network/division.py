@@ -55,8 +55,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
         _check_crossing(nodes, start, end, source, index)
-        part = part_of(traced, source, inside, nodes[end])
-        parts.append(part_of(traced, source, inside, nodes[end], keep=True) if _overwrites(part, source) else part)
+        parts.append(part_of(traced, source, inside, nodes[end]))
         source, start = nodes[end], end + 1
     return parts
 
@@ -164,13 +163,22 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
         )
 
 
-def part_of(
-    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, keep: bool = False
-) -> fx.GraphModule:
+def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
     """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``.
 
+    What enters it is left alone, even where something inside works in place on it: it is kept for other candidates.
+    """
+    part = bare_part_of(traced, source, inside, result)
+    return bare_part_of(traced, source, inside, result, keep=True) if _overwrites(part, source) else part
+
+
+def bare_part_of(
+    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, keep: bool = False
+) -> fx.GraphModule:
+    """As `part_of`, made without running it.
+
     Args:
-        keep: Leave what enters alone, although something inside works in place on it: it is kept for other candidates.
+        keep: Work on a copy of what enters.
     """
     graph = fx.Graph()
     entry = graph.placeholder("x")
@@ -199,6 +207,20 @@ def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
     with in_eval(part), torch.no_grad():
         part(given)
     return given._version != before
+
+
+def needed_beside(nodes: Sequence[fx.Node]) -> list[int]:
+    """For each node the index of the last one that needs something made before it: beside it, where that is behind it.
+
+    Parameters do not count: a part reads for itself what it needs.
+    """
+    position = {node: index for index, node in enumerate(nodes)}
+    beside, needed = [], -1
+    for node in nodes:
+        beside.append(needed)
+        if node.op != "get_attr":
+            needed = max([needed, *(position.get(user, len(nodes)) for user in node.users)])
+    return beside
 
 
 def in_place(node: fx.Node, network: nn.Module) -> bool:

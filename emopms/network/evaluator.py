@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -13,17 +15,19 @@ from torch.func import functional_call
 from emopms.network.batchnorm import use_batch_statistics
 from emopms.network.channels import joined
 from emopms.network.fusion import Fused, Norm, fuse
+from emopms.network.kept import Kept
+from emopms.network.segments import Segment, segments_of
 from emopms.network.sizes import following
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of, with_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, fx
 
+    from emopms.network.channels import Channels
     from emopms.network.subnetwork import SubNetwork
 
 STATISTICS = 128
@@ -43,13 +47,21 @@ class Evaluator:
             a candidate's genome is then that of the sub-network followed by that of the boundaries.
         batch_statistics: Re-estimate batch norm on the first `STATISTICS` images of each batch, as the pruned network
             will be recalibrated; otherwise use the dense network's running statistics.
+        kept: Where to keep what candidates make on the way, for those whose genomes begin alike; theirs is the same to
+            the bit. It holds for batches that are passed in again as the same tensor.
     """
 
     def __init__(
-        self, subnetwork: SubNetwork, boundaries: SubNetwork | None = None, *, batch_statistics: bool = True
+        self,
+        subnetwork: SubNetwork,
+        boundaries: SubNetwork | None = None,
+        *,
+        batch_statistics: bool = True,
+        kept: Kept | None = None,
     ) -> None:
         self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
         self._batch_statistics = batch_statistics
+        self._kept = kept or Kept(0)
         self._module = with_source(copy.deepcopy(subnetwork.module))
         self._module.eval().requires_grad_(False)
         self._idle = [self._copy()]
@@ -66,48 +78,105 @@ class Evaluator:
             run = self._copy()
         with following(run.module, tensors):
             outputs: Tensor = functional_call(
-                run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs,)
+                run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs, genome)
             )
         self._idle.append(run)
         return outputs
 
-    def _copy(self) -> _InChunks:
-        return _InChunks(with_source(copy.deepcopy(self._module)), batch_statistics=self._batch_statistics)
+    @torch.inference_mode(False)
+    def _copy(self) -> _Run:
+        module = with_source(copy.deepcopy(self._module))
+        return _Run(module, self._channels, self._kept, batch_statistics=self._batch_statistics)
 
 
-class _InChunks(nn.Module):
-    """A sub-network that learns its batch norms' statistics on the first images and runs the others in chunks."""
+class _Run(nn.Module):
+    """A copy of a sub-network: learns its batch norms' statistics on the first images and runs the others in chunks.
 
-    def __init__(self, module: fx.GraphModule, *, batch_statistics: bool) -> None:
+    It begins behind the last segment that it shares with a candidate before it.
+    """
+
+    def __init__(self, module: fx.GraphModule, channels: Channels, kept: Kept, *, batch_statistics: bool) -> None:
         super().__init__()
         self.module = module
         self._operations = fuse(module)
         self._learns = batch_statistics
         self._whole = batch_statistics and _other_batch_norms(module)
+        segments = (
+            segments_of(module, channels, kept.numbers) if kept.room else [Segment(module, np.arange(channels.genes))]
+        )
+        # What the segments do, to be done with the module's tensors, which are swapped.
+        self._segments = [type(segment.module).forward for segment in segments]
+        self._genes = [segment.genes for segment in segments[:-1]]
+        self._kept = kept
         if batch_statistics:
             use_batch_statistics(module)
-        self._largest = max(math.prod((shape_of(node) or ())[1:]) for node in module.graph.nodes)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
         for operation in self._operations:
             operation.forget()
-        outputs = []
-        first = len(inputs) if self._whole else STATISTICS if self._learns else 0
-        if first:
-            outputs.append(self._learn(inputs[:first]))
-            inputs = inputs[first:]
-        if len(inputs):
-            size = max(1, _CACHED // self._largest) if inputs.device.type == "cpu" else len(inputs)
-            outputs += [self.module(chunk) for chunk in torch.split(inputs, size)]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        keys = [(self._learns, index, genome[genes].tobytes()) for index, genes in enumerate(self._genes)]
+        with self._kept.last_of(inputs, keys) as found:
+            shared, features = found or (-1, inputs)
+            segments = self._segments[shared + 1 :]
+            made = [_Gathered(len(inputs), self._kept) for _ in segments[:-1]] + [_Gathered(len(inputs), None)]
+            for rows, learning in self._pieces(inputs):
+                for operation in self._operations:
+                    operation.learning = learning
+                piece = features[rows]
+                for segment, gathered in zip(segments, made, strict=True):
+                    piece = gathered.add(segment(self.module, piece), rows)
+        for key, gathered in zip(keys[shared + 1 :], made, strict=False):
+            if gathered.tensor is not None:
+                self._kept.keep(inputs, key, gathered.tensor)
+        assert made[-1].tensor is not None
+        return made[-1].tensor
 
-    def _learn(self, inputs: Tensor) -> Tensor:
-        for operation in self._operations:
-            operation.learning = True
-        outputs: Tensor = self.module(inputs)
-        for operation in self._operations:
-            operation.learning = False
-        return outputs
+    def _pieces(self, inputs: Tensor) -> Iterator[tuple[slice, bool]]:
+        """Rows that are run at once, and whether statistics are learnt on them."""
+        count = len(inputs)
+        first = count if self._whole else min(STATISTICS, count) if self._learns else 0
+        if first:
+            yield slice(0, first), True
+        size = max(1, _CACHED // self._largest) if inputs.device.type == "cpu" else count
+        for start in range(first, count, size):
+            yield slice(start, min(start + size, count)), False
+
+    @cached_property
+    def _largest(self) -> int:
+        """Numbers in the largest feature map of an image."""
+        return max(math.prod((shape_of(node) or ())[1:]) for node in self.module.graph.nodes)
+
+
+class _Gathered:
+    """One tensor from pieces of it.
+
+    It has the layout of the pieces, so that the same kernels run on what is taken from it.
+
+    Args:
+        count: Rows.
+        kept: Where it gets its space; it is not made where there is no room.
+    """
+
+    def __init__(self, count: int, kept: Kept | None) -> None:
+        self._count, self._kept = count, kept
+        self.tensor: Tensor | None = None
+
+    def add(self, piece: Tensor, rows: slice) -> Tensor:
+        """Put a piece in its place; returns it, laid out row by row."""
+        extents = ((size - 1) * step for size, step in zip(piece.shape[1:], piece.stride()[1:], strict=True))
+        if piece.stride(0) <= sum(extents):
+            piece = piece.contiguous()
+        if self._kept is None and len(piece) == self._count:
+            self.tensor = piece
+            return piece
+        if rows.start == 0:
+            shape = self._count, *piece.shape[1:]
+            self.tensor = (
+                self._kept.space(self._count, piece) if self._kept else piece.new_empty_strided(shape, piece.stride())
+            )
+        if self.tensor is not None:
+            self.tensor[rows] = piece
+        return piece
 
 
 def _other_batch_norms(module: fx.GraphModule) -> bool:

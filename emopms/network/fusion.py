@@ -45,7 +45,7 @@ class Norm(nn.Module):
 
     def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
-        self._layers = (norm,)  # in a tuple: its tensors stay the network's, under their own names
+        self.layers = (norm,)  # in a tuple: its tensors stay the network's, under their own names
         self.learning = False
         self._learnt: tuple[Tensor | None, Tensor | None] | None = None
 
@@ -53,7 +53,7 @@ class Norm(nn.Module):
         self._learnt = None
 
     def forward(self, x: Tensor) -> Tensor:
-        (norm,) = self._layers
+        (norm,) = self.layers
         if self.learning:
             y, mean, inverse = torch.native_batch_norm(x, norm.weight, norm.bias, None, None, True, 0.0, norm.eps)
             self._learnt = mean, inverse.pow(-2) - norm.eps
@@ -67,7 +67,7 @@ class Fused(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, activation: _Activation | None) -> None:
         super().__init__()
-        self._layers = (convolution, norm)  # in a tuple, as above
+        self.layers = (convolution, norm)  # in a tuple, as above
         self._activation = activation
         self.learning = False
         self._folded: tuple[Tensor, Tensor] | None = None
@@ -76,7 +76,7 @@ class Fused(nn.Module):
         self._folded = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        convolution, norm = self._layers
+        convolution, norm = self.layers
         if self.learning:
             y, mean, inverse = torch.native_batch_norm(
                 convolution(x), norm.weight, norm.bias, None, None, True, 0.0, norm.eps
@@ -110,7 +110,7 @@ class Fused(nn.Module):
         Args:
             inverse: 1 / √(σ² + ε).
         """
-        convolution, norm = self._layers
+        convolution, norm = self.layers
         scale = inverse if norm.weight is None else inverse * norm.weight
         shift = (0 if convolution.bias is None else convolution.bias) - mean
         bias = shift * scale if norm.bias is None else shift * scale + norm.bias
@@ -121,6 +121,11 @@ class Fused(nn.Module):
     def _finish(self, y: Tensor, other: Tensor | None = None) -> Tensor:
         y = y if other is None else y + other
         return y if self._activation is None else self._activation.function(y, inplace=True)
+
+
+def layers_of(module: nn.Module) -> tuple[nn.Module, ...]:
+    """The layers whose tensors a module uses: its own, or those that it was fused from."""
+    return module.layers if isinstance(module, Fused | Norm) else (module,)
 
 
 def _has_kernel(x: Tensor, other: Tensor | None) -> bool:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_CACHED = 2**17
+"""Numbers of a piece on the CPU."""
+
+
 class OwnClassifier(nn.Module):
     """Cross-entropy of the network's own class scores [N, classes]: the judge behind the last sub-network."""
 
@@ -50,10 +54,12 @@ class FeatureDistance(nn.Module):
     """‖g − f‖² / ‖f‖² over the batch."""
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
-        # Norms add up in fp32 without copies of the features in fp32, which would take longer than a convolution.
-        difference = features - reference
-        distance, size = (torch.linalg.vector_norm(x, dtype=torch.float32) for x in (difference, reference))
-        relative: Tensor = distance.square() / size.square().clamp_min(1e-12)
+        # In fp32, and by pieces that stay in the cache: copies of all features would take longer than a convolution.
+        size = max(1, _CACHED // features[0].numel()) if features.device.type == "cpu" else len(features)
+        pieces = zip(torch.split(features, size), torch.split(reference, size), strict=True)
+        norms = torch.stack([torch.stack([_norm(x - y), _norm(y)]) for x, y in pieces])
+        distance, length = norms.square().sum(dim=0)
+        relative: Tensor = distance / length.clamp_min(1e-12)
         return relative
 
 
@@ -66,3 +72,8 @@ class Rest(nn.Module):
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self._tail[0](features), labels)
+
+
+def _norm(x: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
+    return norm

@@ -15,7 +15,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 from pymoo.core.sampling import Sampling
 from pymoo.core.termination import NoTermination
-from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.crossover.pntx import TwoPointCrossover
 from pymoo.operators.mutation.bitflip import BitflipMutation
 from pymoo.problems.static import StaticProblem
 
@@ -51,10 +51,14 @@ class PymooSearch:
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:
-    """Fresh operators for a binary genome: our sampling and repair, uniform crossover, one flip on average."""
+    """Fresh operators for a binary genome: our sampling and repair, two-point crossover, one flip on average.
+
+    Genes are in the order of the forward pass: a child begins as one of its parents does, and need not be evaluated
+    from the start (see `emopms.network.segments`).
+    """
     return {
         "sampling": _Sample(space.sample),
-        "crossover": UniformCrossover(prob=0.9),
+        "crossover": TwoPointCrossover(prob=0.9),
         "mutation": BitflipMutation(prob=1.0),
         "repair": _Repair(space.repair),
         "eliminate_duplicates": True,

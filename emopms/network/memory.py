@@ -9,12 +9,15 @@ import torch
 
 _SHARE = 4
 """One part in so many of what is available may be taken to save time with."""
+_MOST = 2 * 2**30
+"""Bytes of main memory, at most: the operating system takes long to hand out more, above all to virtual machines."""
 
 
 def room_on(device: str) -> int:
     """Bytes that may be taken on a device, ``cpu`` or ``cuda``, to keep what would otherwise be computed again."""
-    available = torch.cuda.mem_get_info()[0] if device == "cuda" else available_memory()
-    return int(available) // _SHARE
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0]) // _SHARE
+    return min(available_memory() // _SHARE, _MOST)
 
 
 def available_memory() -> int:

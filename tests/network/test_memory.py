@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emopms.network import memory
+
+MiB = 2**20
+FILES = {
+    "/proc/meminfo": "MemTotal:  9000 kB\nMemAvailable:    8192 kB\n",
+    "/sys/fs/cgroup/memory.max": f"{5 * MiB}\n",
+    "/sys/fs/cgroup/memory.current": f"{MiB}\n",
+}
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The files that a machine tells its memory in, to be changed."""
+    files = dict(FILES)
+
+    def read(file: Path) -> str:
+        if str(file) not in files:
+            raise FileNotFoundError(file)
+        return files[str(file)]
+
+    monkeypatch.setattr(Path, "read_text", read)
+    return files
+
+
+def test_a_control_group_counts(machine: dict[str, str]) -> None:
+    assert memory.available_memory() == 4 * MiB
+    assert memory.room_on("cpu") == MiB
+
+
+def test_without_a_limit_the_machine_counts(machine: dict[str, str]) -> None:
+    machine["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert memory.available_memory() == 8 * MiB
+
+
+def test_without_control_groups_the_machine_counts(machine: dict[str, str]) -> None:
+    del machine["/sys/fs/cgroup/memory.max"], machine["/sys/fs/cgroup/memory.current"]
+    assert memory.available_memory() == 8 * MiB
+
+
+def test_where_nothing_tells_half_of_what_there_is_counts(machine: dict[str, str]) -> None:
+    machine.clear()
+    assert memory.available_memory() > 0
+    assert memory.room_on("cpu") <= 2 * 2**30

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from emopms.network.device import Device
     from emopms.network.evaluator import Evaluator
-    from emopms.network.kept import Kept
     from emopms.network.subnetwork import SubNetwork
 
 
@@ -40,25 +39,37 @@ class Task:
     """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
     norms are re-estimated on each batch."""
 
-    def evaluator(self, *, batch_statistics: bool = True) -> Evaluator:
-        """What runs candidates, always the same one (see `emopms.network.evaluator.Evaluator`)."""
-        from emopms.network.evaluator import Evaluator
+    def evaluator(self, *, batch_statistics: bool = True, eight_bits: bool = True) -> Evaluator:
+        """What runs candidates, always the same one (see `emopms.network.evaluator.Evaluator`).
 
-        if batch_statistics not in self._evaluators:
-            self._evaluators[batch_statistics] = Evaluator(
-                self.subnetwork, batch_statistics=batch_statistics, kept=self._kept
-            )
-        return self._evaluators[batch_statistics]
+        Args:
+            eight_bits: Convolve in eight bits where that is faster and hardly matters (see `evaluator_for`).
+        """
+        return self._evaluator(batch_statistics, eight_bits)[0]
 
-    @cached_property
-    def _kept(self) -> Kept:
+    def how(self) -> list[str]:
+        """How candidates have been run, and why so."""
+        return [why for _, why in self._evaluators.values()]
+
+    def _evaluator(self, batch_statistics: bool, eight_bits: bool) -> tuple[Evaluator, str]:
+        from emopms.network.choice import evaluator_for
         from emopms.network.kept import Kept
         from emopms.network.memory import room_on
 
-        return Kept(room_on(self.device.type), len(self.labels))
+        chosen = batch_statistics, eight_bits
+        if chosen not in self._evaluators:
+            self._evaluators[chosen] = evaluator_for(
+                self.subnetwork,
+                self.inputs,
+                self.device,
+                Kept(room_on(self.device.type), len(self.labels)),
+                batch_statistics=batch_statistics,
+                eight_bits=eight_bits,
+            )
+        return self._evaluators[chosen]
 
     @cached_property
-    def _evaluators(self) -> dict[bool, Evaluator]:
+    def _evaluators(self) -> dict[tuple[bool, bool], tuple[Evaluator, str]]:
         return {}
 
     def batches(self, size: int) -> list[tuple[Tensor, Tensor, Tensor]]:

@@ -26,6 +26,8 @@ class Device:
 
     type: str
     bf16: bool = False
+    eight_bits: bool = False
+    """Whether convolutions in eight bits are faster still."""
     layout: torch.memory_format = torch.channels_last
 
     @classmethod
@@ -44,7 +46,7 @@ class Device:
         if name == "cuda" or (name == "auto" and available):
             torch.backends.cudnn.deterministic = True  # same seed, same machine, same result
             return cls("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
-        return cls("cpu", bf16=_cpu_has_bf16())
+        return cls("cpu", bf16=_cpu_has_bf16(), eight_bits=_cpu_has_vnni())
 
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -68,7 +70,7 @@ class Device:
             try:
                 in_layout(network, torch.channels_last)(example.to(memory_format=torch.channels_last))
             except RuntimeError:
-                device = replace(device, layout=torch.contiguous_format)
+                device = replace(device, layout=torch.contiguous_format, eight_bits=False)
             finally:
                 in_layout(network, torch.contiguous_format)
             if self.type == "cpu" and self.bf16 and _strides_past_its_input(network, example):
@@ -89,6 +91,11 @@ def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Modu
 def _cpu_has_bf16() -> bool:
     """Whether the processor multiplies bf16 natively; emulated, it would be slower than fp32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _cpu_has_vnni() -> bool:
+    """Whether the processor has AVX-512's instructions for 8-bit products, and PyTorch was built to use them."""
+    return bool(torch.cpu._is_vnni_supported() and torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def _strides_past_its_input(network: nn.Module, example: Tensor) -> bool:

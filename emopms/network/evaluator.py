@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from emopms.network.batchnorm import use_batch_statistics
 from emopms.network.channels import joined
+from emopms.network.eight_bits import EightBits, Rounding, use_eight_bits
 from emopms.network.fusion import Fused, Norm, fuse
 from emopms.network.kept import Kept
-from emopms.network.segments import Segment, segments_of
+from emopms.network.segments import before_genes, segments_of
 from emopms.network.sizes import following
 from emopms.network.slicing import slice_tensors
 from emopms.network.trace import shape_of, with_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, fx
 
@@ -49,6 +51,8 @@ class Evaluator:
             will be recalibrated; otherwise use the dense network's running statistics.
         kept: Where to keep what candidates make on the way, for those whose genomes begin alike; theirs is the same to
             the bit. It holds for batches that are passed in again as the same tensor.
+        eight_bits: Convolve in eight bits where the graph allows it (see `use_eight_bits`), with scales measured on the
+            first of these inputs, which are all that there will be; with statistics of the batch only.
     """
 
     def __init__(
@@ -58,15 +62,24 @@ class Evaluator:
         *,
         batch_statistics: bool = True,
         kept: Kept | None = None,
+        eight_bits: Tensor | None = None,
     ) -> None:
         self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
         self._batch_statistics = batch_statistics
         self._kept = kept or Kept(0)
         self._module = with_source(copy.deepcopy(subnetwork.module))
         self._module.eval().requires_grad_(False)
-        self._idle = [self._copy()]
-        module = self._idle[0].module
-        self._tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        self._eight_bits = eight_bits is not None
+        self._signed = eight_bits is not None and bool((eight_bits < 0).any())
+        self._scales: dict[str, float] = {}
+        run = self._copy()
+        if eight_bits is not None:
+            run.measure_scales(eight_bits[:STATISTICS])
+            self._scales = run.scales
+        self.rounded = run.rounded
+        """Number of convolutions that are run in eight bits."""
+        self._idle = [run]
+        self._tensors = {**dict(run.module.named_parameters()), **dict(run.module.named_buffers())}
 
     @torch.inference_mode()
     def __call__(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
@@ -86,7 +99,16 @@ class Evaluator:
     @torch.inference_mode(False)
     def _copy(self) -> _Run:
         module = with_source(copy.deepcopy(self._module))
-        return _Run(module, self._channels, self._kept, batch_statistics=self._batch_statistics)
+        run = _Run(
+            module,
+            self._channels,
+            self._kept,
+            batch_statistics=self._batch_statistics,
+            eight_bits=self._eight_bits,
+            signed=self._signed,
+        )
+        run.scales = self._scales
+        return run
 
 
 class _Run(nn.Module):
@@ -95,34 +117,78 @@ class _Run(nn.Module):
     It begins behind the last segment that it shares with a candidate before it.
     """
 
-    def __init__(self, module: fx.GraphModule, channels: Channels, kept: Kept, *, batch_statistics: bool) -> None:
+    def __init__(
+        self,
+        module: fx.GraphModule,
+        channels: Channels,
+        kept: Kept,
+        *,
+        batch_statistics: bool,
+        eight_bits: bool,
+        signed: bool,
+    ) -> None:
         super().__init__()
         self.module = module
-        self._operations = fuse(module)
+        fuse(module)
         self._learns = batch_statistics
         self._whole = batch_statistics and _other_batch_norms(module)
-        segments = (
-            segments_of(module, channels, kept.numbers) if kept.room else [Segment(module, np.arange(channels.genes))]
-        )
+        if eight_bits:
+            use_eight_bits(module, before_genes(module, channels), entry=not signed)
+        self._operations = [inner for inner in module.modules() if isinstance(inner, Fused | Norm)]
+        self._rounded = {n: inner for n, inner in module.named_modules() if isinstance(inner, Rounding | EightBits)}
+        with self._measuring():
+            segments = segments_of(module, channels, kept.numbers) if kept.room else []
         # What the segments do, to be done with the module's tensors, which are swapped.
-        self._segments = [type(segment.module).forward for segment in segments]
+        self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._genes = [segment.genes for segment in segments[:-1]]
         self._kept = kept
         if batch_statistics:
             use_batch_statistics(module)
 
+    @property
+    def rounded(self) -> int:
+        return sum(isinstance(operation, EightBits) and operation.convolves for operation in self._rounded.values())
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """Of what is held in eight bits."""
+        return {name: operation.scale for name, operation in self._rounded.items()}
+
+    @scales.setter
+    def scales(self, scales: Mapping[str, float]) -> None:
+        for name, scale in scales.items():
+            self._rounded[name].scale = scale
+
+    def measure_scales(self, inputs: Tensor) -> None:
+        """Set them by what the dense sub-network makes of these inputs."""
+        with self._measuring(), torch.no_grad():
+            self._learn(True)
+            self.module(inputs.float())
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        for operation in self._rounded.values():
+            operation.measuring = True
+        yield
+        for operation in self._rounded.values():
+            operation.measuring = False
+
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
         for operation in self._operations:
             operation.forget()
-        keys = [(self._learns, index, genome[genes].tobytes()) for index, genes in enumerate(self._genes)]
+        keys = [
+            (self._learns, bool(self._rounded), index, genome[genes].tobytes())
+            for index, genes in enumerate(self._genes)
+        ]
         with self._kept.last_of(inputs, keys) as found:
             shared, features = found or (-1, inputs)
             segments = self._segments[shared + 1 :]
             made = [_Gathered(len(inputs), self._kept) for _ in segments[:-1]] + [_Gathered(len(inputs), None)]
             for rows, learning in self._pieces(inputs):
-                for operation in self._operations:
-                    operation.learning = learning
+                self._learn(learning)
                 piece = features[rows]
+                if found and piece.dtype == torch.uint8:  # which sums may overwrite
+                    piece = piece.clone()
                 for segment, gathered in zip(segments, made, strict=True):
                     piece = gathered.add(segment(self.module, piece), rows)
         for key, gathered in zip(keys[shared + 1 :], made, strict=False):
@@ -130,6 +196,10 @@ class _Run(nn.Module):
                 self._kept.keep(inputs, key, gathered.tensor)
         assert made[-1].tensor is not None
         return made[-1].tensor
+
+    def _learn(self, learning: bool) -> None:
+        for operation in self._operations:
+            operation.learning = learning
 
     def _pieces(self, inputs: Tensor) -> Iterator[tuple[slice, bool]]:
         """Rows that are run at once, and whether statistics are learnt on them."""

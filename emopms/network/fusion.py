@@ -30,10 +30,10 @@ class _Activation(NamedTuple):
     scalars: tuple[float, ...] = ()
 
 
-_RELU, _RELU6 = _Activation(F.relu, "relu"), _Activation(F.relu6, "hardtanh", (0.0, 6.0))
+RELU, _RELU6 = _Activation(F.relu, "relu"), _Activation(F.relu6, "hardtanh", (0.0, 6.0))
 _SILU, _HARDSWISH = _Activation(F.silu, "swish"), _Activation(F.hardswish, "hardswish")
 _ACTIVATIONS: dict[Any, _Activation] = {
-    **dict.fromkeys((nn.ReLU, F.relu, torch.relu, torch.relu_, "relu", "relu_"), _RELU),
+    **dict.fromkeys((nn.ReLU, F.relu, torch.relu, torch.relu_, "relu", "relu_"), RELU),
     **dict.fromkeys((nn.ReLU6, F.relu6), _RELU6),
     **dict.fromkeys((nn.SiLU, F.silu), _SILU),
     **dict.fromkeys((nn.Hardswish, F.hardswish), _HARDSWISH),
@@ -68,12 +68,12 @@ class Fused(nn.Module):
     def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, activation: _Activation | None) -> None:
         super().__init__()
         self.layers = (convolution, norm)  # in a tuple, as above
-        self._activation = activation
+        self.activation = activation
         self.learning = False
-        self._folded: tuple[Tensor, Tensor] | None = None
+        self.folded: tuple[Tensor, Tensor] | None = None
 
     def forget(self) -> None:
-        self._folded = None
+        self.folded = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         convolution, norm = self.layers
@@ -81,14 +81,14 @@ class Fused(nn.Module):
             y, mean, inverse = torch.native_batch_norm(
                 convolution(x), norm.weight, norm.bias, None, None, True, 0.0, norm.eps
             )
-            self._folded = self._fold(mean, inverse, y.dtype)
+            self.folded = self._fold(mean, inverse, y.dtype)
             return self._finish(y, other)
-        if self._folded is None:
+        if self.folded is None:
             assert norm.running_mean is not None
             assert norm.running_var is not None
             dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-            self._folded = self._fold(norm.running_mean, (norm.running_var + norm.eps).rsqrt(), dtype)
-        weight, bias = self._folded
+            self.folded = self._fold(norm.running_mean, (norm.running_var + norm.eps).rsqrt(), dtype)
+        weight, bias = self.folded
         stride, padding = convolution.stride, convolution.padding
         dilation, groups = convolution.dilation, convolution.groups
         x = x.to(weight.dtype)
@@ -96,7 +96,7 @@ class Fused(nn.Module):
             y = F.conv2d(x, weight, bias, stride, padding, dilation, groups)
             return self._finish(y, other)
         arguments = weight, bias, padding, stride, dilation, groups
-        name, scalars = (self._activation.name, self._activation.scalars) if self._activation else ("none", ())
+        name, scalars = (self.activation.name, self.activation.scalars) if self.activation else ("none", ())
         if other is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *arguments, name, scalars, "")  # type: ignore[no-any-return]
         y = torch.ops.mkldnn._convolution_pointwise.binary(
@@ -120,7 +120,7 @@ class Fused(nn.Module):
 
     def _finish(self, y: Tensor, other: Tensor | None = None) -> Tensor:
         y = y if other is None else y + other
-        return y if self._activation is None else self._activation.function(y, inplace=True)
+        return y if self.activation is None else self.activation.function(y, inplace=True)
 
 
 def layers_of(module: nn.Module) -> tuple[nn.Module, ...]:

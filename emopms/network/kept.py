@@ -84,7 +84,7 @@ class Kept:
             )
             for full in unused:
                 old = self._entries.pop(full).value
-                if old.untyped_storage().nbytes() == size:
+                if old.untyped_storage().nbytes() == size and old.dtype == piece.dtype:
                     break
                 self._taken -= old.untyped_storage().nbytes()
                 old = None

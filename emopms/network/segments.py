@@ -5,6 +5,7 @@ Candidates whose genomes begin alike make the same tensors for a while: up to th
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from dataclasses import dataclass
@@ -52,11 +53,10 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
     """
     nodes = list(module.graph.nodes)[:-1]
     reads = _tensors_read(module, nodes)
-    genes = [_genes(names, channels) for names in reads]
-    known = list(accumulate(genes, operator.or_))
+    known = list(accumulate((_genes(names, channels) for names in reads), operator.or_))
     places = [index for index, alone in enumerate(_alone(nodes)) if alone and index]
     done = list(accumulate(_macs(module, reads, channels)))
-    shared = [index for index in places if not known[index] and done[index]][-1:]
+    shared = [index for index in places if not known[index] and nodes[index].op == "call_module"][-1:]
     places = [index for index in places if known[index] and known[index] != known[-1]]
     sizes = [math.prod((shape_of(node) or ())[1:]) for node in nodes]
     start = shared[0] if shared else 0
@@ -69,6 +69,17 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
             np.array(sorted(known[end]), np.int64),
         )
         for start, end in pairwise([0, *ends])
+    ]
+
+
+def before_genes(module: fx.GraphModule, channels: Channels) -> list[fx.Node]:
+    """The nodes before the first that depends on a gene: what they make is the same for all candidates."""
+    nodes = list(module.graph.nodes)[:-1]
+    return [
+        node
+        for node, _ in itertools.takewhile(
+            lambda pair: not _genes(pair[1], channels), zip(nodes, _tensors_read(module, nodes), strict=True)
+        )
     ]
 
 

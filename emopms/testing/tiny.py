@@ -114,8 +114,9 @@ def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool
 
 
 def devices() -> list[Device]:
-    """Those on which components are tried: the CPU in fp32 and in bf16, and CUDA where there is any."""
-    return [CPU, Device("cpu", bf16=True), *([Device("cuda")] if torch.cuda.is_available() else [])]
+    """Those on which components are tried: the CPU in fp32, in bf16 and in eight bits, and CUDA where there is any."""
+    on_cpu = [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, eight_bits=True)]
+    return [*on_cpu, *([Device("cuda")] if torch.cuda.is_available() else [])]
 
 
 def _convolution(incoming: int, outgoing: int, *, stride: int = 1) -> nn.Sequential:

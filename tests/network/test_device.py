@@ -24,9 +24,13 @@ def test_cuda_that_is_not_there_is_refused() -> None:
 @pytest.mark.usefixtures("no_cuda")
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 @pytest.mark.parametrize("bf16", [False, True])
-def test_the_processor_uses_bf16_where_it_has_it(name: str, bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("eight_bits", [False, True])
+def test_the_processor_uses_the_numbers_it_has(
+    name: str, bf16: bool, eight_bits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(device_module, "_cpu_has_bf16", lambda: bf16)
-    assert Device.choose(name) == Device("cpu", bf16=bf16)
+    monkeypatch.setattr(device_module, "_cpu_has_vnni", lambda: eight_bits)
+    assert Device.choose(name) == Device("cpu", bf16=bf16, eight_bits=eight_bits)
 
 
 @pytest.mark.parametrize(("name", "type_"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
@@ -38,8 +42,9 @@ def test_cuda_is_taken_where_it_is(name: str, type_: str, monkeypatch: pytest.Mo
     assert torch.backends.cudnn.deterministic == (type_ == "cuda"), "same seed, same machine, same result"
 
 
-def test_the_processor_says_whether_it_has_bf16() -> None:
+def test_the_processor_says_what_it_has() -> None:
     assert device_module._cpu_has_bf16() in (False, True)
+    assert device_module._cpu_has_vnni() in (False, True)
 
 
 @pytest.mark.parametrize(("bf16", "dtype"), [(False, torch.float32), (True, torch.bfloat16)])

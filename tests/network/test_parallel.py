@@ -51,10 +51,10 @@ def test_an_error_is_the_error() -> None:
         side_by_side(lambda item: 1 / item, [1, 0, 2], CPU)
 
 
-@pytest.mark.parametrize("bf16", [False, True])
-def test_candidates_have_the_same_values_on_any_number_of_threads(bf16: bool) -> None:
+@pytest.mark.parametrize("device", [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, eight_bits=True)])
+def test_candidates_have_the_same_values_on_any_number_of_threads(device: Device) -> None:
     for index in range(3):
-        task = tiny(device=Device("cpu", bf16=bf16)).task(index)
+        task = tiny(device=device).task(index)
         genomes = genomes_of(task.subnetwork, 12)
         found = []
         for count in (1, 2, 4):

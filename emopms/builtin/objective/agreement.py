@@ -23,6 +23,9 @@ class Agreement(Objective):
     batch_norm: Literal["batch", "running"] = "batch"
     """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics. The
     rest of the network re-estimates it always."""
+    precision: Literal["auto", "float"] = "auto"
+    """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
+    always in the device's floating-point numbers."""
     batch_size: Annotated[int, Field(ge=2)] = 512
     """Calibration images a forward pass."""
 
@@ -33,7 +36,7 @@ class Agreement(Objective):
 
         from emopms.network.parallel import side_by_side
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch")
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=self.precision == "auto")
         with torch.inference_mode(), task.device.autocast():
             batches = [
                 (inputs, F.log_softmax(task.tail(references).float(), dim=1))

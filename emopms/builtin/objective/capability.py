@@ -17,6 +17,9 @@ class Capability(Objective):
     name: Literal["capability"] = "capability"
     batch_norm: Literal["batch", "running"] = "batch"
     """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics."""
+    precision: Literal["auto", "float"] = "auto"
+    """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
+    always in the device's floating-point numbers."""
     batch_size: BatchSize = 512
     """Calibration images a forward pass."""
 
@@ -26,7 +29,7 @@ class Capability(Objective):
 
         from emopms.network.parallel import side_by_side
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch")
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=self.precision == "auto")
 
         def loss(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)

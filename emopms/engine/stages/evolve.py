@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Evolve(Stage):
     """Gives ``front`` (arrays ``genomes`` [p, genes], ``objectives`` [p, m], dense genome last) and ``search``."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     index: int
     """Of what is searched, from 0: the sub-networks, then the boundaries."""
@@ -76,6 +76,8 @@ class Evolve(Stage):
             last.number,
             last.asked - last.evaluations,
         )
+        for why in task.how():
+            logger.info("{}: candidates were run {}", self.name, why)
         found = {"evaluations": last.evaluations, "asked": last.asked, "generations": last.number}
         out.save_json("search", found)
 

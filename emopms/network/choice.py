@@ -1,0 +1,51 @@
+"""Which way of running candidates suits a sub-network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from emopms.network.evaluator import STATISTICS, Evaluator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emopms.network.device import Device
+    from emopms.network.kept import Kept
+    from emopms.network.subnetwork import SubNetwork
+
+_FAR = 0.01
+"""How far, ‖g − f‖² / ‖f‖², eight bits may be from what the dense sub-network makes in floating point: much less than
+what tells one candidate from another."""
+
+
+def evaluator_for(
+    subnetwork: SubNetwork, inputs: Tensor, device: Device, kept: Kept, *, batch_statistics: bool, eight_bits: bool
+) -> tuple[Evaluator, str]:
+    """What runs candidates on these inputs, and why it does it so.
+
+    In eight bits where the processor multiplies those natively, batch norm is re-estimated, the graph has convolutions
+    that allow it, and the dense sub-network hardly notices; otherwise in the numbers of the device. Nothing is timed:
+    the same choice is made on every run.
+
+    Args:
+        inputs: All that enter the sub-network [N, …].
+        eight_bits: Whether they may be used at all.
+    """
+    plain = Evaluator(subnetwork, batch_statistics=batch_statistics, kept=kept)
+    numbers = "bf16" if device.bf16 else "fp32"
+    if not device.eight_bits:
+        return plain, f"in {numbers}: this device has no faster numbers for it"
+    if not eight_bits or not batch_statistics:
+        return plain, f"in {numbers}: the objective asks for it"
+    rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
+    if not rounded.rounded:
+        return plain, f"in {numbers}: no convolution can take eight bits"
+    sample = inputs[: 2 * STATISTICS]
+    with torch.inference_mode(), device.autocast():
+        found, expected = (run(sample, subnetwork.dense).float() for run in (rounded, plain))
+    distance = float((found - expected).square().sum() / expected.square().sum().clamp_min(1e-12))
+    if not distance <= _FAR:
+        return plain, f"in {numbers}: eight bits are too few (they change the dense output by {distance:.1%})"
+    return rounded, f"{rounded.rounded} convolutions in eight bits (they change the dense output by {distance:.2%})"

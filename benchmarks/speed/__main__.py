@@ -46,11 +46,14 @@ class Size:
     """Budget of the whole network's search."""
     timed_generations: int
     """Of the search that is taken apart."""
-    repeats: int
+    streamed_generations: int
+    """Of the searches whose candidates a second are compared."""
 
 
-FULL = Size(depths=(20, 56, 110), races=(20, 56), population=40, generations=30, timed_generations=2, repeats=3)
-QUICK = Size(depths=(20,), races=(20,), population=8, generations=3, timed_generations=1, repeats=2)
+FULL = Size(
+    depths=(20, 56, 110), races=(20, 56), population=40, generations=30, timed_generations=3, streamed_generations=8
+)
+QUICK = Size(depths=(20,), races=(20,), population=8, generations=3, timed_generations=1, streamed_generations=2)
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def main() -> None:
 def measured(device: Device, size: Size) -> dict[str, Any]:
     """All figures of one device."""
     networks: dict[str, Any] = {}
-    rates: dict[str, float] = {}
+    rates: dict[str, dict[str, float]] = {}
     last: Subject | None = None
     for depth in size.depths:
         last = subject(depth, device=device, population=size.population, generations=size.generations, images_of=last)
@@ -95,9 +98,9 @@ def measured(device: Device, size: Size) -> dict[str, Any]:
 
 def measured_network(network: Subject, size: Size) -> dict[str, Any]:
     say(f"{network.name}: candidates a second")
-    rates, peer = throughput(network, repeats=size.repeats)
+    rates, candidates, peer = throughput(network, generations=size.streamed_generations)
     say(f"{network.name}: {rates['candidates_a_second']}; values")
-    figures = {"throughput": rates, "values": compared(network, peer[:, 0])}
+    figures = {"throughput": rates, "values": compared(network, candidates, peer[:, 0])}
     if network.device.type == "cuda":
         figures["values"]["cuda_against_cpu"] = against_cpu(network)
     say(f"{network.name}: where the time goes")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from benchmarks.speed.clock import Clock, clock_for, watching
+from benchmarks.speed.machine_rate import one_thread
+from benchmarks.speed.subject import sharing_nothing
 from emopms.engine.evolution import evolve, judged, memory_for
 from emopms.engine.seeds import derive
 
@@ -34,18 +37,30 @@ POINTS: Final = {
 def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     """Search as the ``evolve`` stages do, for a few generations.
 
+    With one thread, as each candidate is evaluated: what several do at once cannot be told apart by a clock.
+
     Returns:
-        ``seconds`` by part, ``forward_share`` of them, and the ``subnetworks``' forward passes (see `_search`).
+        ``seconds`` by part, ``forward_share`` of them, and for each of ``subnetworks`` its ``evaluations``, the
+        ``numbers`` it computes in, and the rate of forward passes of ``candidates`` and of the ``dense`` one.
     """
     spec, seconds, subnetworks = subject.contexts[way].spec, dict.fromkeys((*POINTS, "other"), 0.0), []
     algorithm = spec.algorithm.model_copy(update={"generations": generations})
     spec = spec.model_copy(update={"algorithm": algorithm})
-    for index, task in enumerate(subject.tasks[way]):
-        clock = Clock(clock_for(subject.device))
-        coding = subject.contexts[way].coding(task.subnetwork)
-        subnetworks.append(_search(task, coding, spec, index, clock) | {"dense": rate_of_dense(task, spec)})
-        for part, spent in clock.seconds.items():
-            seconds[part] += spent
+    with one_thread():
+        for index, (task, genomes) in enumerate(zip(subject.tasks[way], subject.parts(way), strict=True)):
+            task = replace(task)  # which has evaluated nothing yet
+            clock = Clock(clock_for(subject.device))
+            evaluations = _search(task, subject.contexts[way].coding(task.subnetwork), spec, index, clock)
+            for part, spent in clock.seconds.items():
+                seconds[part] += spent
+            subnetworks.append(
+                {
+                    "evaluations": evaluations,
+                    "numbers": "int8" if task.evaluator().rounded else "bf16" if task.device.bf16 else "fp32",
+                    "candidates": rate_of(genomes, task, spec),
+                    "dense": rate_of(task.subnetwork.dense[None, :], task, spec, repeats=5),
+                }
+            )
     return {
         "seconds": seconds,
         "forward_share": seconds["forward"] / sum(seconds.values()),
@@ -53,8 +68,8 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     }
 
 
-def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) -> dict[str, Any]:
-    """Search one sub-network: evaluations, their forward seconds, and the rate of those."""
+def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) -> int:
+    """Search one sub-network; returns the number of evaluations."""
     memory = memory_for(task, spec.objectives)
     with watching(clock, POINTS), clock.within("other"):
         evolve(
@@ -66,19 +81,19 @@ def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) ->
             seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
             memory=memory,
         )
-    genomes = np.stack(memory.genomes)
-    return {"evaluations": len(genomes), **rate(task, genomes, clock.seconds["forward"])}
+    return len(memory.genomes)
 
 
-def rate_of_dense(task: Task, spec: Spec, repeats: int = 5) -> dict[str, float]:
-    """The rate at which the sub-network runs with nothing pruned: the fastest of several passes."""
-    genome, fastest = task.subnetwork.dense[None, :], np.inf
+def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1) -> dict[str, float]:
+    """Seconds and rate of the forward passes of genomes that share nothing: the fastest of several times."""
+    fastest, task = np.inf, sharing_nothing(task)
+    judged(genomes[:1], task, spec.objectives)
     for _ in range(repeats):
         clock = Clock(clock_for(task.device))
         with watching(clock, POINTS):
-            judged(genome, task, spec.objectives)
+            judged(genomes, task, spec.objectives)
         fastest = min(fastest, clock.seconds["forward"])
-    return rate(task, genome, fastest)
+    return rate(task, genomes, fastest)
 
 
 def rate(task: Task, genomes: NDArray[np.bool_], seconds: float) -> dict[str, float]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.speed.subject import sharing_nothing
 from emopms.engine.evolution import judged
 
 if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject, Way
 
 KINDS: Final = {
-    "convolution": ("convolution", "conv2d", "cudnn_conv"),
+    "convolution": ("convolution", "conv2d", "cudnn_conv", "qconv"),
     "batch norm": ("batch_norm", "batchnorm"),
     "sums and activations": ("relu", "add", "clamp_min", "threshold"),
     "layout and number format": ("copy_", "clone", "contiguous", "to_copy"),
@@ -30,9 +31,10 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
     seconds: dict[str, float] = dict.fromkeys((*KINDS, "other operations"), 0.0)
     cuda = subject.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    tasks = [sharing_nothing(task) for task in subject.tasks[way]]
     with profile(activities=activities) as profiler:
         began = perf_counter()
-        for task, genomes in zip(subject.tasks[way], subject.parts(way), strict=True):
+        for task, genomes in zip(tasks, subject.parts(way), strict=True):
             judged(genomes, task, subject.contexts[way].spec.objectives)
         wall = perf_counter() - began
     for event in profiler.key_averages():

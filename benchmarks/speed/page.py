@@ -19,7 +19,7 @@ def page(sections: dict[str, Any]) -> str:
     text = f"""# Speed
 
 Made by `make bench-speed`; the figures are in [benchmarks/speed.json](../benchmarks/speed.json). CIFAR ResNets, their
-inner channels pruned, {first["spec"]["data"]["calibration"]} images a candidate. Three ways to judge the same
+inner channels pruned, {first["spec"]["data"]["calibration"]} images a candidate. Three ways to judge
 candidates, timed by turns in one run:
 
 - *peer*: pymoo and Torch-Pruning as they are usually combined: a deep copy of the whole network, a dependency graph and
@@ -28,10 +28,11 @@ candidates, timed by turns in one run:
 - *three sub-networks*: emopms with `split: [layer1, layer2]`. A candidate is then one of a sub-network, and the
   candidates of all three are divided by the seconds of all three.
 
-Candidates are drawn as a search draws its first population of {budget["pop_size"]}. Seconds, and ratios within a
-repeat, are medians over repeats. Ours re-estimates batch norm for every candidate, which the peer does not. ResNet-20
-and 56 have their published weights; ResNet-110 is the 56 with each block split into smaller steps. One seed
-({first["spec"]["seed"]}).
+Candidates are those that searches with a population of {budget["pop_size"]} ask for, generation by generation; the
+peer evaluates some of those of the whole network. Seconds, and ratios within a generation, are medians over
+generations. What candidates share is computed once, which is part of what is measured. Ours re-estimates
+batch norm for every candidate, which the peer does not. ResNet-20 and 56 have their published weights; ResNet-110 is
+the 56 with each block split into smaller steps. One seed ({first["spec"]["seed"]}).
 
 {section("CPU", sections["cpu"]) if "cpu" in sections else absent("CPU", "make bench-speed")}
 
@@ -48,7 +49,10 @@ def absent(device: str, command: str) -> str:
 def section(title: str, figures: dict[str, Any]) -> str:
     """All tables of one device."""
     where, networks = figures["machine"], figures["networks"]
-    peak = max(figures["matrix_rates"].values())
+    peaks = {kind: max(rates.values()) for kind, rates in figures["matrix_rates"].items()}
+    fastest = ", ".join(
+        f"{peak / 1e9:,.0f} G{'' if kind == 'int8' else 'FL'}OP/s in {kind}" for kind, peak in peaks.items()
+    )
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
@@ -60,7 +64,7 @@ def section(title: str, figures: dict[str, Any]) -> str:
         values_table(networks),
         "The peer's losses against ours for the whole network and the same candidates, both with the dense network's "
         "batch-norm statistics, as the largest relative difference. Spearman's rank correlation compares the losses "
-        "that a search sees, in bf16, with those in fp32; the lowest of all sub-networks counts.",
+        "that a search sees with those in fp32; the lowest of all sub-networks counts.",
         "### Seconds to the same hypervolume",
         races_table(networks),
         f"The whole network is searched for its full budget, {figures['spec']['algorithm']['generations']} generations "
@@ -74,9 +78,10 @@ def section(title: str, figures: dict[str, Any]) -> str:
         operations_table(networks),
         "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
         "### Arithmetic",
-        f"The fastest of several matrix products on this machine, in the same numbers: {peak / 1e9:,.0f} GFLOP/s. Two "
-        "operations a multiply–accumulate of the pruned candidate; the dense sub-network for comparison.",
-        arithmetic_table(networks, peak),
+        f"The fastest of several matrix products on this machine, with one thread as each candidate has: {fastest}. "
+        "Two operations a multiply–accumulate of the pruned candidate; candidates of the first population, which share "
+        "nothing, and the dense sub-network for comparison.",
+        arithmetic_table(networks, peaks),
     ]
     if "cuda_against_cpu" in next(iter(networks.values()))["values"]:
         worst = max(network["values"]["cuda_against_cpu"] for network in networks.values())
@@ -105,7 +110,7 @@ def values_table(networks: dict[str, Any]) -> str:
     rows = []
     for name, figures in networks.items():
         values = figures["values"]
-        ranks = values.get("bf16_against_fp32")
+        ranks = values.get("against_fp32")
         rows.append(
             [
                 name,
@@ -160,7 +165,7 @@ def operations_table(networks: dict[str, Any]) -> str:
     return table(["", "search", *names], rows)
 
 
-def arithmetic_table(networks: dict[str, Any], peak: float) -> str:
+def arithmetic_table(networks: dict[str, Any], peaks: dict[str, float]) -> str:
     """Each sub-network's evaluations: seconds against MACs, and the rate of its forward passes."""
     rows = []
     for name, figures in networks.items():
@@ -176,11 +181,21 @@ def arithmetic_table(networks: dict[str, Any], peak: float) -> str:
                         f"{timed['macs'] / 1e6:.1f}",
                         f"{1000 * timed['seconds']:.1f}",
                         f"{1e9 * timed['seconds'] / timed['macs']:.2f}",
-                        f"{part['flops'] / peak:.0%}",
-                        f"{part['dense']['flops'] / peak:.0%}",
+                        part["numbers"],
+                        f"{part['candidates']['flops'] / peaks[part['numbers']]:.0%}",
+                        f"{part['dense']['flops'] / peaks[part['numbers']]:.0%}",
                     ]
                 )
-    heads = ["", "part", "dense MMACs", "candidates' MMACs", "ms an evaluation", "ns a MAC", "of the machine's rate"]
+    heads = [
+        "",
+        "part",
+        "dense MMACs",
+        "candidates' MMACs",
+        "ms an evaluation",
+        "ns a MAC",
+        "numbers",
+        "of the machine's rate",
+    ]
     return table([*heads, "dense"], rows)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+from unittest import mock
 
 import emopms
 from benchmarks.speed.deepen import deepened
@@ -92,12 +93,16 @@ class Subject:
         """The search tasks, as the ``evolve`` stages make them."""
         return {way: tasks_of(context, self.network) for way, context in self.contexts.items()}
 
+    @property
+    def exact(self) -> Device:
+        """The device in fp32."""
+        return replace(self.device, bf16=False, eight_bits=False)
+
     @cached_property
     def fp32_tasks(self) -> dict[Way, list[Task]]:
         """The same in fp32."""
-        exact = replace(self.device, bf16=False)
         return {
-            way: tasks_of(with_same_images(context, device=exact), self.network)
+            way: tasks_of(with_same_images(context, device=self.exact), self.network)
             for way, context in self.contexts.items()
         }
 
@@ -140,6 +145,14 @@ def tasks_of(context: Context, network: nn.Module) -> list[Task]:
     divided = context.divide(network)
     judges = make_judges(context, divided.parts).requires_grad_(False)
     return [make_task(context.splits.calibration, divided, sub, judges, context.device) for sub in divided.parts]
+
+
+def sharing_nothing(task: Task) -> Task:
+    """The task anew, with an evaluator that keeps nothing of one candidate for another."""
+    task = replace(task)
+    with mock.patch("emopms.network.memory.room_on", return_value=0):
+        task.evaluator()
+    return task
 
 
 def with_same_images(context: Context, **changes: Any) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,18 @@ import numpy as np
 
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
-from emopms.engine.evolution import judged
+from emopms.engine.evolution import Memory, evolve, judged
+from emopms.engine.seeds import derive
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from benchmarks.speed.subject import Subject
+    from emopms.api import Task
+    from emopms.engine.context import Context
+
+PEERS = 4
+"""Candidates of each generation that the peer evaluates."""
 
 
 def peer_of(subject: Subject) -> Peer:
@@ -22,64 +31,111 @@ def peer_of(subject: Subject) -> Peer:
     return Peer(subject.network, layers, task.inputs, task.labels)
 
 
-def throughput(subject: Subject, *, repeats: int) -> tuple[dict[str, Any], np.ndarray]:
-    """Time them by turns, so that whatever disturbs the machine disturbs all of them.
+@dataclass
+class Stream:
+    """The candidates that a search asks for, generation by generation, and the seconds that their evaluation takes."""
 
-    In each repeat ours evaluates all candidates, the peer every ``repeats``-th of them, so that in the end it has
-    evaluated all, too.
+    task: Task
+    context: Context
+    name: str
+    genomes: list[NDArray[np.bool_]] = field(default_factory=list)
+    """Of each generation, those that were not known before."""
+    seconds: list[float] = field(default_factory=list)
+    """An evaluation, by generation."""
+
+    def __post_init__(self) -> None:
+        self._now = clock_for(self.task.device)
+        self._memory = Memory(self._timed)
+        self._memory(self.task.subnetwork.dense[None, :])  # what is set up once is no candidate's cost
+        self.genomes.clear()
+        self.seconds.clear()
+
+    def advance(self) -> NDArray[np.bool_]:
+        """Search for one generation more; returns its new candidates. Those before are asked for again, and known."""
+        spec = self.context.spec
+        evolve(
+            self.task,
+            self.context.coding(self.task.subnetwork),
+            objectives=spec.objectives,
+            algorithm=spec.algorithm.model_copy(update={"generations": len(self.genomes) + 1}),
+            sampling=spec.sampling,
+            seed=derive(spec.seed, self.name, "search"),
+            memory=self._memory,
+        )
+        return self.genomes[-1]
+
+    def _timed(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+        began = self._now()
+        values = judged(genomes, self.task, self.context.spec.objectives)
+        self.seconds.append((self._now() - began) / len(genomes))
+        self.genomes.append(genomes)
+        return values
+
+
+def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.float64]]:
+    """Search in all ways for a few generations, by turns, so that whatever disturbs the machine disturbs all of them.
+
+    The peer evaluates some of each generation's candidates of the whole network.
 
     Returns:
-        Medians over the repeats; and the peer's objectives [n, 2] of all candidates.
+        Medians over the generations; the candidates [n, genes] that the peer evaluated; and its objectives [n, 2].
     """
     now, peer = clock_for(subject.device), peer_of(subject)
-    objectives = subject.contexts["whole"].spec.objectives
-    values = np.zeros((len(subject.candidates), 2))
+    streams = {
+        way: [Stream(task, subject.contexts[way], f"evolve/{index}") for index, task in enumerate(tasks, start=1)]
+        for way, tasks in subject.tasks.items()
+    }
+    peer.evaluate(subject.candidates[:1])
     rounds: list[dict[str, list[float]]] = []
     peaks: dict[str, int] = {}
-    judged(subject.candidates[:1], subject.tasks["whole"][0], objectives)  # what is set up once is no candidate's cost
-    peer.evaluate(subject.candidates[:1])
-    for repeat in range(repeats):
-        share = slice(repeat, None, repeats)
-        peak, began = Peak(subject.device), now()
-        values[share] = peer.evaluate(subject.candidates[share])
-        seconds = {"peer": [(now() - began) / len(values[share])]}
-        peaks["peer"] = max(peaks.get("peer", 0), peak.bytes())
-        for way, tasks in subject.tasks.items():
-            peak, seconds[way] = Peak(subject.device), []
-            for task, genomes in zip(tasks, subject.parts(way), strict=True):
-                began = now()
-                judged(genomes, task, objectives)
-                seconds[way].append((now() - began) / len(genomes))
+    candidates, values = [], []
+    for _ in range(generations):
+        seconds: dict[str, list[float]] = {}
+        for way, own in streams.items():
+            peak = Peak(subject.device)
+            for stream in own:
+                stream.advance()
+            seconds[way] = [stream.seconds[-1] for stream in own]
             peaks[way] = max(peaks.get(way, 0), peak.bytes())
+        (whole,) = streams["whole"]
+        share = whole.genomes[-1][:: -(-len(whole.genomes[-1]) // PEERS)]
+        peak, began = Peak(subject.device), now()
+        values.append(peer.evaluate(share))
+        seconds["peer"] = [(now() - began) / len(share)]
+        peaks["peer"] = max(peaks.get("peer", 0), peak.bytes())
+        candidates.append(share)
         rounds.append(seconds)
-    return summary(rounds) | {"peak_bytes": peaks, "evaluations": evaluations(subject, rounds)}, values
+    figures = summary(rounds) | {"peak_bytes": peaks, "evaluations": evaluations(streams)}
+    return figures, np.concatenate(candidates), np.concatenate(values)
 
 
 def summary(rounds: list[dict[str, list[float]]]) -> dict[str, Any]:
-    """Medians over repeats of candidates a second, and of their ratios within a repeat.
+    """Medians over generations of candidates a second, and of their ratios within a generation.
 
     Args:
-        rounds: For each repeat and way the seconds a candidate of each of its sub-networks.
+        rounds: For each generation and way the seconds a candidate of each of its sub-networks.
     """
     rates = [{way: len(parts) / sum(parts) for way, parts in seconds.items()} for seconds in rounds]
     ours = [way for way in rates[0] if way != "peer"]
     return {
         "candidates_a_second": {way: median(rate[way] for rate in rates) for way in rates[0]},
         "times_the_peer": {way: median(rate[way] / rate["peer"] for rate in rates) for way in ours},
+        "by_generation": rounds,
     }
 
 
-def evaluations(subject: Subject, rounds: list[dict[str, list[float]]]) -> dict[str, list[dict[str, float]]]:
+def evaluations(streams: dict[Any, list[Stream]]) -> dict[str, list[dict[str, Any]]]:
     """For each of our ways and sub-networks: median seconds an evaluation, and the candidates' mean MACs an image."""
-    found: dict[str, list[dict[str, float]]] = {}
-    for way, tasks in subject.tasks.items():
-        found[way] = [
+    return {
+        way: [
             {
-                "seconds": median(seconds[way][index] for seconds in rounds),
-                "macs": float(task.subnetwork.costs.macs(genomes).mean()),
-                "dense_macs": float(task.subnetwork.costs.macs(task.subnetwork.dense[None, :])[0]),
-                "genes": task.subnetwork.channels.genes,
+                "seconds": median(stream.seconds),
+                "macs": float(stream.task.subnetwork.costs.macs(np.concatenate(stream.genomes)).mean()),
+                "dense_macs": float(stream.task.subnetwork.costs.macs(stream.task.subnetwork.dense[None, :])[0]),
+                "genes": stream.task.subnetwork.channels.genes,
+                "how": stream.task.how(),
             }
-            for index, (task, genomes) in enumerate(zip(tasks, subject.parts(way), strict=True))
+            for stream in own
         ]
-    return found
+        for way, own in streams.items()
+    }

@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject
 
 
-def compared(subject: Subject, peer_losses: NDArray[np.float64]) -> dict[str, Any]:
-    """Losses of the candidates against the peer's, and of bf16 against fp32.
+def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArray[np.float64]) -> dict[str, Any]:
+    """Losses of candidates against the peer's, and those that a search sees against fp32.
 
     Args:
-        peer_losses: The peer's losses of the candidates [n], made with the dense network's batch-norm statistics.
+        candidates: Of the whole network [n, genes].
+        peer_losses: The peer's losses of them [n], made with the dense network's batch-norm statistics.
     """
     frozen, objective = Capability(batch_norm="running"), Capability()
     (whole,), fp32 = subject.tasks["whole"], subject.fp32_tasks
-    against_peer = {"fp32": difference(frozen.evaluate(subject.candidates, fp32["whole"][0]), peer_losses)}
+    against_peer = {"fp32": difference(frozen.evaluate(candidates, fp32["whole"][0]), peer_losses)}
     figures: dict[str, Any] = {"against_peer": against_peer}
     if subject.device.bf16:
-        against_peer["bf16"] = difference(frozen.evaluate(subject.candidates, whole), peer_losses)
-        figures["bf16_against_fp32"] = {
+        against_peer["bf16"] = difference(frozen.evaluate(candidates, whole), peer_losses)
+    if subject.device != subject.exact:
+        figures["against_fp32"] = {
             way: [
                 agreement(objective.evaluate(genomes, low), objective.evaluate(genomes, high))
                 for low, high, genomes in zip(tasks, fp32[way], subject.parts(way), strict=True)

@@ -165,7 +165,7 @@ def test_a_table() -> None:
 def some_figures() -> dict[str, Any]:
     """As the command writes them, with numbers that can be told apart."""
     part = {"seconds": 0.05, "macs": 5e6, "dense_macs": 1e7, "genes": 48}
-    searched = {"evaluations": 40, "forward_seconds": 2.0, "flops": 6e10, "dense": {"flops": 8e10}}
+    searched = {"evaluations": 40, "numbers": "fp32", "candidates": {"flops": 6e10}, "dense": {"flops": 8e10}}
     run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "join": 10.0}}
     network = {
         "throughput": {
@@ -187,7 +187,7 @@ def some_figures() -> dict[str, Any]:
         "load": 0.0,
         "machine": {"cpu": "some CPU", "threads": 2, "device": "cpu, fp32", "torch": "2"},
         "spec": spec_of(20, population=40, generations=30).resolved(),
-        "matrix_rates": {"1024×1024×1024": 1e11},
+        "matrix_rates": {"fp32": {"1024×1024×1024": 1e11}},
         "networks": {"ResNet-20": network},
     }
 
@@ -199,10 +199,11 @@ def test_the_page() -> None:
     assert "| ResNet-20 | whole network | 30 | 1,200 | 100 (evolve 90, join 10) | 0.500 | 1 |" in text
     assert "| ResNet-20 | three sub-networks | not reached |" in text
     assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
-    assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | 60% | 80% |" in text
+    assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text
     assert "Nothing was measured: no such device was at hand. `make bench-speed DEVICE=cuda` adds it." in text
     assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
 
 
 def test_the_machine_is_as_fast_as_it_ever_was() -> None:
-    assert fastest({}, {"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 3.0}) == {"a": 2.0, "b": 5.0}
+    measured = [{"bf16": {"a": 1.0, "b": 5.0}}, {"bf16": {"a": 2.0, "b": 3.0}, "int8": {"a": 9.0}}]
+    assert fastest({}, *measured) == {"bf16": {"a": 2.0, "b": 5.0}, "int8": {"a": 9.0}}

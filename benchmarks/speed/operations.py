@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
 from emopms.engine.evolution import judged
 
 if TYPE_CHECKING:
-    from benchmarks.speed.subject import Subject, Way
+    from benchmarks.speed.machine_rate import one_thread
+from benchmarks.speed.subject import Subject, Way
 
 KINDS: Final = {
     "convolution": ("convolution", "conv2d", "cudnn_conv", "qconv"),
@@ -26,13 +28,13 @@ KINDS: Final = {
 def operations(subject: Subject, way: Way) -> dict[str, float]:
     """Share of wall time by kind of operation. What is in no operation is ``Python and waiting``.
 
-    Times are of the thread that calls, in which operations of the CPU begin and end; on CUDA, of the kernels.
+    With one thread, as each candidate is evaluated; on CUDA, times are those of the kernels.
     """
     seconds: dict[str, float] = dict.fromkeys((*KINDS, "other operations"), 0.0)
     cuda = subject.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
     tasks = [sharing_nothing(task) for task in subject.tasks[way]]
-    with profile(activities=activities) as profiler:
+    with one_thread(), profile(activities=activities) as profiler:
         began = perf_counter()
         for task, genomes in zip(tasks, subject.parts(way), strict=True):
             judged(genomes, task, subject.contexts[way].spec.objectives)

@@ -48,4 +48,7 @@ def evaluator_for(
     distance = float((found - expected).square().sum() / expected.square().sum().clamp_min(1e-12))
     if not distance <= _FAR:
         return plain, f"in {numbers}: eight bits are too few (they change the dense output by {distance:.1%})"
-    return rounded, f"{rounded.rounded} convolutions in eight bits (they change the dense output by {distance:.2%})"
+    return (
+        rounded,
+        f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {distance:.2%})",
+    )

@@ -77,7 +77,7 @@ class Evolve(Stage):
             last.asked - last.evaluations,
         )
         for why in task.how():
-            logger.info("{}: candidates were run {}", self.name, why)
+            logger.info("{}: candidates are run {}", self.name, why)
         found = {"evaluations": last.evaluations, "asked": last.asked, "generations": last.number}
         out.save_json("search", found)
 

@@ -12,8 +12,7 @@ from benchmarks.speed.subject import sharing_nothing
 from emopms.engine.evolution import judged
 
 if TYPE_CHECKING:
-    from benchmarks.speed.machine_rate import one_thread
-from benchmarks.speed.subject import Subject, Way
+    from benchmarks.speed.subject import Subject, Way
 
 KINDS: Final = {
     "convolution": ("convolution", "conv2d", "cudnn_conv", "qconv"),

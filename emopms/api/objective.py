@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from emopms.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -27,9 +27,9 @@ class Task:
 
     subnetwork: SubNetwork
     inputs: Tensor
-    """Calibration features f_{i−1} [N, …] that enter the sub-network."""
+    """Calibration features f_{i−1} [N, …] that enter the sub-network; in main memory where the device has no room."""
     references: Tensor
-    """What the dense sub-network makes of them, f_i [N, …]."""
+    """What the dense sub-network makes of them, f_i [N, …]; likewise."""
     labels: Tensor
     """[N], class numbers; for unlabelled images what the dense network as given predicts."""
     judge: nn.Module
@@ -72,10 +72,11 @@ class Task:
     def _evaluators(self) -> dict[tuple[bool, bool], tuple[Evaluator, str]]:
         return {}
 
-    def batches(self, size: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device; always the same ones.
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.
 
-        Equal, because batch norm is re-estimated on each batch: a short last one would distort it.
+        Equal, because batch norm is re-estimated on each batch: a short last one would distort it. The same tensors
+        each time, unless they are too large to be kept on the device.
         """
         parts = max(1, -(-len(self.labels) // size))
         if parts not in self._batches:
@@ -84,7 +85,9 @@ class Task:
                 (self.inputs[start:stop], self.references[start:stop], self.labels[start:stop])
                 for start, stop in pairwise(bounds)
             ]
-        return self._batches[parts]
+        for inputs, references, labels in self._batches[parts]:
+            device = labels.device
+            yield inputs.to(device, non_blocking=True), references.to(device, non_blocking=True), labels
 
     @cached_property
     def _batches(self) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from loguru import logger
 from torch import nn
 from torch.func import functional_call
 
@@ -16,6 +18,7 @@ from emopms.network.batchnorm import use_batch_statistics
 from emopms.network.channels import joined
 from emopms.network.eight_bits import EightBits, Rounding, use_eight_bits
 from emopms.network.fusion import Fused, Norm, fuse
+from emopms.network.gathering import Gathered, beside
 from emopms.network.kept import Kept
 from emopms.network.segments import before_genes, segments_of
 from emopms.network.sizes import following
@@ -70,7 +73,7 @@ class Evaluator:
         self._module = with_source(copy.deepcopy(subnetwork.module))
         self._module.eval().requires_grad_(False)
         self._eight_bits = eight_bits is not None
-        self._signed = eight_bits is not None and bool((eight_bits < 0).any())
+        self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
         self._scales: dict[str, float] = {}
         run = self._copy()
         if eight_bits is not None:
@@ -142,6 +145,7 @@ class _Run(nn.Module):
         self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._genes = [segment.genes for segment in segments[:-1]]
         self._kept = kept
+        self._at_once = sys.maxsize
         if batch_statistics:
             use_batch_statistics(module)
 
@@ -174,6 +178,19 @@ class _Run(nn.Module):
             operation.measuring = False
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
+        while True:
+            try:
+                return self._forward(inputs, genome)
+            except torch.OutOfMemoryError:
+                self._at_once = min(self._at_once, len(inputs)) // 2
+                if not self._at_once:
+                    raise
+                self._kept.clear()
+                logger.warning("out of memory: from here on {} images are run at once", self._at_once)
+            if inputs.device.type == "cuda":
+                torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
+
+    def _forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
         for operation in self._operations:
             operation.forget()
         keys = [
@@ -183,7 +200,8 @@ class _Run(nn.Module):
         with self._kept.last_of(inputs, keys) as found:
             shared, features = found or (-1, inputs)
             segments = self._segments[shared + 1 :]
-            made = [_Gathered(len(inputs), self._kept) for _ in segments[:-1]] + [_Gathered(len(inputs), None)]
+            spaces = [*(self._kept.space for _ in segments[:-1]), beside]
+            made = [Gathered(len(inputs), space) for space in spaces]
             for rows, learning in self._pieces(inputs):
                 self._learn(learning)
                 piece = features[rows]
@@ -208,6 +226,7 @@ class _Run(nn.Module):
         if first:
             yield slice(0, first), True
         size = max(1, _CACHED // self._largest) if inputs.device.type == "cpu" else count
+        size = min(size, self._at_once)
         for start in range(first, count, size):
             yield slice(start, min(start + size, count)), False
 
@@ -215,38 +234,6 @@ class _Run(nn.Module):
     def _largest(self) -> int:
         """Numbers in the largest feature map of an image."""
         return max(math.prod((shape_of(node) or ())[1:]) for node in self.module.graph.nodes)
-
-
-class _Gathered:
-    """One tensor from pieces of it.
-
-    It has the layout of the pieces, so that the same kernels run on what is taken from it.
-
-    Args:
-        count: Rows.
-        kept: Where it gets its space; it is not made where there is no room.
-    """
-
-    def __init__(self, count: int, kept: Kept | None) -> None:
-        self._count, self._kept = count, kept
-        self.tensor: Tensor | None = None
-
-    def add(self, piece: Tensor, rows: slice) -> Tensor:
-        """Put a piece in its place; returns it, laid out row by row."""
-        extents = ((size - 1) * step for size, step in zip(piece.shape[1:], piece.stride()[1:], strict=True))
-        if piece.stride(0) <= sum(extents):
-            piece = piece.contiguous()
-        if self._kept is None and len(piece) == self._count:
-            self.tensor = piece
-            return piece
-        if rows.start == 0:
-            shape = self._count, *piece.shape[1:]
-            self.tensor = (
-                self._kept.space(self._count, piece) if self._kept else piece.new_empty_strided(shape, piece.stride())
-            )
-        if self.tensor is not None:
-            self.tensor[rows] = piece
-        return piece
 
 
 def _other_batch_norms(module: fx.GraphModule) -> bool:

@@ -102,3 +102,9 @@ class Kept:
         with self._lock:
             if self._entries.setdefault((id(source), key), _Entry(source, value)).value is not value:
                 self._taken -= value.untyped_storage().nbytes()  # another thread was faster
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._taken -= sum(entry.value.untyped_storage().nbytes() for entry in self._entries.values())
+            self._entries.clear()

@@ -13,7 +13,7 @@ from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network import segments
-from emopms.network.evaluator import Evaluator
+from emopms.network.evaluator import STATISTICS, Evaluator
 from emopms.network.fusion import Fused, fuse
 from emopms.network.kept import Kept
 from emopms.network.segments import segments_of
@@ -157,3 +157,22 @@ def test_what_is_kept_is_not_overwritten() -> None:
     other[-1] = False
     for genome in (sub.dense, other, sub.dense, other):
         assert torch.equal(forward(batch, genome), Evaluator(sub)(batch, genome))
+
+
+@pytest.mark.parametrize("most", [40, 0])
+def test_out_of_memory_fewer_images_are_run_at_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sub, batch = resnet(), torch.randn(STATISTICS + 100, 3, 32, 32)
+    expected = Evaluator(sub)(batch, sub.dense)
+    forward, small = Evaluator(sub, kept=Kept(ROOM)), Fused.forward
+
+    def limited(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
+        if len(x) > most and not self.learning:
+            raise torch.OutOfMemoryError
+        return small(self, x, other)
+
+    monkeypatch.setattr(Fused, "forward", limited)
+    if not most:
+        with pytest.raises(torch.OutOfMemoryError):
+            forward(batch, sub.dense)
+    else:
+        torch.testing.assert_close(forward(batch, sub.dense), expected)

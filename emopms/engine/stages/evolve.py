@@ -16,6 +16,7 @@ from emopms.engine.measure import BATCH, guessing_loss
 from emopms.engine.seeds import derive
 from emopms.engine.stage import Stage
 from emopms.network.evaluator import dense_rest
+from emopms.network.gathering import Gathered, wherever
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:
@@ -100,19 +101,22 @@ def make_task(
         judges: One a part; boundaries are judged as the last part is.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
-    inputs, references, labels = [], [], []
+    inputs, references = (Gathered(len(images), wherever) for _ in range(2))
+    labels, start = [], 0
     with torch.inference_mode(), device.autocast():
         for pixels, classes in images.batches(BATCH):
-            features = pixels
+            features, rows = pixels, slice(start, start := start + len(pixels))
             for part in before:
                 features = part.forward(features)
-            inputs.append(features)
-            references.append(sub.forward(features))
+            features = inputs.add(features, rows)
+            references.add(sub.forward(features), rows)
             labels.append(classes)
+    assert inputs.tensor is not None
+    assert references.tensor is not None
     return Task(
         subnetwork=sub,
-        inputs=torch.cat(inputs),
-        references=torch.cat(references),
+        inputs=inputs.tensor,
+        references=references.tensor,
         labels=torch.cat(labels),
         judge=judges[-1] if sub.is_last else judges[sub.index],
         device=device,

@@ -30,7 +30,6 @@ _HEADROOM = 1.25
 class Rounding(nn.Module):
     """Where eight bits begin."""
 
-    gives = True
     scale = 0.0
     """What a one stands for."""
     measuring = False
@@ -148,9 +147,7 @@ def _scale_of(x: Tensor) -> float:
     return _HEADROOM * max(float(x.amax()), 1e-12) / 255
 
 
-def use_eight_bits(
-    module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: bool
-) -> dict[fx.Node, Rounding | EightBits]:
+def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: bool) -> None:
     """Put 8-bit operations, in place, where a fused graph allows it.
 
     A feature map is held in eight bits where it is behind a ReLU, nothing but convolutions and sums wants it, and it
@@ -159,13 +156,10 @@ def use_eight_bits(
     Args:
         module: What `fuse` made.
         shared: Nodes that all candidates share.
-        entry: Whether what enters the module is shared, and never negative.
-
-    Returns:
-        For each node whose value is held in eight bits, what rounds it.
+        entry: Whether what enters the module is never negative.
     """
     position = {node: index for index, node in enumerate(module.graph.nodes)}
-    makers: dict[fx.Node, Rounding | EightBits] = {}
+    makers: dict[fx.Node, Rounding | EightBits] = {}  # for each node whose value is held in eight bits, what rounds it
     (first, *nodes) = list(module.graph.nodes)[:-1]
     if entry and _is_convolved(first, module):
         name = "rounding"
@@ -198,7 +192,6 @@ def use_eight_bits(
     module.graph.lint()
     module.recompile()
     with_source(module)
-    return makers
 
 
 def _is_convolved(node: fx.Node, module: fx.GraphModule) -> bool:

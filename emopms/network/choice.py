@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from emopms.network.evaluator import STATISTICS, Evaluator
+from emopms.network.judges import distance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,10 +46,10 @@ def evaluator_for(
     sample = inputs[: 2 * STATISTICS]
     with torch.inference_mode(), device.autocast():
         found, expected = (run(sample, subnetwork.dense).float() for run in (rounded, plain))
-    distance = float((found - expected).square().sum() / expected.square().sum().clamp_min(1e-12))
-    if not distance <= _FAR:
-        return plain, f"in {numbers}: eight bits are too few (they change the dense output by {distance:.1%})"
+        change = float(distance(found, expected))
+    if not change <= _FAR:
+        return plain, f"in {numbers}: eight bits are too few (they change the dense output by {change:.1%})"
     return (
         rounded,
-        f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {distance:.2%})",
+        f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {change:.2%})",
     )

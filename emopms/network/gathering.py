@@ -12,7 +12,7 @@ from emopms.errors import RunError
 from emopms.network.memory import available_memory, room_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -42,14 +42,18 @@ class Gathered:
         Args:
             rows: Its place. The first piece that is added is that of row 0.
         """
-        extents = ((size - 1) * step for size, step in zip(piece.shape[1:], piece.stride()[1:], strict=True))
-        if piece.stride(0) <= sum(extents):
+        if piece.stride(0) < extent(piece.shape[1:], piece.stride()[1:]):
             piece = piece.contiguous()
         if rows.start == 0:
             self._tensor = self._space(self._count, piece)
         if self._tensor is not None:
             self._tensor[rows] = piece
         return piece
+
+
+def extent(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """Numbers from the first to the last of a tensor, those between its own included."""
+    return 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
 
 
 def beside(count: int, piece: Tensor) -> Tensor:
@@ -64,7 +68,7 @@ def wherever(count: int, piece: Tensor) -> Tensor:
     Raises:
         RunError: There is no room on the disk either.
     """
-    numbers = 1 + sum((size - 1) * step for size, step in zip((count, *piece.shape[1:]), piece.stride(), strict=True))
+    numbers = extent((count, *piece.shape[1:]), piece.stride())
     size = numbers * piece.element_size()
     if piece.device.type == "cuda" and size <= room_on("cuda"):
         return beside(count, piece)

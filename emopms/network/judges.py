@@ -54,13 +54,7 @@ class FeatureDistance(nn.Module):
     """‖g − f‖² / ‖f‖² over the batch."""
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
-        # In fp32, and by pieces that stay in the cache: copies of all features would take longer than a convolution.
-        size = max(1, _CACHED // features[0].numel()) if features.device.type == "cpu" else len(features)
-        pieces = zip(torch.split(features, size), torch.split(reference, size), strict=True)
-        norms = torch.stack([torch.stack([_norm(x - y), _norm(y)]) for x, y in pieces])
-        distance, length = norms.square().sum(dim=0)
-        relative: Tensor = distance / length.clamp_min(1e-12)
-        return relative
+        return distance(features, reference)
 
 
 class Rest(nn.Module):
@@ -77,3 +71,14 @@ class Rest(nn.Module):
 def _norm(x: Tensor) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
     return norm
+
+
+def distance(features: Tensor, reference: Tensor) -> Tensor:
+    """‖g − f‖² / ‖f‖² of features g from a reference f."""
+    # In fp32, and by pieces that stay in the cache: copies of all features would take longer than a convolution.
+    size = max(1, _CACHED // features[0].numel()) if features.device.type == "cpu" else len(features)
+    pieces = zip(torch.split(features, size), torch.split(reference, size), strict=True)
+    norms = torch.stack([torch.stack([_norm(x - y), _norm(y)]) for x, y in pieces])
+    difference, length = norms.square().sum(dim=0)
+    relative: Tensor = difference / length.clamp_min(1e-12)
+    return relative

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from emopms.network.gathering import extent
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
@@ -67,6 +69,7 @@ class Kept:
             if found is not None:
                 with self._lock:
                     self._in_use[full] -= 1
+                    self._in_use += Counter()  # drops what is at zero
 
     def space(self, count: int, piece: Tensor) -> Tensor | None:
         """An empty tensor for so many rows like those of a piece, to be kept; None where there is no room.
@@ -75,7 +78,7 @@ class Kept:
             piece: Laid out row by row.
         """
         shape, strides = (count, *piece.shape[1:]), piece.stride()
-        numbers = 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+        numbers = extent(shape, strides)
         size = numbers * piece.element_size()
         with self._lock:
             old: Tensor | None = None
@@ -104,7 +107,7 @@ class Kept:
                 self._taken -= value.untyped_storage().nbytes()  # another thread was faster
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, and what was given out but never kept."""
         with self._lock:
-            self._taken -= sum(entry.value.untyped_storage().nbytes() for entry in self._entries.values())
+            self._taken = 0
             self._entries.clear()

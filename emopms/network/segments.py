@@ -5,7 +5,6 @@ Candidates whose genomes begin alike make the same tensors for a while: up to th
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
     """
     nodes = list(module.graph.nodes)[:-1]
     reads = _tensors_read(module, nodes)
-    known = list(accumulate((_genes(names, channels) for names in reads), operator.or_))
+    known = _known(reads, channels)
     places = [index for index, alone in enumerate(_alone(nodes)) if alone and index]
     done = list(accumulate(_macs(module, reads, channels)))
     shared = [index for index in places if not known[index] and nodes[index].op == "call_module"][-1:]
@@ -75,12 +74,13 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
 def before_genes(module: fx.GraphModule, channels: Channels) -> list[fx.Node]:
     """The nodes before the first that depends on a gene: what they make is the same for all candidates."""
     nodes = list(module.graph.nodes)[:-1]
-    return [
-        node
-        for node, _ in itertools.takewhile(
-            lambda pair: not _genes(pair[1], channels), zip(nodes, _tensors_read(module, nodes), strict=True)
-        )
-    ]
+    known = _known(_tensors_read(module, nodes), channels)
+    return [node for node, genes in zip(nodes, known, strict=True) if not genes]
+
+
+def _known(reads: Sequence[Sequence[str]], channels: Channels) -> list[frozenset[int]]:
+    """For each node the genes that it or one before it depends on, given the tensors that each reads."""
+    return list(accumulate((_genes(names, channels) for names in reads), operator.or_))
 
 
 def _chosen(places: Sequence[int], sizes: Sequence[int], done: Sequence[int], start: int, *, apart: float) -> list[int]:

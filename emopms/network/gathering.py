@@ -72,7 +72,7 @@ def wherever(count: int, piece: Tensor) -> Tensor:
     size = numbers * piece.element_size()
     if piece.device.type == "cuda" and size <= room_on("cuda"):
         return beside(count, piece)
-    if size <= available_memory() // 2:
+    if size <= available_memory() // 4:  # memory is taken when it is filled: two such tensors are asked for first
         flat = torch.empty(numbers, dtype=piece.dtype, pin_memory=piece.device.type == "cuda")
     else:
         flat = _in_file(numbers, size, piece.dtype)

@@ -85,7 +85,7 @@ def seconds_a_generation(spec: emopms.Spec) -> float:
     task = make_task(context.splits.calibration, divided, sub, judges, context.device)
     times = []
     for repeat in range(3):
-        sample = spec.sampling.sample(sub, spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
+        sample = spec.sampling.sample(sub, task.inputs, spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
         memory = memory_for(task, spec.objectives)
         began = time.perf_counter()
         memory(sample)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emopms.pareto import hypervolume, nondominated, spread
+from emopms.pareto import hypervolume, nondominated, representatives, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def test_hypervolume_keeps_its_units() -> None:
 @examples
 def test_spread_shows_few_values_and_both_ends(numbers: list[int], count: int) -> None:
     values = np.array(numbers, dtype=float)
-    shown = spread(values, count)
+    shown = spread(values[:, None], count)
     assert len(shown) == len(set(shown.tolist()))
     assert shown.tolist() == sorted(shown.tolist())
     assert {values.min(), values.max()} <= set(values[shown])
@@ -61,5 +61,29 @@ def test_spread_shows_few_values_and_both_ends(numbers: list[int], count: int) -
 
 
 def test_spread_covers_the_range_evenly() -> None:
-    assert spread(np.arange(101.0), 5).tolist() == [0, 25, 50, 75, 100]
-    assert spread(np.array([9.0, 0.0, 1.0, 5.0, 8.0]), 3).tolist() == [0, 1, 3]
+    assert spread(np.arange(101.0)[:, None], 5).tolist() == [0, 25, 50, 75, 100]
+    assert spread(np.array([9.0, 0.0, 1.0, 5.0, 8.0])[:, None], 3).tolist() == [0, 1, 3]
+
+
+def test_spread_goes_along_a_steep_front_too() -> None:
+    quality = np.r_[100 - np.arange(101.0), np.zeros(100)]
+    cost = np.r_[np.zeros(101), np.arange(1, 101.0)]
+    assert spread(np.column_stack([cost, quality]), 5).tolist() == [0, 50, 100, 150, 200]
+
+
+def test_representatives_of_two_costs_are_the_best_for_each() -> None:
+    rng = np.random.default_rng(0)
+    costs = rng.random((500, 2))
+    quality = 1 / (0.1 + costs[:, 0]) + 1 / (0.1 + costs[:, 1])
+    chosen = representatives(quality, costs, 16)
+    assert len(chosen) <= 16
+    for index in range(2):
+        for bound in (0.3, 0.6, 0.9):
+            within = costs[:, index] <= bound
+            assert quality[chosen][within[chosen]].min() < 1.5 * quality[within].min()
+
+
+def test_representatives_crowd_where_quality_still_matters() -> None:
+    cost = np.linspace(0, 1, 101)
+    chosen = representatives(10 * (1 - cost), cost[:, None], 11, worst=5.0)
+    assert (cost[chosen] > 0.5).sum() > (cost[chosen] < 0.5).sum() > 0

@@ -13,6 +13,7 @@ from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.engine.context import given_network
 from emopms.engine.folders import data_folder
 from emopms.engine.judges import make_judges
+from emopms.engine.measure import BATCH
 from emopms.engine.preflight import prepare
 from emopms.engine.progress import Silent
 from emopms.engine.seeds import numpy_rng
@@ -34,6 +35,8 @@ PUBLISHED = 56
 """The deepest network that published weights are at hand for."""
 UNSEEN = 2000
 """Images that hypervolumes are measured on."""
+POINTS = 24
+"""Of each front that are ranked."""
 SCHEMES = 24
 """Joint networks that a hypervolume is measured with, whichever way they were found."""
 
@@ -58,6 +61,7 @@ def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:
             "selector": "feature_mse",
             "constraint": "none",
             "algorithm": {"name": "nsga2", "pop_size": population, "generations": generations},
+            "points": POINTS,
             "schemes": SCHEMES,
             "targets": [{"macs": 0.5}],
         }
@@ -136,7 +140,8 @@ def subject(depth: int, *, device: Device, population: int, generations: int, im
     network = divided.device.place(network).eval()
     whole = with_same_images(divided, points=())
     sub = whole.divide(network).parts[0]
-    drawn = spec.sampling.sample(sub, population, numpy_rng(spec.seed, "speed"))
+    images, _ = next(divided.splits.calibration.batches(BATCH))
+    drawn = spec.sampling.sample(sub, images, population, numpy_rng(spec.seed, "speed"))
     return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
 
 

@@ -81,15 +81,15 @@ class Source(ABC):
 class Data(Component):
     """An image data set.
 
-    The engine carves calibration and validation images out of `Source.train`; what is left is trained on. The
-    search sees calibration images, choices are made on validation images, and test images are read once, at
-    the end.
+    The engine carves calibration, ranking and validation images out of `Source.train`; what is left is trained on. The
+    search sees calibration images, what it found is ranked on ranking images, choices are made on validation images,
+    and test images are read once, at the end.
     """
 
     slot: ClassVar[str] = "data"
 
     calibration: Annotated[int, Field(ge=2)] = 1024
-    """Images on which candidates are judged during the search."""
+    """Images on which candidates are judged during the search; as many others rank what it found."""
     validation: Annotated[int, Field(ge=2)] = 1024
     """Images on which joint schemes are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
@@ -98,6 +98,11 @@ class Data(Component):
     """Standard deviation of each channel, likewise."""
     augment: Annotated[tuple[Literal["flip", "crop"], ...], Field(strict=False)] = ()
     """Training images are flipped left to right, and shifted by up to an eighth of their size."""
+
+    @property
+    def held_out(self) -> int:
+        """Images that are not trained on, of those that `Source.train` gives."""
+        return 2 * self.calibration + self.validation
 
     @abstractmethod
     def open(self, folder: Folder) -> Source:

@@ -10,6 +10,7 @@ from emopms.component import Component
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from emopms.network.subnetwork import SubNetwork
 
@@ -20,5 +21,9 @@ class Sampling(Component):
     slot: ClassVar[str] = "sampling"
 
     @abstractmethod
-    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
-        """Draw ``count`` genomes, boolean [count, genes]. Groups left empty are repaired by the engine."""
+    def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Draw ``count`` genomes, boolean [count, genes]. Groups left empty are repaired by the engine.
+
+        Args:
+            inputs: Features [N, …] that enter the sub-network, of images that are not for testing.
+        """

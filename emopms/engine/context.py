@@ -67,7 +67,7 @@ class Context:
     @property
     def train_size(self) -> int:
         """Number of images that are trained on."""
-        return self.source.train_size - self.spec.data.calibration - self.spec.data.validation
+        return self.source.train_size - self.spec.data.held_out
 
     def network(self, state: Mapping[str, Tensor]) -> nn.Module:
         """A network with this state, dense or pruned, on the device, in eval mode."""

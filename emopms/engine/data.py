@@ -75,7 +75,7 @@ class ImageSet:
 
 
 class Splits:
-    """Training, calibration, validation and test images: disjoint, and each read only when first asked for.
+    """Training, calibration, ranking, validation and test images: disjoint, and each read only when first asked for.
 
     The test images are for the last stage alone.
 
@@ -96,21 +96,22 @@ class Splits:
         self._predict = predict
 
     @cached_property
-    def _parts(self) -> tuple[Images, Images, Images]:
+    def _parts(self) -> tuple[Images, Images, Images, Images]:
         images = self._source.train()
-        calibration, validation = self._settings.calibration, self._settings.validation
+        settings = self._settings
         if len(images) != self._source.train_size:
             raise DataError(
                 f"The data {self._settings.name!r} promised {self._source.train_size} training images "
                 f"and gave {len(images)}.",
                 remedy="Repair that data component: `train_size` must be what `train()` gives.",
             )
-        held_out = calibration + validation
         # Data sets are often stored class by class. In random order every batch holds a mixture, which the batch-norm
         # statistics estimated on batches depend on: so each part keeps the order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))
-        train, first, second = np.split(order, [len(images) - held_out, len(images) - validation])
-        return _take(images, train), _take(images, first), _take(images, second)
+        train = len(images) - settings.held_out
+        sizes = np.cumsum([train, settings.calibration, settings.calibration])
+        first, second, third, fourth = (_take(images, rows) for rows in np.split(order, sizes))
+        return first, second, third, fourth
 
     def _set(self, images: Images) -> ImageSet:
         """The images, with labels of whatever origin."""
@@ -130,9 +131,14 @@ class Splits:
         return self._set(self._parts[1])
 
     @cached_property
+    def ranking(self) -> ImageSet:
+        """What the points that a search found are ranked on."""
+        return self._set(self._parts[2])
+
+    @cached_property
     def validation(self) -> ImageSet:
         """What choices are made on."""
-        return self._set(self._parts[2])
+        return self._set(self._parts[3])
 
     @cached_property
     def test(self) -> ImageSet:

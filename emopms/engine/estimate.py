@@ -54,7 +54,8 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
             judged = evaluations(context, outlines[stage.index]) * timing.evaluation(stage.index)
             return features + judged + timing.algorithm(stage.index)
         case Rank():
-            return spec.algorithm.pop_size * _suffixes(context, outlines) * timing.forward(spec.data.calibration)
+            points = min(spec.points, spec.algorithm.pop_size)
+            return points * _suffixes(context, outlines) * timing.forward(spec.data.calibration)
         case Join():
             return (spec.schemes + 1) * validation
         case Finetune():

@@ -102,7 +102,7 @@ def evolve(
 
     def sample(count: int) -> NDArray[np.bool_]:
         with at_work(sampling, "sample candidates"):
-            return coding.encode(sampling.sample(sub, count, rng))
+            return coding.encode(sampling.sample(sub, task.inputs, count, rng))
 
     space = SearchSpace(
         genes=coding.bits,

@@ -1,10 +1,11 @@
-"""Loss and accuracy of whole networks: plain ones, and joint schemes by way of their sub-networks."""
+"""Loss and accuracy of whole networks: plain ones, and pruned ones by their genomes."""
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,21 +13,24 @@ import torch
 import torch.nn.functional as F
 
 from emopms.errors import RunError
-from emopms.network.evaluator import Evaluator
+from emopms.network.choice import evaluator_for
+from emopms.network.kept import Kept
+from emopms.network.memory import room_on
 from emopms.network.parallel import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from emopms.engine.data import ImageSet
     from emopms.network.device import Device
-    from emopms.network.divided import DividedNetwork
+    from emopms.network.evaluator import Evaluator
+    from emopms.network.subnetwork import SubNetwork
 
-_RUN = 8
-"""Schemes that are measured one after another, so that they share what their first sub-networks make."""
+_AT_ONCE = 64
+"""Candidates whose class scores are held at a time."""
 BATCH = 512
 """Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
 
@@ -108,49 +112,34 @@ def _fp32() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-@torch.inference_mode()
-def score_schemes(
-    divided: DividedNetwork,
-    genomes: Sequence[NDArray[np.bool_]],
-    choices: NDArray[np.intp],
+def score_candidates(
+    network: SubNetwork,
+    genomes: NDArray[np.bool_],
     images: ImageSet,
     device: Device,
     *,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> list[Score]:
-    """Measure joint schemes on the real network, with batch norm re-estimated on each batch.
+    """Measure pruned networks, with batch norm re-estimated on each batch.
 
-    Schemes are visited in an order in which neighbours share their first sub-networks, whose outputs are then
-    computed once.
+    They run as candidates do in a search (see `evaluator_for`): what genomes that begin alike make is computed once.
 
     Args:
-        genomes: For each search its front points [p_i, genes_i].
-        choices: For each scheme and search the point chosen [s, n].
-        on_batch: Called with the number of schemes measured on one more batch of images.
+        network: The whole network.
+        genomes: Its candidates [n, genes].
+        on_batch: Called with the number of candidates measured on one more batch of images.
     """
-    evaluators = [Evaluator(part, divided.boundaries) for part in divided.parts]
-    parts = len(evaluators)
-    # By sub-network the point chosen in it and, where there are any, the point of the boundaries, which all share.
-    paths = [[(int(own), *map(int, choice[parts:])) for own in choice[:parts]] for choice in choices]
-    order = sorted(range(len(choices)), key=lambda scheme: [path[::-1] for path in paths[scheme]])
-    totals = [_Sum() for _ in choices]
-
-    def measure(run: Sequence[int], pixels: Tensor, labels: Tensor) -> None:
-        features: list[Tensor] = [pixels]
-        path: list[tuple[int, ...]] = []
-        for scheme in run:
-            wanted = paths[scheme]
-            shared = next((i for i, (a, b) in enumerate(zip(path, wanted, strict=False)) if a != b), len(path))
-            del features[shared + 1 :]
-            for index in range(shared, parts):
-                own, *boundaries = wanted[index]
-                genome = [genomes[index][own], *(genomes[parts][point] for point in boundaries)]
-                features.append(evaluators[index](features[index], np.concatenate(genome)))
-            path = wanted
-            totals[scheme].add(features[-1], labels)
-
-    runs = [run.tolist() for run in np.array_split(order, -(-len(order) // _RUN))]
+    totals = [_Sum() for _ in genomes]
+    order = np.lexsort(genomes.T[::-1]).tolist()  # neighbours begin alike
+    evaluator: Evaluator | None = None
     for pixels, labels in images.batches(BATCH):
-        side_by_side(lambda run: measure(run, pixels, labels), runs, device)  # noqa: B023  it is called at once
+        if evaluator is None:
+            kept = Kept(room_on(device.type), len(pixels))
+            evaluator, _ = evaluator_for(network, pixels, device, kept, batch_statistics=True, eight_bits=True)
+        run = partial(evaluator, pixels)
+        for start in range(0, len(order), _AT_ONCE):
+            some = order[start : start + _AT_ONCE]
+            for candidate, scores in zip(some, side_by_side(run, genomes[some], device), strict=True):
+                totals[candidate].add(scores, labels)
         on_batch(len(order))
     return [total.score() for total in totals]

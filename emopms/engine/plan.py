@@ -83,7 +83,7 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
             )
             for index, name in enumerate(searches)
         ),
-        Rank(name="rank", inputs=("constrain", *searches), settings={}),
+        Rank(name="rank", inputs=("constrain", *searches), settings=settings("points")),
         Join(name="join", inputs=("constrain", "rank"), settings=settings("ranker", "schemes")),
         *(
             Finetune(

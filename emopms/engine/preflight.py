@@ -170,11 +170,11 @@ def _check_data(spec: Spec, source: Source) -> None:
             f"The data have one class only, {source.classes[0]!r}: there is nothing to tell apart.",
             remedy="Name a folder or file with images of at least two classes.",
         )
-    calibration, validation = spec.data.calibration, spec.data.validation
-    if calibration + validation > source.train_size - 2:  # batch norm needs two images
+    data = spec.data
+    if data.held_out > source.train_size - 2:  # batch norm needs two images
         raise spec.problem(
             ("data", "calibration"),
-            f"{calibration} calibration and {validation} validation images leave nothing to train on "
-            f"of {source.train_size} training images",
+            f"{data.calibration} calibration images, as many to rank with and {data.validation} validation images "
+            f"leave nothing to train on of {source.train_size} training images",
             "Lower `calibration` and `validation` under `data:`.",
         )

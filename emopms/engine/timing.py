@@ -91,7 +91,8 @@ class Timing:
         network = self._dense()
         teachers = self._context.divide(self._dense().requires_grad_(False)).parts
         judges = make_judges(self._context, teachers, differentiable=True).requires_grad_(False)
-        loss = chain_loss(constraint, self._context, network, teachers, judges)
+        seen, _ = next(self._images(2).batches(2))
+        loss = chain_loss(constraint, self._context, network, teachers, judges, seen)
         return self._step(torch.optim.SGD(network.parameters(), lr=constraint.lr), loss, constraint.batch_size)
 
     def finetune_step(self, target: Target) -> float:
@@ -109,7 +110,8 @@ class Timing:
         spec, device = self._context.spec, self._context.device
         sub = self._divided.searched[index]
         coding = self._context.coding(sub)
-        drawn = coding.encode(spec.sampling.sample(sub, _CANDIDATES, self._rng))
+        inputs = make_task(self._images(2), self._divided, sub, self._judges, device).inputs
+        drawn = coding.encode(spec.sampling.sample(sub, inputs, _CANDIDATES, self._rng))
         genomes = np.unique(coding.decode(drawn), axis=0)
 
         def prepare(size: int) -> Callable[[], object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,15 @@ class _Product:
         products = kept[:, 0::2] * kept[:, 1::2]
         return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
 
+    def by_gene(self) -> NDArray[np.int64]:
+        """How much of the dense sum each gene takes part in [genes]."""
+        if not self._scales:
+            return np.zeros(self._genes, dtype=np.int64)
+        rows = np.stack(self._rows)
+        sizes = (rows.sum(axis=1) + np.array(self._fixed))[:, None]
+        parts = rows[0::2] * sizes[1::2] + rows[1::2] * sizes[0::2]
+        return np.array(self._scales, dtype=np.int64) @ parts  # type: ignore[no-any-return]
+
 
 class CostModel:
     """Predicts the costs of one sub-network's candidates from their genomes, exactly and without running them.
@@ -70,6 +80,11 @@ class CostModel:
     def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """MACs for one input of each genome [n, genes] → [n]."""
         return self._macs(genomes)
+
+    @cached_property
+    def macs_by_gene(self) -> NDArray[np.int64]:
+        """MACs for one input that each gene's channels take part in when nothing is pruned [genes]."""
+        return self._macs.by_gene()
 
     def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Number of parameters of each genome [n, genes] → [n]."""

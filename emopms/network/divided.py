@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from emopms.errors import NetworkError
 from emopms.network.channels import joined
 from emopms.network.cost import CostModel
-from emopms.network.division import crossing
+from emopms.network.division import crossing, divide
 from emopms.network.labels import channels_of
 from emopms.network.subnetwork import SubNetwork, subnetworks_of
 
@@ -32,6 +32,8 @@ class DividedNetwork:
     network: nn.Module
     parts: list[SubNetwork]
     """In the order of the forward pass."""
+    example: Tensor
+    """Images [N, C, H, W] for shapes."""
     boundaries: SubNetwork | None = None
     """The whole network, where the channels of what crosses its splits are to be searched too: they are its genes."""
 
@@ -52,12 +54,9 @@ class DividedNetwork:
 
     @cached_property
     def whole(self) -> SubNetwork:
-        """The undivided network as one sub-network that has all genes.
-
-        Only where boundaries are searched: without them, what the parts have adds up.
-        """
-        assert self.boundaries is not None
-        return SubNetwork(0, 1, self.boundaries.module, self.channels)
+        """The undivided network as one sub-network that has all genes."""
+        module = self.boundaries.module if self.boundaries else divide(self.network, [], self.example)[0]
+        return SubNetwork(0, 1, module, self.channels)
 
 
 def divide_network(
@@ -84,7 +83,7 @@ def divide_network(
     """
     parts = subnetworks_of(network, points, example, prune_residual=prune_residual)
     if not prune_boundaries:
-        return DividedNetwork(network, parts)
+        return DividedNetwork(network, parts, example)
     if not points:
         raise NoBoundaryError(
             "there are no boundaries to prune: the network has no split points",
@@ -98,4 +97,5 @@ def divide_network(
             f"nothing that crosses the splits can be pruned: {reasons}",
             remedy="Choose other split points, or leave `prune_boundaries` out.",
         )
-    return DividedNetwork(network, parts, SubNetwork(len(parts), len(parts) + 1, whole, channels, name="boundaries"))
+    boundaries = SubNetwork(len(parts), len(parts) + 1, whole, channels, name="boundaries")
+    return DividedNetwork(network, parts, example, boundaries)

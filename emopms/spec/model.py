@@ -173,12 +173,14 @@ class Spec(Settings):
         ("capability", "macs")
     )
     """What the search minimises: at least one quality and at least one cost."""
-    sampling: Annotated[Sampling, Slot("sampling", default="importance")] = _by_name("importance")
+    sampling: Annotated[Sampling, Slot("sampling", default="sensitivity")] = _by_name("sensitivity")
     """The population that each search starts from."""
     algorithm: Annotated[Algorithm, Slot("algorithm", default="nsga2")] = _by_name("nsga2")
     """The evolutionary multi-objective optimiser."""
     ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _by_name("impairment")
     """How the fronts of the sub-networks are joined into schemes for the whole network."""
+    points: Count = 32
+    """How many points of each sub-network's front are put back into the network and ranked, spread over the front."""
     schemes: Count = 48
     """How many of the best joint schemes are measured again on the real network, over the whole front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]

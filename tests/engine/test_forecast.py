@@ -171,10 +171,10 @@ def test_targets_out_of_reach_are_refused_all_at_once(tmp_path: Path) -> None:
 
 
 def test_calibration_and_validation_must_leave_images_to_train_on(tmp_path: Path) -> None:
-    fits = tiny(data={"name": "digits", "calibration": 718, "validation": 718}).data
-    assert fits.calibration + fits.validation == 1438 - 2
-    with pytest.raises(SpecError, match="719 calibration and 718 validation images leave nothing to train on of 1438"):
-        _forecast(tmp_path / "run", data={"name": "digits", "calibration": 719, "validation": 718})
+    fits = tiny(data={"name": "digits", "calibration": 359, "validation": 718}).data
+    assert fits.held_out == 1438 - 2
+    with pytest.raises(SpecError, match=r"360 calibration .* 718 validation images leave nothing to train on of 1438"):
+        _forecast(tmp_path / "run", data={"name": "digits", "calibration": 360, "validation": 718})
 
 
 def test_missing_data(tmp_path: Path) -> None:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from emopms.api import JointSchemes
 from emopms.engine.stages.finetune import choose
-from emopms.engine.stages.join import _best
 from emopms.errors import RunError
 from emopms.spec import Target
 
@@ -44,16 +42,3 @@ def test_accuracy_is_compared_with_the_pretrained_network() -> None:
     assert choose(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.92) == 4
     with pytest.raises(RunError, match=r"accuracy_drop-0\.03; .* the most accurate 90\.00%"):
         choose(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.95)
-
-
-def test_with_two_costs_the_best_for_each_are_measured() -> None:
-    rng = np.random.default_rng(0)
-    costs = rng.random((500, 2))
-    impairment = 1 / (0.1 + costs[:, 0]) + 1 / (0.1 + costs[:, 1])
-    schemes = JointSchemes(choices=np.zeros((500, 1)), impairment=impairment, costs=costs)
-    chosen = _best(schemes, 16)
-    assert len(chosen) <= 16
-    for index in range(2):
-        for bound in (0.3, 0.6, 0.9):
-            within = costs[:, index] <= bound
-            assert impairment[chosen][within[chosen]].min() < 1.5 * impairment[within].min()

@@ -70,6 +70,21 @@ def test_test_images_change_nothing_but_the_reported_figures(
         assert torch.equal(tensor, weights(spoilt.folder)[name])
 
 
+def test_what_ranks_was_not_searched_with(spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
+    monkeypatch.setattr(Splits, "ranking", property(lambda splits: splits.validation))
+    other = emopms.run(spec, run_dir=tmp_path / "other", device="cpu")
+    for pattern, equal in (("front.npz", True), ("front-*.npz", False)):
+        found = [sorted(run.folder.rglob(pattern)) for run in (clean, other)]
+        assert len(found[0]) == len(found[1]) > 0
+        same = [
+            np.array_equal(np.load(a)[name], np.load(b)[name])
+            for a, b in zip(*found, strict=True)
+            for name in np.load(a).files
+        ]
+        assert all(same) == equal
+
+
 def test_only_the_last_stage_reads_test_images(
     spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,18 +136,18 @@ def _splits(train: int, calibration: int, validation: int, seed: int) -> Splits:
 
 @settings(deadline=None, derandomize=True)
 @given(st.integers(2, 50), st.integers(2, 50), st.integers(2, 50), st.integers(0, 2**40))
-def test_the_four_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
-    splits = _splits(rest + calibration + validation, calibration, validation, seed)
-    parts = [splits.train, splits.calibration, splits.validation, splits.test]
+def test_the_five_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
+    splits = _splits(rest + 2 * calibration + validation, calibration, validation, seed)
+    parts = [splits.train, splits.calibration, splits.ranking, splits.validation, splits.test]
     seen = [int(x) for part in parts for images, _ in part.batches(7) for x in images.flatten()]
-    assert sorted(seen) == list(range(rest + calibration + validation + 5))
-    assert [len(part) for part in parts] == [rest, calibration, validation, 5]
+    assert sorted(seen) == list(range(rest + 2 * calibration + validation + 5))
+    assert [len(part) for part in parts] == [rest, calibration, calibration, validation, 5]
 
 
 def test_batches_mix_what_is_stored_class_by_class() -> None:
     """Batch norm estimated on batches of one class each would miss the variance between classes."""
     splits = _splits(400, 100, 100, 0)
-    for part in (splits.train, splits.calibration, splits.validation):
+    for part in (splits.train, splits.calibration, splits.ranking, splits.validation):
         for images, _ in part.batches(50):
             assert 0.2 < float((images < 200).float().mean()) < 0.8
 

@@ -11,6 +11,7 @@ from emopms.api import Sampling
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from emopms.network.subnetwork import SubNetwork
 
@@ -28,7 +29,7 @@ class Importance(Sampling):
     blur: Annotated[float, Field(ge=0)] = 0.2
     """Standard deviation of the log-normal factor on each channel's importance."""
 
-    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+    def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
         from emopms.network.importance import magnitude

@@ -9,6 +9,7 @@ from emopms.api import Sampling
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from emopms.network.subnetwork import SubNetwork
 
@@ -18,6 +19,6 @@ class Uniform(Sampling):
 
     name: Literal["uniform"] = "uniform"
 
-    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+    def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         genes = subnetwork.channels.genes
         return rng.random((count, genes)) < rng.uniform(0.05, 1.0, (count, 1))

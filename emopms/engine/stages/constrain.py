@@ -75,10 +75,11 @@ class Constrain(Stage):
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
         teachers = context.divide(teacher).parts
         judges = make_judges(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
+        seen, _ = next(context.splits.train.batches(BATCH))
         train(
             network,
             torch.optim.SGD(network.parameters(), lr=constraint.lr, momentum=0.9, nesterov=True),
-            chain_loss(constraint, context, network, teachers, judges),
+            chain_loss(constraint, context, network, teachers, judges, seen),
             schedule=constraint,
             context=context,
             stage=self.name,
@@ -92,15 +93,17 @@ def chain_loss(
     network: nn.Module,
     teachers: Sequence[SubNetwork],
     judges: nn.ModuleList,
+    seen: Tensor,
 ) -> Loss:
     """The constraint's loss of the sub-networks of ``network``, which are in training.
 
     Args:
         teachers: The sub-networks of the frozen dense network.
         judges: Frozen, one a sub-network.
+        seen: Images [N, C, H, W] by whose features masks are drawn.
     """
     subnetworks = context.divide(network).parts
-    masks = [_masks(context, sub) for sub in subnetworks]
+    masks = _masks(context, teachers, seen)
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         for sub in subnetworks:
@@ -122,8 +125,15 @@ def chain_loss(
     return loss
 
 
-def _masks(context: Context, sub: SubNetwork) -> NDArray[np.bool_]:
-    rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
-    coding = context.coding(sub)
-    with at_work(context.spec.sampling, "sample candidates"):
-        return coding.decode(coding.encode(context.spec.sampling.sample(sub, _MASKS, rng)))
+def _masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
+    """For each sub-network what the search may begin with."""
+    masks, features = [], images
+    for sub in subnetworks:
+        rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
+        coding = context.coding(sub)
+        with at_work(context.spec.sampling, "sample candidates"):
+            drawn = context.spec.sampling.sample(sub, features, _MASKS, rng)
+        masks.append(coding.decode(coding.encode(drawn)))
+        with torch.no_grad(), context.device.autocast():
+            features = sub.forward(features)
+    return masks

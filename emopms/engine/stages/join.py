@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from scipy.stats import kendalltau
 
-from emopms.api import Cost, JointSchemes, SubFront
+from emopms.api import Cost, SubFront
 from emopms.engine.blame import at_work
 from emopms.engine.evolution import judged
-from emopms.engine.measure import BATCH, guessing_loss, score_schemes
+from emopms.engine.measure import BATCH, guessing_loss, score_candidates
 from emopms.engine.stage import Stage
 from emopms.engine.stages.evolve import make_task
 from emopms.network.divided import DividedNetwork
 from emopms.network.judges import OwnClassifier
-from emopms.pareto import hypervolume, nondominated, spread
+from emopms.pareto import hypervolume, nondominated, representatives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Join(Stage):
     Kendall's tau between what the sums predicted and what was measured.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.divide(context.network(inputs["constrain"].tensors("network")))
@@ -46,21 +46,24 @@ class Join(Stage):
         with at_work(context.spec.ranker, "join the fronts"):
             schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
         dense = np.array([[len(front["genomes"]) - 1 for front in fronts]])
-        chosen = schemes.choices[_best(schemes, context.spec.schemes)]
+        chosen = schemes.choices[
+            representatives(
+                schemes.impairment, schemes.costs, context.spec.schemes, worst=guessing_loss(context.classes)
+            )
+        ]
         choices = np.concatenate([chosen[~(chosen == dense).all(axis=1)], dense])
+        genomes = np.concatenate([front["genomes"][choices[:, i]] for i, front in enumerate(fronts)], axis=1)
 
         images = context.splits.validation
         with context.progress.track(self.name, len(choices) * images.parts(BATCH), "measurements") as tracker:
-            scores = score_schemes(
-                divided,
-                [front["genomes"] for front in fronts],
-                choices,
+            scores = score_candidates(
+                divided.whole,
+                genomes,
                 images,
                 context.device,
                 on_batch=lambda steps: tracker.advance(steps=steps),
             )
         loss = np.array([score.loss for score in scores])
-        genomes = np.concatenate([front["genomes"][choices[:, i]] for i, front in enumerate(fronts)], axis=1)
         costs = _costs(context, divided, genomes, fronts, choices)
         predicted = loss[-1] + _sum(fronts, choices, "impairment")
         on_front = np.zeros(len(choices), dtype=np.bool_)
@@ -102,7 +105,7 @@ def _costs(
     if divided.boundaries is None:
         return _sum(fronts, choices, "costs")
     # What a layer saves by its own channels and by those that enter it does not add up.
-    whole = DividedNetwork(divided.network, [divided.whole])
+    whole = DividedNetwork(divided.network, [divided.whole], divided.example)
     judges = torch.nn.ModuleList([OwnClassifier()])
     task = make_task(context.splits.calibration, whole, divided.whole, judges, context.device)
     return judged(genomes, task, [objective for objective in context.spec.objectives if isinstance(objective, Cost)])
@@ -111,13 +114,3 @@ def _costs(
 def _sum(fronts: Sequence[Mapping[str, NDArray[Any]]], choices: NDArray[np.intp], name: str) -> NDArray[np.float64]:
     total: NDArray[np.float64] = np.sum([front[name][choices[:, i]] for i, front in enumerate(fronts)], axis=0)
     return total
-
-
-def _best(schemes: JointSchemes, count: int) -> NDArray[np.intp]:
-    """Indices of at most ``count`` schemes: for each cost in turn the best by prediction, spread over its range."""
-    costs = schemes.costs.shape[1]
-    chosen: set[int] = set()
-    for index in range(costs):
-        front = nondominated(np.column_stack([schemes.impairment, schemes.costs[:, index]]))
-        chosen |= set(front[spread(schemes.costs[front, index], -(-count // costs))].tolist())
-    return np.array(sorted(chosen), dtype=np.intp)

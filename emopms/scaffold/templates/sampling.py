@@ -11,6 +11,7 @@ from emopms.api import Sampling
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from emopms.network.subnetwork import SubNetwork
 
@@ -22,7 +23,7 @@ class NewSampling(Sampling):
     sparsest: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Probability for the first candidate; the last has 1."""
 
-    def sample(self, subnetwork: SubNetwork, count: int, rng: np.random.Generator) -> NDArray[Any]:
+    def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
         keep = np.linspace(self.sparsest, 1, count)[:, None]

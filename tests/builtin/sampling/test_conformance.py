@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from emopms.builtin.sampling.importance import Importance
+from emopms.builtin.sampling.sensitivity import Sensitivity
 from emopms.builtin.sampling.uniform import Uniform
 from emopms.testing import SamplingConformance
 
@@ -11,6 +12,10 @@ class TestImportance(SamplingConformance):
 
 class TestImportanceWithoutBlur(SamplingConformance):
     component = Importance(least=0.3, blur=0.0)
+
+
+class TestSensitivity(SamplingConformance):
+    component = Sensitivity()
 
 
 class TestUniform(SamplingConformance):

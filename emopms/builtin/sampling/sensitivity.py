@@ -1,0 +1,45 @@
+"""A start guided by what channels do to the sub-network's outputs, and by what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from emopms.api import Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.subnetwork import SubNetwork
+
+
+class Sensitivity(Sampling):
+    """Keep the channels that move the sub-network's outputs most for the MACs that they cost, in all layers alike,
+    from few of them to all.
+
+    Were the effects of channels to add up, this ratio would give the whole front, as in the relaxed knapsack problem:
+    so the search begins near it. One backward pass over 256 images finds the effects of all channels (see
+    `emopms.network.importance.sensitivity`). Blur makes candidates differ in which channels they keep and not only in
+    how many.
+    """
+
+    name: Literal["sensitivity"] = "sensitivity"
+    least: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Smallest share of the sub-network's genes to keep."""
+    blur: Annotated[float, Field(ge=0)] = 0.2
+    """Standard deviation of the log-normal factor on each channel's ratio."""
+
+    def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        import numpy as np
+
+        from emopms.network.importance import sensitivity
+
+        worth = sensitivity(subnetwork, inputs, rng) / np.maximum(subnetwork.costs.macs_by_gene, 1)
+        genomes = np.zeros((count, len(worth)), dtype=np.bool_)
+        for genome, share in zip(genomes, np.linspace(self.least, 1.0, count), strict=True):
+            noisy = worth * np.exp(rng.normal(0.0, self.blur, len(worth)))
+            genome[np.argsort(-noisy, kind="stable")[: max(1, round(float(share) * len(worth)))]] = True
+        return subnetwork.repair(genomes, worth)

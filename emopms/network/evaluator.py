@@ -261,7 +261,7 @@ def dense_rest(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
 
     def rest(features: Tensor) -> Tensor:
         if not chain:
-            chain.extend(Evaluator(sub) for sub in subnetworks)
+            chain[:] = [Evaluator(sub) for sub in subnetworks]  # at once: several threads may call
         for forward, sub in zip(chain, subnetworks, strict=True):
             features = forward(features, sub.dense)
         return features

@@ -166,7 +166,7 @@ def some_figures() -> dict[str, Any]:
     """As the command writes them, with numbers that can be told apart."""
     part = {"seconds": 0.05, "macs": 5e6, "dense_macs": 1e7, "genes": 48}
     searched = {"evaluations": 40, "numbers": "fp32", "candidates": {"flops": 6e10}, "dense": {"flops": 8e10}}
-    run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "join": 10.0}}
+    run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "rank": 5.0, "join": 10.0}}
     network = {
         "throughput": {
             "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},
@@ -196,7 +196,7 @@ def test_the_page() -> None:
     text = page({"cpu": some_figures()})
     assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
     assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
-    assert "| ResNet-20 | whole network | 30 | 1,200 | 100 (evolve 90, join 10) | 0.500 | 1 |" in text
+    assert "| ResNet-20 | whole network | 30 | 1,200 | 95 (90 + 5) | 10 | 0.500 | 1 |" in text
     assert "| ResNet-20 | three sub-networks | not reached |" in text
     assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
     assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text

@@ -114,7 +114,7 @@ def test_a_network_that_learns_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (300, 8, 8), dtype=np.uint8), rng.integers(0, 10, 300)
     np.savez(tmp_path / "noise.npz", x_train=noise[0], y_train=noise[1], x_test=noise[0], y_test=noise[1])
-    data = {"name": "arrays", "file": "noise.npz", "calibration": 100, "validation": 100}
+    data = {"name": "arrays", "file": "noise.npz", "calibration": 50, "validation": 100}
     spec = _write(tmp_path, data=data, pretrain={"epochs": 1})
     code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--quiet")
     assert code == 3

@@ -84,8 +84,8 @@ class Macs(api.Cost):
         raise NotImplementedError
 
 
-class Importance(api.Sampling):
-    name: Literal["importance"] = "importance"
+class Sensitivity(api.Sampling):
+    name: Literal["sensitivity"] = "sensitivity"
 
     def sample(self, *args: Any, **settings: Any) -> Any:
         raise NotImplementedError
@@ -119,7 +119,7 @@ class Pt2(api.Exporter):
         raise NotImplementedError
 
 
-ALL = (Net, Blobs, At, LinearProbe, Feature, Capability, Macs, Importance, Nsga2, Impairment, Safetensors, Pt2)
+ALL = (Net, Blobs, At, LinearProbe, Feature, Capability, Macs, Sensitivity, Nsga2, Impairment, Safetensors, Pt2)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_defaults() -> None:
     assert spec.selector == fakes.LinearProbe()
     assert spec.constraint == fakes.Feature()
     assert spec.objectives == (fakes.Capability(), fakes.Macs())
-    assert spec.sampling == fakes.Importance()
+    assert spec.sampling == fakes.Sensitivity()
     assert spec.algorithm == fakes.Nsga2()
     assert spec.ranker == fakes.Impairment()
     assert spec.schemes == 48

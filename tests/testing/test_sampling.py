@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sampling(sample: Any) -> Any:
-    return component(Sampling, sample=lambda self, sub, count, rng: sample(sub, count, rng))
+    return component(Sampling, sample=lambda self, sub, inputs, count, rng: sample(sub, count, rng))
 
 
 def drawn(sub: Any, count: int, rng: Any) -> Any:

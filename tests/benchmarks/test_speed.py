@@ -166,7 +166,12 @@ def some_figures() -> dict[str, Any]:
     """As the command writes them, with numbers that can be told apart."""
     part = {"seconds": 0.05, "macs": 5e6, "dense_macs": 1e7, "genes": 48}
     searched = {"evaluations": 40, "numbers": "fp32", "candidates": {"flops": 6e10}, "dense": {"flops": 8e10}}
-    run = {"generations": 30, "evaluations": 1200, "hypervolume": 0.5, "seconds": {"evolve": 90.0, "rank": 5.0, "join": 10.0}}
+    run = {
+        "generations": 30,
+        "evaluations": 1200,
+        "hypervolume": 0.5,
+        "seconds": {"evolve": 90.0, "rank": 5.0, "join": 10.0},
+    }
     network = {
         "throughput": {
             "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},

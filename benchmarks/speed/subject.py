@@ -36,7 +36,7 @@ PUBLISHED = 56
 UNSEEN = 2000
 """Images that hypervolumes are measured on."""
 POINTS = 24
-"""Of each front that are ranked."""
+"""Of each front that are ranked when the network is divided; of the whole network's as many as of all these."""
 SCHEMES = 24
 """Joint networks that a hypervolume is measured with, whichever way they were found."""
 
@@ -138,7 +138,8 @@ def subject(depth: int, *, device: Device, population: int, generations: int, im
         assert isinstance(network, ResNetCifar)
         network = deepened(network, depth)
     network = divided.device.place(network).eval()
-    whole = with_same_images(divided, points=())
+    points = POINTS * (len(divided.points) + 1)
+    whole = with_same_images(divided, points=(), spec=spec.model_copy(update={"points": points}))
     sub = whole.divide(network).parts[0]
     images, _ = next(divided.splits.calibration.batches(BATCH))
     drawn = spec.sampling.sample(sub, images, population, numpy_rng(spec.seed, "speed"))

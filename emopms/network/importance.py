@@ -79,21 +79,17 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
     """The weights whose input channels are genes, by dimension; for genes that enter none, those they come out of."""
-    channels = subnetwork.channels
+    dims = [
+        (layer.weight, dim, genes, dim == _input_dim(subnetwork, layer.name))
+        for layer in subnetwork.channels.layers
+        for dim, genes in subnetwork.channels.dims.get(layer.weight, {}).items()
+    ]
+    entering = [gene for _, _, genes, is_input in dims if is_input for gene in genes.tolist()]
     found: dict[str, dict[int, NDArray[np.int64]]] = {}
-    entering: set[int] = set()
-    for layer in channels.layers:
-        into = _input_dim(subnetwork, layer.name)
-        for dim, genes in channels.dims.get(layer.weight, {}).items():
-            if dim == into:
-                found.setdefault(layer.weight, {})[dim] = genes
-                entering |= set(genes.tolist())
-    for layer in channels.layers:
-        into = _input_dim(subnetwork, layer.name)
-        for dim, genes in channels.dims.get(layer.weight, {}).items():
-            others = np.where(np.isin(genes, list(entering)), -1, genes)
-            if dim != into and (others >= 0).any():
-                found.setdefault(layer.weight, {})[dim] = others
+    for weight, dim, genes, is_input in dims:
+        own = genes if is_input else np.where(np.isin(genes, entering), -1, genes)
+        if (own >= 0).any():
+            found.setdefault(weight, {})[dim] = own
     return found
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from benchmarks.speed.clock import Clock, clock_for, watching
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.evolution import evolve, judged, memory_for
+from emopms.engine.evolution import evolve
+from emopms.engine.judging import judged
+from emopms.engine.memory import memory_for
 from emopms.engine.seeds import derive
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) ->
             seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
             memory=memory,
         )
-    return len(memory.genomes)
+    return memory.evaluations
 
 
 def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1) -> dict[str, float]:

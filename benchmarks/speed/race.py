@@ -89,7 +89,10 @@ def _search(context: Context, network: nn.Module, generations: int, *, folder: P
     context = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
     parts = context.divide(network).parts
     names = [f"evolve/{sub.name}" for sub in parts]
-    work = {name: Workspace(folder / name) for name in ("constrain", "selectors", *names, "rank", "join")}
+    work = {
+        name: Workspace(folder / name, stage=name, key="race")
+        for name in ("constrain", "selectors", *names, "rank", "join")
+    }
     work["constrain"].save_tensors("network", network.state_dict())
     work["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
     evolves = [Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)]

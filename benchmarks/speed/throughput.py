@@ -10,7 +10,9 @@ import numpy as np
 
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
-from emopms.engine.evolution import Memory, evolve, judged
+from emopms.engine.evolution import evolve
+from emopms.engine.judging import Judged, judged
+from emopms.engine.memory import Memory
 from emopms.engine.seeds import derive
 
 if TYPE_CHECKING:
@@ -64,12 +66,12 @@ class Stream:
         )
         return self.genomes[-1]
 
-    def _timed(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _timed(self, genomes: NDArray[np.bool_]) -> Judged:
         began = self._now()
-        values = judged(genomes, self.task, self.context.spec.objectives)
+        found = judged(genomes, self.task, self.context.spec.objectives)
         self.seconds.append((self._now() - began) / len(genomes))
         self.genomes.append(genomes)
-        return values
+        return found
 
 
 def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.float64]]:

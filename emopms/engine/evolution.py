@@ -1,4 +1,4 @@
-"""The search of one sub-network: ask, evaluate, tell; nothing is evaluated twice, everything is logged.
+"""The search of one sub-network: ask, judge, tell; nothing is judged twice, everything is logged.
 
 An interrupted search continues by replay: the seeded algorithm asks the same questions again, and those already
 answered are answered from the log.
@@ -13,6 +13,8 @@ import numpy as np
 
 from emopms.api import SearchSpace
 from emopms.engine.blame import at_work
+from emopms.engine.judging import failures
+from emopms.engine.memory import memory_for
 from emopms.errors import RunError
 from emopms.pareto import nondominated
 
@@ -22,53 +24,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm, Objective, Sampling, Task
+    from emopms.engine.memory import Memory
     from emopms.network.coding import Coding
 
 
 @dataclass(frozen=True)
 class Generation:
-    """How a search stands after a generation, over everything evaluated so far."""
+    """How a search stands after a generation, over everything asked so far."""
 
     number: int
     """From 1."""
     asked: int
     """Candidates that were to be judged; all but `evaluations` of them were known already."""
     evaluations: int
+    failed: int
+    """Of the evaluations: candidates that could not be judged."""
     genomes: NDArray[np.bool_]
     """The front: non-dominated genomes [p, genes]."""
     objectives: NDArray[np.float64]
     """Theirs [p, m]."""
-
-
-class Memory:
-    """Every genome evaluated so far and its objectives; memoises, and logs each batch of new ones."""
-
-    def __init__(
-        self,
-        evaluate: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
-        *,
-        on_new: Callable[[NDArray[np.bool_], NDArray[np.float64]], None] = lambda *_: None,
-    ) -> None:
-        self._evaluate, self._on_new = evaluate, on_new
-        self._index: dict[bytes, int] = {}
-        self.genomes: list[NDArray[np.bool_]] = []
-        self.objectives: list[NDArray[np.float64]] = []
-
-    def remember(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
-        for genome, values in zip(genomes, objectives, strict=True):
-            self._index[genome.tobytes()] = len(self.genomes)
-            self.genomes.append(genome)
-            self.objectives.append(values)
-
-    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Objectives [n, m] of genomes [n, genes]; only those never seen before are evaluated."""
-        new = {g.tobytes(): g for g in genomes if g.tobytes() not in self._index}
-        if new:
-            batch = np.stack(list(new.values()))
-            values = self._evaluate(batch)
-            self._on_new(batch, values)
-            self.remember(batch, values)
-        return np.stack([self.objectives[self._index[genome.tobytes()]] for genome in genomes])
 
 
 def evolve(
@@ -93,12 +67,12 @@ def evolve(
         The last generation. Its front holds the dense genome wherever nothing dominates it.
 
     Raises:
-        RunError: An objective returned the wrong shape or a value that is not finite.
+        RunError: Everything in a generation failed, or an objective returned the wrong shape.
     """
     sub = task.subnetwork
     rng = np.random.default_rng(seed)
     memory = memory if memory is not None else memory_for(task, objectives)
-    memory(sub.dense[None, :])  # the dense sub-network belongs to every front
+    front = _Front(sub.dense[None, :], _judge(memory, sub.dense[None, :], "the dense sub-network"))
 
     def sample(count: int) -> NDArray[np.bool_]:
         with at_work(sampling, "sample candidates"):
@@ -119,13 +93,11 @@ def evolve(
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
         candidates += len(asked)
-        told = memory(coding.decode(asked))
+        genomes = coding.decode(asked)
+        found = _judge(memory, genomes, f"all {len(genomes)} candidates of generation {number}")
         with at_work(algorithm, "take in objectives"):
-            search.tell(told)
-        values = np.stack(memory.objectives)
-        front = nondominated(values)
-        genomes = np.stack([memory.genomes[i] for i in front])
-        state = Generation(number, candidates, len(memory.genomes), genomes, values[front])
+            search.tell(front.take(genomes, found))
+        state = Generation(number, candidates, memory.evaluations, memory.failed, front.genomes, front.objectives)
         if not go_on(state):
             break
     if state is None:
@@ -133,37 +105,31 @@ def evolve(
     return state
 
 
-def memory_for(
-    task: Task,
-    objectives: Sequence[Objective],
-    *,
-    on_new: Callable[[NDArray[np.bool_], NDArray[np.float64]], None] = lambda *_: None,
-) -> Memory:
-    """A memory that evaluates with these objectives."""
-    return Memory(lambda genomes: judged(genomes, task, objectives), on_new=on_new)
+def _judge(memory: Memory, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
+    """Objectives [n, m], NaN for those that failed, of which there must be others."""
+    values = memory(genomes)
+    if failures(values).all():
+        raise RunError(
+            f"Nothing is left to search: {which} failed. The first cause: {memory.cause}",
+            remedy="Mend the objective named, or leave it out of `objectives`; run.log may tell more.",
+        )
+    return values
 
 
-def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> NDArray[np.float64]:
-    """The objectives [n, m] of genomes [n, genes].
+class _Front:
+    """The non-dominated of all genomes taken in, in the order in which they came."""
 
-    Raises:
-        RunError, ComponentError: An objective raised, or returned the wrong shape or what is not finite.
-    """
-    genomes = genomes.copy()
-    genomes.flags.writeable = False  # all objectives see the same candidates
-    columns = []
-    for objective in objectives:
-        with at_work(objective, "evaluate candidates"):
-            values = np.asarray(objective.evaluate(genomes, task), dtype=np.float64)
-        if values.shape != (len(genomes),):
-            raise RunError(
-                f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
-                remedy="Its evaluate must return one number a candidate.",
-            )
-        if not np.isfinite(values).all():
-            raise RunError(
-                f"Objective {objective.name!r} returned values that are not finite.",
-                remedy="Look at the candidates it was given, or leave it out of `objectives`.",
-            )
-        columns.append(values)
-    return np.column_stack(columns)
+    def __init__(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
+        self.genomes, self.objectives = genomes, objectives
+        self._worst = objectives.max(axis=0)
+
+    def take(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take in genomes with their objectives [n, m]; returns these with numbers for those that failed: the largest
+        seen of each objective, so that everything else is at least as good in all of them."""
+        failed = failures(objectives)
+        self._worst = np.maximum(self._worst, objectives[~failed].max(axis=0))
+        values = np.concatenate([self.objectives, objectives[~failed]])
+        front = nondominated(values)
+        self.genomes = np.concatenate([self.genomes, genomes[~failed]])[front]
+        self.objectives = values[front]
+        return np.where(failed[:, None], self._worst, objectives)

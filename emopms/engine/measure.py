@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emopms.engine.data import ImageSet
+    from emopms.engine.journal import Journal
     from emopms.network.device import Device
     from emopms.network.evaluator import Evaluator
     from emopms.network.subnetwork import SubNetwork
 
-_AT_ONCE = 64
-"""Candidates whose class scores are held at a time."""
+_AT_ONCE = 32
+"""Candidates whose class scores are held at a time, and written down together."""
 BATCH = 512
 """Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
 
@@ -64,19 +65,10 @@ def require_knowledge(measured: Score, *, classes: int, images: int, what: str, 
         )
 
 
-class _Sum:
-    """Adds up batches of class scores."""
-
-    def __init__(self) -> None:
-        self._loss, self._right, self._images = 0.0, 0, 0
-
-    def add(self, scores: Tensor, labels: Tensor) -> None:
-        self._loss += float(F.cross_entropy(scores.float(), labels, reduction="sum"))
-        self._right += int((scores.argmax(dim=1) == labels).sum())
-        self._images += len(labels)
-
-    def score(self) -> Score:
-        return Score(self._loss / self._images, self._right / self._images)
+def _sums(scores: Tensor, labels: Tensor) -> list[float]:
+    """Of a batch of class scores: the cross-entropies of all images, added up, and how many are right."""
+    loss = F.cross_entropy(scores.float(), labels, reduction="sum")
+    return [float(loss), float((scores.argmax(dim=1) == labels).sum())]
 
 
 @torch.inference_mode()
@@ -86,11 +78,10 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
     Args:
         exact: In fp32, as exported models run, for figures that are reported.
     """
-    total = _Sum()
     with _fp32() if exact else device.autocast():
-        for pixels, labels in images.batches(BATCH):
-            total.add(network(pixels), labels)
-    return total.score()
+        sums = [_sums(network(pixels), labels) for pixels, labels in images.batches(BATCH)]
+    loss, right = np.sum(sums, axis=0) / len(images)
+    return Score(float(loss), float(right))
 
 
 @torch.inference_mode()
@@ -117,6 +108,7 @@ def score_candidates(
     genomes: NDArray[np.bool_],
     images: ImageSet,
     device: Device,
+    journal: Journal,
     *,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> list[Score]:
@@ -127,19 +119,23 @@ def score_candidates(
     Args:
         network: The whole network.
         genomes: Its candidates [n, genes].
+        journal: Holds what an interrupted attempt has measured, and what this one measures.
         on_batch: Called with the number of candidates measured on one more batch of images.
     """
-    totals = [_Sum() for _ in genomes]
-    order = np.lexsort(genomes.T[::-1]).tolist()  # neighbours begin alike
+    totals = np.zeros((len(genomes), 2))
+    order = np.lexsort(genomes.T[::-1])  # neighbours begin alike
+    chunks = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
     evaluator: Evaluator | None = None
-    for pixels, labels in images.batches(BATCH):
+    for batch, (pixels, labels) in enumerate(images.batches(BATCH)):
         if evaluator is None:
             kept = Kept(room_on(device.type), len(pixels))
             evaluator, _ = evaluator_for(network, pixels, device, kept, batch_statistics=True, eight_bits=True)
         run = partial(evaluator, pixels)
-        for start in range(0, len(order), _AT_ONCE):
-            some = order[start : start + _AT_ONCE]
-            for candidate, scores in zip(some, side_by_side(run, genomes[some], device), strict=True):
-                totals[candidate].add(scores, labels)
+        for number, some in enumerate(chunks, start=batch * len(chunks)):
+            entry = journal.get(number)
+            if entry is None:
+                sums = [_sums(scores, labels) for scores in side_by_side(run, genomes[some], device)]
+                journal.put(number, entry := {"sums": torch.tensor(sums, dtype=torch.float64)})
+            totals[some] += entry["sums"].numpy()
         on_batch(len(order))
-    return [total.score() for total in totals]
+    return [Score(float(loss), float(right)) for loss, right in totals / len(images)]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import platform
-import shutil
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ import torch
 
 from emopms.api import Cost
 from emopms.engine.code import code_of
-from emopms.engine.store import writing
+from emopms.engine.files import from_json, write, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,13 +36,16 @@ def publish(
     Raises:
         StoreError: One of them cannot be written.
     """
+    exported = done["export"].artefact
     with writing(folder / "models") as models:
-        shutil.copytree(done["export"].artefact.folder / "models", models)
-    _write(folder / "front.csv", _front(done["join"].artefact, context.spec))
-    _write(folder / "spec.resolved.yaml", context.spec.to_yaml())
-    _write(folder / "manifest.json", _json(_manifest(context, fingerprint, command)))
+        for file in exported.files:
+            if file.startswith("models/"):
+                write(models / file.removeprefix("models/"), exported.content(file))
+    write(folder / "front.csv", _front(done["join"].artefact, context.spec).encode())
+    write(folder / "spec.resolved.yaml", context.spec.to_yaml().encode())
+    write(folder / "manifest.json", from_json(_manifest(context, fingerprint, command)))
     summary = _summary(context, done)
-    _write(folder / "result.json", _json(summary))
+    write(folder / "result.json", from_json(summary))
     return summary
 
 
@@ -118,12 +119,3 @@ def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dic
         "versions": {package: version(package) for package in packages},
         "plugins": code_of(context.spec, type(context.spec).model_fields),
     }
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    with writing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="")

@@ -78,6 +78,7 @@ def run(
             require_reachable(spec, prepared.floor)
             context, fingerprint = prepared.context, prepared.fingerprint
             planned = plan(spec, points=context.points, fingerprint=fingerprint, device=str(context.device))
+            store.intend({step.stage.name: step.key for step in planned})
             done = run_stages(planned, context, store)
             summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
         finally:

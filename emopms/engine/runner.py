@@ -35,7 +35,7 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
         stage = step.stage
         stored = store.find(stage.name, step.key)
         if stored is not None:
-            seconds = stored.json("meta")["seconds"]
+            seconds = stored.meta["seconds"]
             done[stage.name] = Done(stage.name, stored, seconds, cached=True)
             context.progress.stage(stage.name, cached=True, seconds=seconds)
             logger.debug("{}: from the store ({})", stage.name, stored.folder)
@@ -46,9 +46,7 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
         began = time.perf_counter()
         stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
-        artefact = store.complete(
-            workspace, {"stage": stage.name, "key": step.key, "version": stage.version, "seconds": seconds}
-        )
+        artefact = store.complete(workspace, version=stage.version, seconds=seconds)
         done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
         context.progress.stage(stage.name, cached=False, seconds=seconds)
         logger.debug("{}: done in {:.1f} s", stage.name, seconds)

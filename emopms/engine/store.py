@@ -1,65 +1,99 @@
 """What stages leave behind: one folder a stage and key, complete once its ``meta.json`` is there.
 
-Values travel as safetensors, npz and json; nothing is ever pickled or unpickled.
+``meta.json`` records the checksums of all files and its own. Whatever is read is compared with them first, so a file
+that was cut short, changed or exchanged is never taken for what a stage made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import zipfile
-import zlib
+import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import filelock
-import numpy as np
 from loguru import logger
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
+from emopms.engine.files import (
+    UNREADABLE,
+    from_arrays,
+    from_json,
+    from_tensors,
+    to_arrays,
+    to_json,
+    to_tensors,
+    write,
+)
+from emopms.engine.journal import Journal
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
 
+Value = TypeVar("Value")
+
 State = Literal["complete", "begun", "damaged", "absent"]
 """Of a stage: a damaged one has files that changed since it was complete."""
 
+FORMAT: Final = 1
+"""Of stored stages. Raised when this version cannot read what the one before has written."""
+
+_META = "meta.json"
+_PLAN = "plan.json"
+_HOLDER = "holder.json"
 _SCRATCH = "scratch"
-_UNFINISHED = ".unfinished"
 
 
 class Artefact:
-    """The files of one stage."""
+    """The files of one stage.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: Where they are.
+        meta: What is recorded about it; under ``files`` their SHA-256, by relative path.
+    """
+
+    def __init__(self, folder: Path, meta: Mapping[str, Any]) -> None:
+        self.folder, self.meta = folder, meta
+
+    @property
+    def files(self) -> list[str]:
+        """Relative paths of all its files."""
+        return sorted(self.meta["files"])
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        with self._reading(f"{name}.safetensors") as path:
-            return load_file(path)
+        return self._read(f"{name}.safetensors", to_tensors)
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        with self._reading(f"{name}.npz") as path, np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        return self._read(f"{name}.npz", to_arrays)
 
     def json(self, name: str) -> Any:
-        with self._reading(f"{name}.json") as path:
-            return json.loads(path.read_text(encoding="utf-8"))
+        return self._read(f"{name}.json", to_json)
 
-    @contextmanager
-    def _reading(self, file: str) -> Iterator[Path]:
+    def content(self, file: str) -> bytes:
+        """Of a file, by its relative path."""
+        return self._read(file, bytes)
+
+    def _read(self, file: str, decode: Callable[[bytes], Value]) -> Value:
         path = self.folder / file
         try:
-            yield path
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, SafetensorError) as error:
+            content = path.read_bytes()
+            if _digest(content) != self.meta["files"].get(file):
+                raise StoreError(
+                    f"Stored file {path} changed while it was in use.",
+                    remedy="Run again: what is damaged is made anew.",
+                )
+            return decode(content)
+        except UNREADABLE as error:
             raise StoreError(
                 f"Stored file {path} cannot be read: {error}", remedy=f"Remove {self.folder} and run again."
             ) from error
@@ -68,25 +102,45 @@ class Artefact:
 class Workspace(Artefact):
     """The folder of a stage that is not complete yet. Every file appears whole or not at all."""
 
+    def __init__(self, folder: Path, *, stage: str, key: str) -> None:
+        self._written: dict[str, str] = {}
+        super().__init__(folder, {"format": FORMAT, "stage": stage, "key": key, "files": self._written})
+
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        with writing(self.folder / f"{name}.safetensors") as path:
-            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, path)
+        self._save(f"{name}.safetensors", from_tensors(tensors))
 
     def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
-        with writing(self.folder / f"{name}.npz") as path, path.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        self._save(f"{name}.npz", from_arrays(arrays))
 
     def save_json(self, name: str, value: Any) -> None:
-        with writing(self.folder / f"{name}.json") as path:
-            path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        self._save(f"{name}.json", from_json(value))
 
-    def has(self, file: str) -> bool:
-        return (self.folder / file).exists()
+    def record(self, *paths: Path) -> None:
+        """Files in the folder that something else has written belong to the result."""
+        for path in paths:
+            self._written[path.relative_to(self.folder).as_posix()] = _digest_of(path)
 
-    @property
-    def scratch(self) -> Workspace:
-        """Room for what only an unfinished stage needs, such as checkpoints; gone once the stage is complete."""
-        return Workspace(self.folder / _SCRATCH)
+    def journal(self, name: str) -> Journal:
+        """What an interrupted attempt had got to; gone once the stage is complete."""
+        return Journal(self.folder / _SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
+
+    def _save(self, file: str, content: bytes) -> None:
+        path = self.folder / file
+        if path.is_dir():  # not ours: it has a file's name
+            shutil.rmtree(path, ignore_errors=True)
+        write(path, content)
+        self._written[file] = _digest(content)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a stage stands in the store."""
+
+    state: State
+    artefact: Artefact | None = None
+    """What it left, where that is complete."""
+    why: str = ""
+    """What is damaged."""
 
 
 class Store:
@@ -108,80 +162,111 @@ class Store:
             lock.acquire()
         except filelock.Timeout:
             raise StoreError(
-                f"Another emopms process is running in {self._root.parent}.",
+                f"Another emopms process is running in {self._root.parent}{self._holder()}.",
                 remedy="Wait for it, or give this run another --run-dir.",
             ) from None
         except OSError as error:
             raise StoreError(f"{self._root} cannot be used: {error}", remedy="Choose another --run-dir.") from error
         try:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            write(self._root / _HOLDER, from_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
             yield
         finally:
             lock.release()
 
+    def _holder(self) -> str:
+        """Who holds the store, as far as its own note tells."""
+        try:
+            note = to_json((self._root / _HOLDER).read_bytes())
+            return f": process {note['pid']} on {note['host']}, since {note['since']}"
+        except (*UNREADABLE, TypeError):
+            return ""  # it has not written it yet
+
+    def intend(self, keys: Mapping[str, str]) -> None:
+        """Write down what the present run is made of: the keys of its stages."""
+        write(self._root / _PLAN, from_json({"format": FORMAT, "stages": dict(keys)}))
+
     def find(self, stage: str, key: str) -> Artefact | None:
         """What a stage left under this key, if it is complete and unchanged since."""
-        found = Artefact(self._folder(stage, key))
-        state = self.state(stage, key)
-        if state == "damaged":
-            logger.warning("{} is damaged and will be made again", found.folder)
-            shutil.rmtree(found.folder)
-        return found if state == "complete" else None
+        found = self.look(stage, key)
+        if found.state == "damaged":
+            logger.warning("{}: what is stored is damaged ({}), and is made again", stage, found.why)
+            self._forget(stage, key)
+        return found.artefact
 
     def state(self, stage: str, key: str) -> State:
+        """How a stage stands under this key."""
+        return self.look(stage, key).state
+
+    def look(self, stage: str, key: str) -> Stored:
         """How a stage stands under this key. Only looks: nothing is locked, written or removed."""
-        found = Artefact(self._folder(stage, key))
-        if not (found.folder / "meta.json").exists():
-            return "begun" if found.folder.exists() else "absent"
+        folder = self._folder(stage, key)
+        path = folder / _META
+        if not os.path.lexists(path):
+            return Stored("begun" if folder.exists() else "absent")
         try:
-            recorded = found.json("meta")["files"]
-        except (StoreError, KeyError, TypeError):
-            return "damaged"
-        return "complete" if recorded == _checksums(found.folder) else "damaged"
+            meta = _unsealed(to_json(path.read_bytes()))
+            recorded = dict(meta["files"])
+        except (*UNREADABLE, TypeError) as error:
+            return Stored("damaged", why=f"{path}: {error}")
+        if meta["format"] != FORMAT:
+            return Stored("damaged", why=f"{path}: of another version of emopms")
+        if (meta["stage"], meta["key"]) != (stage, key):
+            return Stored("damaged", why=f"{path}: of another stage")
+        for file, digest in recorded.items():
+            try:
+                if _digest_of(folder / file) != digest:
+                    return Stored("damaged", why=f"{folder / file}: changed")
+            except OSError as error:
+                return Stored("damaged", why=f"{folder / file}: {error.strerror}")
+        return Stored("complete", Artefact(folder, meta))
 
     def begin(self, stage: str, key: str) -> Workspace:
         """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""
-        folder = self._folder(stage, key)
-        folder.mkdir(parents=True, exist_ok=True)
-        return Workspace(folder)
+        return Workspace(self._folder(stage, key), stage=stage, key=key)
 
-    def complete(self, workspace: Workspace, meta: Mapping[str, Any]) -> Artefact:
-        """Declare a stage complete."""
-        workspace.save_json("meta", {**meta, "files": _checksums(workspace.folder)})
-        shutil.rmtree(workspace.scratch.folder, ignore_errors=True)
-        return Artefact(workspace.folder)
+    def complete(self, workspace: Workspace, **facts: Any) -> Artefact:
+        """Declare a stage complete, and write down some facts with it."""
+        meta = {**workspace.meta, **facts}
+        write(workspace.folder / _META, from_json(_sealed(meta)))
+        shutil.rmtree(workspace.folder / _SCRATCH, ignore_errors=True)
+        return Artefact(workspace.folder, meta)
+
+    def _forget(self, stage: str, key: str) -> None:
+        """Let a stage be incomplete. Its files are written over, and those of others stay."""
+        path = self._folder(stage, key) / _META
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise StoreError(f"{path} is damaged and cannot be removed: {error}", remedy=f"Remove {path}.") from error
 
     def _folder(self, stage: str, key: str) -> Path:
         return self._root / stage.replace("/", "-") / key[:16]
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """A place to write a file or folder to; afterwards it takes the place of ``path``, whole.
+def _sealed(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {**meta, "checksum": _digest(json.dumps(meta, sort_keys=True).encode())}
+
+
+def _unsealed(sealed: dict[str, Any]) -> dict[str, Any]:
+    """What was sealed.
 
     Raises:
-        StoreError: It cannot be written.
+        ValueError, KeyError, TypeError: It is not what was sealed.
     """
-    unfinished = path.with_name(path.name + _UNFINISHED)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished)
-        yield unfinished
-        if path.is_dir() and unfinished.is_dir():
-            shutil.rmtree(path)
-        unfinished.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error}", remedy="Free space, or choose another --run-dir, and run again."
-        ) from error
+    meta = {name: value for name, value in sealed.items() if name != "checksum"}
+    if _sealed(meta) != sealed:
+        raise ValueError("changed")
+    return meta
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that belongs to a stage's result, by relative path."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in names.items()
-        if name != "meta.json" and not name.startswith(f"{_SCRATCH}/") and not name.endswith(_UNFINISHED)
-    }
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,9 +15,11 @@ import torch
 from emopms.api import Images
 from emopms.engine.context import example_of, fresh_network
 from emopms.engine.data import ImageSet
-from emopms.engine.evolution import Memory, evolve, judged
+from emopms.engine.evolution import evolve
 from emopms.engine.judges import make_judges
+from emopms.engine.judging import Judged, judged
 from emopms.engine.measure import BATCH, score
+from emopms.engine.memory import Memory
 from emopms.engine.stages.constrain import chain_loss
 from emopms.engine.stages.evolve import make_task
 from emopms.engine.stages.export import write_formats
@@ -134,7 +136,7 @@ class Timing:
                 algorithm=spec.algorithm,
                 sampling=spec.sampling,
                 seed=0,
-                memory=Memory(lambda genomes: self._rng.random((len(genomes), len(spec.objectives)))),
+                memory=Memory(lambda genomes: Judged(self._rng.random((len(genomes), len(spec.objectives))))),
                 go_on=lambda generation: generation.number < generations,
             )
 

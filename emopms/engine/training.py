@@ -11,16 +11,16 @@ from emopms.engine.seeds import torch_rng
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor, nn
 
     from emopms.engine.context import Context
+    from emopms.engine.journal import Journal
     from emopms.engine.store import Workspace
     from emopms.network.device import Device
     from emopms.spec import Training
 
-_CHECKPOINT = "checkpoint"
 _WARM_UP = 0.05
 """Share of all steps over which the learning rate rises."""
 
@@ -57,7 +57,7 @@ def train(
     """Minimise ``loss(images, labels, rng)`` over the training images.
 
     The learning rate warms up linearly and falls along a cosine to zero. After each epoch a checkpoint in
-    the scratch room of ``out`` holds model and optimiser, from which an interrupted training continues as if nothing
+    a journal of ``out`` holds model and optimiser, from which an interrupted training continues as if nothing
     had happened.
 
     Args:
@@ -74,7 +74,8 @@ def train(
     data, peaks = context.splits.train, [group["lr"] for group in optimizer.param_groups]
     steps_per_epoch = steps(len(data), schedule.batch_size)
     total = schedule.epochs * steps_per_epoch
-    first = _resume(model, optimizer, out.scratch)
+    checkpoints = out.journal("checkpoints")
+    first = _resume(model, optimizer, checkpoints)
     with context.progress.track(stage, schedule.epochs, "epochs") as tracker:
         if first:
             tracker.advance("resumed", steps=first)
@@ -92,7 +93,7 @@ def train(
                     f"Training diverged in {stage}, epoch {epoch + 1}: the loss is {mean}.",
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
-            _save(model, optimizer, epoch + 1, out.scratch)
+            _save(model, optimizer, epoch + 1, checkpoints)
             tracker.advance(f"loss {mean:.3f} {assess()}".rstrip())
 
 
@@ -136,17 +137,25 @@ def _factor(step: int, total: int) -> float:
     return rising * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
-def _save(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, out: Workspace) -> None:
+def _save(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, checkpoints: Journal) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    out.save_tensors(_CHECKPOINT, {**tensors, "epoch": torch.tensor(epoch)})
+    checkpoints.put(epoch, tensors)
+    checkpoints.keep_only(epoch)  # the one before stays until this one is there
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, out: Workspace) -> int:
-    if not out.has(f"{_CHECKPOINT}.safetensors"):
-        return 0
-    tensors = out.tensors(_CHECKPOINT)
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal) -> int:
+    """Continue at the last whole checkpoint; returns the number of epochs that it has seen."""
+    for epoch in reversed(checkpoints.numbers()):
+        tensors = checkpoints.get(epoch)
+        if tensors is not None:
+            _restore(model, optimizer, tensors)
+            return epoch
+    return 0
+
+
+def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     prefix = "model."
     model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     state: dict[int, dict[str, Any]] = {}
@@ -155,4 +164,3 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, out: Workspace) 
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(tensors["epoch"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from emopms.api import Objective, Task
 from emopms.builtin.algorithm.nsga2 import Nsga2
@@ -14,7 +15,9 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
-from emopms.engine.evolution import Generation, Memory, evolve, memory_for
+from emopms.engine.evolution import Generation, evolve
+from emopms.engine.judging import Judged
+from emopms.engine.memory import Memory, memory_for
 from emopms.errors import RunError
 from emopms.network.coding import Coding
 from emopms.network.device import Device
@@ -24,7 +27,7 @@ from emopms.network.subnetwork import subnetworks_of
 from emopms.pareto import nondominated
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
 OBJECTIVES = (Capability(), Macs())
 NSGA2 = Nsga2(pop_size=8, generations=5)
@@ -59,39 +62,64 @@ def coding(task: Task, **settings: Any) -> Coding:
     return Coding(task.subnetwork.channels, magnitude(task.subnetwork), **settings)
 
 
+Batches = list[tuple[NDArray[np.bool_], Judged]]
+
+
+def _logged(batches: Batches) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """All genomes that were judged, and their objectives."""
+    return np.concatenate([genomes for genomes, _ in batches]), np.concatenate([found.values for _, found in batches])
+
+
 def test_no_genome_is_evaluated_twice(task: Task) -> None:
-    seen: list[bytes] = []
-    _search(task, memory_for(task, OBJECTIVES, on_new=lambda genomes, _: seen.extend(g.tobytes() for g in genomes)))
+    batches: Batches = []
+    _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    seen = [genome.tobytes() for genome in _logged(batches)[0]]
     assert len(seen) == len(set(seen)) > 16
 
 
-def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missing(task: Task) -> None:
-    batches: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
-    whole = _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+@pytest.mark.parametrize("missing", [[3, 4, 5], [1], [0, 2, 5]])
+def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missing(
+    task: Task, missing: list[int]
+) -> None:
+    batches: Batches = []
+    shown: list[Generation] = []
+    whole = _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)), go_on=_into(shown))
     again: list[NDArray[np.bool_]] = []
     memory = memory_for(task, OBJECTIVES, on_new=lambda genomes, _: again.append(genomes))
-    for batch in batches[:3]:
-        memory.remember(*batch)
-    resumed = _search(task, memory)
-    assert sum(map(len, again)) == sum(len(genomes) for genomes, _ in batches[3:])
+    for number, batch in enumerate(batches):
+        if number not in missing:
+            memory.remember(*batch)
+    reshown: list[Generation] = []
+    resumed = _search(task, memory, go_on=_into(reshown))
+    assert sum(map(len, again)) == sum(len(batches[number][0]) for number in missing)
     np.testing.assert_array_equal(resumed.genomes, whole.genomes)
     np.testing.assert_array_equal(resumed.objectives, whole.objectives)
+    assert [(g.evaluations, len(g.genomes)) for g in reshown] == [(g.evaluations, len(g.genomes)) for g in shown]
+
+
+def _into(shown: list[Generation]) -> Callable[[Generation], bool]:
+    def go_on(generation: Generation) -> bool:
+        shown.append(generation)
+        return True
+
+    return go_on
 
 
 def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task: Task) -> None:
-    memory = memory_for(task, OBJECTIVES)
-    last = _search(task, memory)
-    values = np.stack(memory.objectives)
+    batches: Batches = []
+    last = _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    genomes, values = _logged(batches)
     np.testing.assert_array_equal(last.objectives, values[nondominated(values)])
+    np.testing.assert_array_equal(last.genomes, genomes[nondominated(values)])
     assert last.evaluations == len(values)
     assert last.asked == 1 + NSGA2.pop_size * NSGA2.generations, "some of which were known already"
-    assert memory.genomes[0].all(), "the dense genome is evaluated first"
+    assert genomes[0].all(), "the dense genome is evaluated first"
 
 
 def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
-    memory = memory_for(task, OBJECTIVES)
-    _search(task, memory)
-    for genome in memory.genomes:
+    batches: Batches = []
+    _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    for genome in _logged(batches)[0]:
         assert all(genome[group.genes].any() for group in task.subnetwork.channels.groups)
 
 
@@ -101,21 +129,87 @@ def test_a_search_stops_when_told_to(task: Task) -> None:
     assert last.number == 2
 
 
-class Bad(Objective):
-    """Returns what it is told to."""
+class Fails(Objective):
+    """The share of channels kept, but for candidates without the last one."""
 
-    name: Literal["bad"] = "bad"
-    kind: str
+    name: Literal["fails"] = "fails"
+    how: str
+    always: bool = False
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        if self.kind == "shape":
-            return np.zeros((len(genomes), 2))
-        return np.full(len(genomes), float(self.kind))
+        values: NDArray[Any] = genomes.mean(axis=1)
+        bad = ~genomes[:, -1] | self.always
+        if self.how == "raises" and bad.any():
+            raise ValueError("I cannot see it")
+        if self.how == "no memory" and bad.any():
+            raise MemoryError
+        if self.how in ("nan", "inf"):
+            values[bad] = float(self.how)
+        return values
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"), [("shape", r"'bad' returned shape \(1, 2\)"), ("nan", "not finite"), ("inf", "not finite")]
+    ("how", "cause"), [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf")]
 )
-def test_an_objective_that_misbehaves_is_named(task: Task, kind: str, message: str) -> None:
-    with pytest.raises(RunError, match=message):
-        memory_for(task, (Bad(kind=kind),))(task.subnetwork.dense[None, :])
+def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how: str, cause: str) -> None:
+    objectives = (Fails(how=how), Capability(), Macs())
+    batches: Batches = []
+    memory = memory_for(task, objectives, on_new=lambda *batch: batches.append(batch))
+    last = evolve(
+        task, coding(task), objectives=objectives, algorithm=NSGA2, sampling=Importance(), seed=7, memory=memory
+    )
+    genomes, values = _logged(batches)
+    failed = ~genomes[:, -1]
+    assert last.failed == failed.sum() > 0
+    np.testing.assert_array_equal(np.isnan(values), np.tile(failed[:, None], 3))
+    assert last.genomes[:, -1].all()
+    assert np.isfinite(last.objectives).all()
+    assert "'fails'" in memory.cause
+    assert cause in memory.cause
+    alive = values[~failed]
+    np.testing.assert_array_equal(last.objectives, alive[nondominated(alive)])
+
+
+def test_what_failed_is_remembered_with_its_cause(task: Task) -> None:
+    batches: Batches = []
+    objectives = (Fails(how="raises"), Macs())
+    first = memory_for(task, objectives, on_new=lambda *batch: batches.append(batch))
+    genomes = np.tile(task.subnetwork.dense, (2, 1))
+    genomes[1, -1] = False
+    values = first(genomes)
+    second = Memory(lambda _: pytest.fail("known"))
+    second.remember(*batches[0])
+    assert second.failed == 0, "nobody has asked yet"
+    np.testing.assert_array_equal(second(genomes), values)
+    assert (second.failed, second.cause) == (first.failed, first.cause) == (1, first.cause)
+
+
+@pytest.mark.parametrize("how", ["raises", "no memory", "nan"])
+def test_a_search_in_which_everything_fails_ends_with_the_first_cause(task: Task, how: str) -> None:
+    with pytest.raises(RunError, match=r"dense sub-network failed\. The first cause: .*'fails'"):
+        _search(task, memory_for(task, (Fails(how=how, always=True), Macs())))
+
+
+def test_a_generation_in_which_everything_fails_ends_the_search(task: Task) -> None:
+    dense = task.subnetwork.dense
+
+    def judge(genomes: NDArray[np.bool_]) -> Judged:
+        alive = (genomes == dense).all(axis=1)
+        return Judged(np.where(alive[:, None], 1.0, np.full((len(genomes), 2), np.nan)), "out of luck")
+
+    with pytest.raises(RunError, match=r"all 8 candidates of generation 2 failed\. The first cause: out of luck"):
+        _search(task, Memory(judge))
+
+
+class Misshapen(Objective):
+    """Returns two numbers a candidate."""
+
+    name: Literal["misshapen"] = "misshapen"
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return np.zeros((len(genomes), 2))
+
+
+def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task) -> None:
+    with pytest.raises(RunError, match=r"'misshapen' returned shape \(1, 2\)"):
+        memory_for(task, (Misshapen(),))(task.subnetwork.dense[None, :])

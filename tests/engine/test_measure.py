@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,18 @@ from emopms.api import Images
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.engine.data import ImageSet
+from emopms.engine.journal import Journal
 from emopms.engine.measure import predictions, score, score_candidates
 from emopms.network.device import Device
 from emopms.network.divided import divide_network
 from emopms.network.evaluator import Evaluator
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def test_candidates_are_measured_like_one_by_one() -> None:
+
+def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, owner="test")
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(1, 8, 8), classes=3).eval()
@@ -28,8 +35,10 @@ def test_candidates_are_measured_like_one_by_one() -> None:
     genomes[:, [group.start for group in divided.channels.groups]] = True
     genomes = genomes[rng.integers(0, 12, 14)]  # some twice
     steps: list[int] = []
-    scores = score_candidates(divided.whole, genomes, images, device, on_batch=steps.append)
+    scores = score_candidates(divided.whole, genomes, images, device, journal, on_batch=steps.append)
     assert steps == [14, 14]
+    again = score_candidates(divided.whole, genomes, images, device, journal)
+    assert again == scores, "what is in the journal is not measured again, and comes to the same"
     evaluators = [Evaluator(sub) for sub in divided.parts]
     cuts = np.cumsum([sub.channels.genes for sub in divided.parts])[:-1]
     for genome, measured in zip(genomes, scores, strict=True):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from loguru import logger
 
-from emopms.engine.store import Store
+from emopms.engine.store import Artefact, Store, _sealed
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -24,7 +29,7 @@ def test_values_come_back(tmp_path: Path) -> None:
     out.save_arrays("front", genomes=np.eye(3, dtype=np.bool_))
     out.save_json("search", {"evaluations": 3})
     assert store.find("evolve/1", "key") is None, "not complete yet"
-    store.complete(out, {"seconds": 1.0})
+    store.complete(out, seconds=1.0)
     found = store.find("evolve/1", "key")
     assert found is not None
     assert torch.equal(found.tensors("network")["weight"], torch.arange(6.0).view(2, 3).T)
@@ -33,53 +38,98 @@ def test_values_come_back(tmp_path: Path) -> None:
     assert store.find("evolve/1", "other") is None
 
 
-def test_pickled_arrays_are_not_read(tmp_path: Path) -> None:
-    out = Store(tmp_path).begin("stage", "key")
-    np.savez(out.folder / "bad.npz", payload=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(StoreError, match=r"bad\.npz cannot be read"):
-        out.arrays("bad")
-
-
-@pytest.mark.parametrize("name", ["network.safetensors", "front.npz", "search.json"])
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_damaged_files_are_named(tmp_path: Path, name: str, damage: str) -> None:
-    out = Store(tmp_path).begin("stage", "key")
+def _complete(root: Path, stage: str = "stage", key: str = "key") -> Artefact:
+    store = Store(root)
+    out = store.begin(stage, key)
     out.save_tensors("network", {"weight": torch.zeros(100)})
     out.save_arrays("front", genomes=np.zeros(100))
     out.save_json("search", {"evaluations": 3})
-    path = out.folder / name
+    return store.complete(out, seconds=1.0)
+
+
+def _damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     path.unlink()
-    if damage == "truncated":
+    if how == "truncated":
         path.write_bytes(content[: len(content) // 2])
-    read = {"network": out.tensors, "front": out.arrays, "search": out.json}[path.stem]
+    elif how == "flipped":
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif how == "foreign":
+        path.write_bytes(b"something else")
+    elif how == "a folder":
+        path.mkdir()
+
+
+FILES = ["network.safetensors", "front.npz", "search.json"]
+DAMAGES = ["missing", "truncated", "flipped", "foreign", "a folder"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", DAMAGES)
+def test_what_changes_while_it_is_in_use_is_named(tmp_path: Path, name: str, how: str) -> None:
+    found = _complete(tmp_path)
+    path = found.folder / name
+    _damage(path, how)
+    read: Callable[[str], object] = {"network": found.tensors, "front": found.arrays, "search": found.json}[path.stem]
     with pytest.raises(StoreError, match=name.replace(".", r"\.")) as caught:
         read(path.stem)
-    assert str(out.folder) in caught.value.remedy
+    assert caught.value.remedy
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "deleted", "added", "no record"])
-def test_a_complete_artefact_that_changed_since_is_made_again(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("name", [*FILES, "meta.json"])
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_complete_artefact_that_changed_since_is_made_again(tmp_path: Path, name: str, how: str) -> None:
     store = Store(tmp_path)
-    out = store.begin("stage", "key")
-    out.save_json("score", {"loss": 1.0})
-    store.complete(out, {"seconds": 1.0})
+    folder = _complete(tmp_path).folder
+    (folder / "notes.txt").write_text("mine")
+    assert store.find("stage", "key") is not None, "files that are not the stage's do no harm"
+    _damage(folder / name, how)
+    gone = (how, name) == ("missing", "meta.json")
+    assert store.state("stage", "key") == ("begun" if gone else "damaged")
+    with warnings() as said:
+        assert store.find("stage", "key") is None
+    assert gone or (len(said) == 1 and str(folder / name) in said[0])
+    assert store.state("stage", "key") == "begun"
+    assert (folder / "notes.txt").read_text() == "mine", "nothing else is lost"
+    _complete(tmp_path)
     assert store.find("stage", "key") is not None
-    path = out.folder / "score.json"
-    content = bytearray(path.read_bytes())
-    if damage == "flipped":
-        content[3] ^= 1
-        path.write_bytes(content)
-    elif damage == "truncated":
-        path.write_bytes(content[:5])
-    elif damage == "deleted":
-        path.unlink()
-    elif damage == "added":
-        (out.folder / "foreign").touch()
-    else:
-        (out.folder / "meta.json").write_text("{}")
-    assert store.find("stage", "key") is None
-    assert not store.begin("stage", "key").has("score.json"), "nothing of it is left to be continued"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda meta: meta.update(format=2), "another version"),
+        (lambda meta: meta.update(key="key of another spec"), "another stage"),
+        (lambda meta: meta.update(stage="other"), "another stage"),
+    ],
+)
+def test_what_is_not_ours_to_read_is_made_again(
+    tmp_path: Path, change: Callable[[dict[str, object]], None], why: str
+) -> None:
+    path = _complete(tmp_path).folder / "meta.json"
+    meta = {name: value for name, value in json.loads(path.read_text()).items() if name != "checksum"}
+    change(meta)
+    path.write_text(json.dumps(_sealed(meta)))
+    with warnings() as said:
+        assert Store(tmp_path).find("stage", "key") is None
+    assert why in said[0]
+
+
+def test_recorded_facts_cannot_be_changed(tmp_path: Path) -> None:
+    path = _complete(tmp_path).folder / "meta.json"
+    path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))
+    assert Store(tmp_path).state("stage", "key") == "damaged"
+
+
+@contextmanager
+def warnings() -> Iterator[list[str]]:
+    said: list[str] = []
+    sink = logger.add(lambda line: said.append(str(line)), level="WARNING", format="{message}")
+    try:
+        yield said
+    finally:
+        logger.remove(sink)
 
 
 def test_what_happens_under_the_lock_is_not_blamed_on_it(tmp_path: Path) -> None:
@@ -89,7 +139,11 @@ def test_what_happens_under_the_lock_is_not_blamed_on_it(tmp_path: Path) -> None
 
 def test_a_second_holder_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    with store.lock(), pytest.raises(StoreError, match="Another emopms process"), Store(tmp_path / "store").lock():
+    with (
+        store.lock(),
+        pytest.raises(StoreError, match=f"running in .*: process {os.getpid()} on .*, since 20"),
+        Store(tmp_path / "store").lock(),
+    ):
         pass
     code = (
         "import os, sys; from pathlib import Path; from emopms.engine.store import Store; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,9 +100,24 @@ def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
     store = Store(tmp_path)
     out = store.begin("stage", "k")
     _train(out, Silent(), lambda network: sgd(network, tiny().pretrain))
-    assert out.scratch.has("checkpoint.safetensors")
-    store.complete(out, {})
+    assert out.journal("checkpoints").numbers() == [4], "only the last"
+    store.complete(out)
     assert [path.name for path in out.folder.iterdir()] == ["meta.json"]
+
+
+def test_an_interrupted_training_goes_on_before_a_damaged_checkpoint(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    optimizer = partial(sgd, training=tiny().pretrain)
+    whole = _train(store.begin("whole", "k"), Silent(), optimizer)
+    with pytest.raises(_KillError):
+        _train(store.begin("killed", "k"), _KillAfter(2), optimizer)
+    (checkpoint,) = (tmp_path / "killed" / "k" / "scratch" / "checkpoints").iterdir()
+    content = bytearray(checkpoint.read_bytes())
+    content[-5] ^= 4  # in a weight: still a file of safetensors
+    checkpoint.write_bytes(content)
+    resumed = _train(store.begin("killed", "k"), Silent(), optimizer)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
 def test_divergence_names_stage_and_remedy(tmp_path: Path) -> None:

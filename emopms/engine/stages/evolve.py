@@ -10,9 +10,11 @@ import torch
 from loguru import logger
 
 from emopms.api import Cost, Task
-from emopms.engine.evolution import Generation, Memory, evolve, memory_for
+from emopms.engine.evolution import Generation, evolve
 from emopms.engine.judges import make_judges
+from emopms.engine.judging import Judged
 from emopms.engine.measure import BATCH, guessing_loss
+from emopms.engine.memory import memory_for
 from emopms.engine.seeds import derive
 from emopms.engine.stage import Stage
 from emopms.network.evaluator import dense_rest
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from emopms.engine.context import Context
     from emopms.engine.data import ImageSet
+    from emopms.engine.journal import Journal
+    from emopms.engine.memory import Memory
     from emopms.engine.progress import Tracker
     from emopms.engine.store import Artefact, Workspace
     from emopms.network.device import Device
@@ -49,9 +53,10 @@ class Evolve(Stage):
         judges = make_judges(context, divided.parts, state=inputs["selectors"].tensors("judges"))
         sub = divided.searched[self.index]
         task = make_task(context.splits.calibration, divided, sub, judges, context.device)
-        log = _Log(out.scratch)
+        log = _Log(out.journal("judged"))
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)
+        dense = memory(sub.dense[None, :])
         with context.progress.track(self.name, spec.algorithm.generations, "generations") as tracker:
             last = evolve(
                 task,
@@ -61,14 +66,13 @@ class Evolve(Stage):
                 sampling=spec.sampling,
                 seed=derive(spec.seed, self.name, "search"),
                 memory=memory,
-                go_on=lambda generation: self._show(context, tracker, memory.objectives[0], generation),
+                go_on=lambda generation: self._show(context, tracker, dense[0], generation),
             )
         others = ~(last.genomes == sub.dense).all(axis=1)
-        dense_values = memory(sub.dense[None, :])
         out.save_arrays(
             "front",
             genomes=np.concatenate([last.genomes[others], sub.dense[None, :]]),
-            objectives=np.concatenate([last.objectives[others], dense_values]),
+            objectives=np.concatenate([last.objectives[others], dense]),
         )
         logger.info(
             "{}: {} candidates evaluated in {} generations; {} more were known already",
@@ -77,17 +81,30 @@ class Evolve(Stage):
             last.number,
             last.asked - last.evaluations,
         )
+        if last.failed:
+            logger.warning(
+                "{}: {} candidates failed and were left out. The first: {}", self.name, last.failed, memory.cause
+            )
         for why in task.how():
             logger.info("{}: candidates are run {}", self.name, why)
-        found = {"evaluations": last.evaluations, "asked": last.asked, "generations": last.number}
-        out.save_json("search", found)
+        out.save_json(
+            "search",
+            {
+                "evaluations": last.evaluations,
+                "asked": last.asked,
+                "generations": last.number,
+                "failed": last.failed,
+                "first_failure": memory.cause,
+            },
+        )
 
     def _show(self, context: Context, tracker: Tracker, dense: NDArray[np.float64], generation: Generation) -> bool:
         quality = next(i for i, o in enumerate(context.spec.objectives) if not isinstance(o, Cost))
         cost = next(i for i, o in enumerate(context.spec.objectives) if isinstance(o, Cost))
         points = generation.objectives[:, [quality, cost]] / (1.0, dense[cost])
         volume = hypervolume(points, (guessing_loss(context.classes), 1.0))
-        tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}")
+        failed = f", {generation.failed} failed" if generation.failed else ""
+        tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
         return True
 
 
@@ -125,21 +142,26 @@ def make_task(
 
 
 class _Log:
-    """What an unfinished search has evaluated: a file for each batch of new genomes."""
+    """What an unfinished search has judged: an entry for each batch of new genomes."""
 
-    def __init__(self, out: Workspace) -> None:
-        self._out, self._count = out, 0
+    def __init__(self, journal: Journal) -> None:
+        self._journal, self._next = journal, 0
 
-    def append(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
-        self._out.save_arrays(self._name(self._count), genomes=genomes, objectives=objectives)
-        self._count += 1
+    def append(self, genomes: NDArray[np.bool_], found: Judged) -> None:
+        self._journal.put(
+            self._next,
+            {
+                "genomes": torch.from_numpy(genomes),
+                "values": torch.from_numpy(found.values),
+                "cause": torch.tensor(list(found.cause.encode()), dtype=torch.uint8),
+            },
+        )
+        self._next += 1
 
     def replay(self, memory: Memory) -> None:
-        while self._out.has(f"{self._name(self._count)}.npz"):
-            batch = self._out.arrays(self._name(self._count))
-            memory.remember(batch["genomes"], batch["objectives"])
-            self._count += 1
-
-    @staticmethod
-    def _name(index: int) -> str:
-        return f"log/{index:05d}"
+        for number in self._journal.numbers():
+            self._next = number + 1
+            batch = self._journal.get(number)
+            if batch is not None:
+                cause = bytes(batch["cause"].tolist()).decode()
+                memory.remember(batch["genomes"].numpy(), Judged(batch["values"].numpy(), cause))

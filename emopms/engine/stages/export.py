@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from emopms.api import PrunedModel
 from emopms.engine.blame import at_work
 from emopms.engine.card import model_card
 from emopms.engine.context import example_of
+from emopms.engine.files import writing
 from emopms.engine.measure import score
 from emopms.engine.stage import Stage
 from emopms.network.cost import count
@@ -58,15 +58,17 @@ class Export(Stage):
                 "accuracy_before_finetune": before.accuracy,
                 **measured(network),
             }
-            self._write(context, network, facts, dense, out.folder / "models" / target.slug)
+            folder = out.folder / "models" / target.slug
+            with writing(folder) as unfinished:
+                self._write(context, network, facts, dense, unfinished)
+            out.record(*(path for path in folder.rglob("*") if path.is_file()))
             models.append(facts)
         out.save_json("scores", {"dense": dense, "models": models})
 
     def _write(
         self, context: Context, network: nn.Module, facts: dict[str, Any], dense: dict[str, Any], folder: Path
     ) -> None:
-        shutil.rmtree(folder, ignore_errors=True)  # an interrupted attempt
-        folder.mkdir(parents=True)
+        folder.mkdir()
         architecture = write_formats(context, network, facts, folder)
         card = model_card(
             context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()), quality=context.quality

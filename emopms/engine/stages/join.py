@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from loguru import logger
 from scipy.stats import kendalltau
 
 from emopms.api import Cost, SubFront
 from emopms.engine.blame import at_work
-from emopms.engine.evolution import judged
+from emopms.engine.judging import judged
 from emopms.engine.measure import BATCH, guessing_loss, score_candidates
 from emopms.engine.stage import Stage
 from emopms.engine.stages.evolve import make_task
+from emopms.errors import RunError
 from emopms.network.divided import DividedNetwork
 from emopms.network.judges import OwnClassifier
 from emopms.pareto import hypervolume, nondominated, representatives
@@ -61,9 +63,15 @@ class Join(Stage):
                 genomes,
                 images,
                 context.device,
+                out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),
             )
         loss = np.array([score.loss for score in scores])
+        accuracy = np.array([score.accuracy for score in scores])
+        known = np.isfinite(loss)
+        if not known.all():
+            logger.warning("{}: {} networks have no finite loss and are left out", self.name, int((~known).sum()))
+            choices, genomes, loss, accuracy = choices[known], genomes[known], loss[known], accuracy[known]
         costs = _costs(context, divided, genomes, fronts, choices)
         predicted = loss[-1] + _sum(fronts, choices, "impairment")
         on_front = np.zeros(len(choices), dtype=np.bool_)
@@ -76,7 +84,7 @@ class Join(Stage):
             choices=choices,
             predicted_loss=predicted,
             loss=loss,
-            accuracy=np.array([score.accuracy for score in scores]),
+            accuracy=accuracy,
             macs=divided.costs.macs(genomes),
             params=divided.costs.params(genomes),
             costs=costs,
@@ -108,7 +116,10 @@ def _costs(
     whole = DividedNetwork(divided.network, [divided.whole], divided.example)
     judges = torch.nn.ModuleList([OwnClassifier()])
     task = make_task(context.splits.calibration, whole, divided.whole, judges, context.device)
-    return judged(genomes, task, [objective for objective in context.spec.objectives if isinstance(objective, Cost)])
+    found = judged(genomes, task, [objective for objective in context.spec.objectives if isinstance(objective, Cost)])
+    if found.cause:
+        raise RunError(f"The costs of joint schemes cannot be told: {found.cause}")
+    return found.values
 
 
 def _sum(fronts: Sequence[Mapping[str, NDArray[Any]]], choices: NDArray[np.intp], name: str) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from loguru import logger
 
 from emopms.api import Cost
 from emopms.engine.measure import BATCH, guessing_loss, score_candidates
@@ -54,13 +55,19 @@ class Rank(Stage):
                 np.concatenate(candidates),
                 images,
                 context.device,
+                out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),
             )
         lost = np.array([score.loss - scores[0].loss for score in scores])
+        if failed := int((~np.isfinite(lost)).sum()):
+            logger.warning("{}: {} networks have no finite loss and are left out", self.name, failed)
         start = 1
         for sub, (genomes, costs) in zip(divided.searched, fronts, strict=True):
             impairment = np.append(lost[start : (start := start + len(genomes) - 1)], 0.0)
-            out.save_arrays(f"front-{sub.name}", genomes=genomes, impairment=impairment, costs=costs)
+            known = np.isfinite(impairment)
+            out.save_arrays(
+                f"front-{sub.name}", genomes=genomes[known], impairment=impairment[known], costs=costs[known]
+            )
 
 
 def _some(

@@ -1,0 +1,91 @@
+"""Values as bytes, and bytes on disk: whole or not at all. Nothing is ever pickled or unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors.torch
+from safetensors import SafetensorError
+
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+UNFINISHED = ".unfinished"
+"""What the names of files and folders end in that a process left half written, when it was killed."""
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, zlib.error, SafetensorError)
+"""What the readers here raise for bytes that are not what they should be."""
+
+
+def from_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """As safetensors. The bytes are those of the values alone: equal tensors give equal bytes."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """As npz."""
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def from_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def to_tensors(content: bytes) -> dict[str, Tensor]:
+    return safetensors.torch.load(content)
+
+
+def to_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def to_json(content: bytes) -> Any:
+    return json.loads(content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file where it belongs; folders are made.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    with writing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A place to write a file or folder to; afterwards it takes the place of ``path``, whole.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    unfinished = path.with_name(path.name + UNFINISHED)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
+        yield unfinished
+        if path.is_dir() and unfinished.is_dir():
+            shutil.rmtree(path)
+        unfinished.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error}",
+            remedy="Free space, or choose another --run-dir, and run again: it goes on from here.",
+        ) from error

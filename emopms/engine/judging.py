@@ -1,0 +1,75 @@
+"""What the objectives say of candidates. One that cannot be judged fails alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.engine.blame import at_work
+from emopms.errors import ComponentError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from emopms.api import Objective, Task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Candidates and what became of them."""
+
+    values: NDArray[np.float64]
+    """Objectives [n, m]; a candidate that failed has NaN in all of them."""
+    cause: str = ""
+    """Why the first of those that failed did so."""
+
+
+def failures(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which candidates [n] failed, by their objectives [n, m]."""
+    return np.asarray(np.isnan(values).any(axis=1))
+
+
+def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> Judged:
+    """Ask all objectives about genomes [n, genes].
+
+    Where an objective raises, or runs out of memory, the candidates are given to it one by one, so that only those
+    fail that it cannot judge, and those for which it returns what is not finite.
+
+    Raises:
+        RunError: An objective returned the wrong shape.
+    """
+    genomes = genomes.copy()
+    genomes.flags.writeable = False  # all objectives see the same candidates
+    values, cause = np.empty((len(genomes), len(objectives))), ""
+    for column, objective in enumerate(objectives):
+        values[:, column], why = _judged_by(objective, genomes, task)
+        cause = cause or why
+    values[failures(values)] = np.nan
+    return Judged(values, cause)
+
+
+def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
+    """One objective's values [n], NaN for candidates that fail, and why the first of these does."""
+    try:
+        with at_work(objective, "evaluate candidates"):
+            values = np.array(objective.evaluate(genomes, task), dtype=np.float64)
+    except ComponentError as error:
+        if len(genomes) == 1:
+            return np.array([np.nan]), error.message
+        alone = [_judged_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
+        return np.concatenate([value for value, _ in alone]), next((why for _, why in alone if why), "")
+    if values.shape != (len(genomes),):
+        raise RunError(
+            f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
+            remedy="Its evaluate must return one number a candidate.",
+        )
+    broken = ~np.isfinite(values)
+    if not broken.any():
+        return values, ""
+    why = f"Objective {objective.name!r} returned {values[broken][0]}."
+    values[broken] = np.nan
+    return values, why

@@ -9,27 +9,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from emopms.cli.parser import parser
+from emopms.cli.signals import Ending
 from emopms.errors import EmopmsError, SpecError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for a wrong spec, 3 for a run that cannot go on."""
+    """Run the command line; returns the exit code: 0, 2 for a wrong spec, 3 for a run that cannot go on, 130 and 143
+    when SIGINT or SIGTERM ended it."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or an ASCII terminal must not end in a traceback
             stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
+    with Ending() as ending:
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return ending.say()
+        except Exception:
+            if ending.signal is not None:  # what a library made of it
+                return ending.say()
+            raise
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         import_module(f"emopms.cli.{arguments.command}").command(arguments)
         sys.stdout.flush()
     except EmopmsError as error:
         print(explain(error), file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        return 130
     except BrokenPipeError:  # as in `emopms schema | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at the end
         return 141

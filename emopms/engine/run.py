@@ -66,7 +66,7 @@ def run(
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
     with store.lock():
-        sink = logger.add(_log_file(folder), level="DEBUG", filter="emopms", encoding="utf-8")
+        sink = _log_into(folder)
         try:
             logger.debug("run of {!r} begins", spec.name)
             prepared = prepare(
@@ -86,9 +86,9 @@ def run(
     return Result(folder=folder, summary=summary)
 
 
-def _log_file(folder: Path) -> Path:
+def _log_into(folder: Path) -> int:
+    """Write a log below a folder; returns what ends it."""
     try:
-        (folder / "run.log").touch()
+        return logger.add(folder / "run.log", level="DEBUG", filter="emopms", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error
-    return folder / "run.log"

@@ -41,6 +41,8 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
             logger.debug("{}: from the store ({})", stage.name, stored.folder)
             continue
         context.progress.stage(stage.name, cached=False)
+        if store.state(stage.name, step.key) == "begun":
+            logger.info("{}: was begun earlier, and goes on from there", stage.name)
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()

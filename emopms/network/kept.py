@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _CANDIDATES = 32
 """As many as this, at least, shall find room with what is kept of them."""
+_ENTRIES = 512
+"""At most: of small networks there would be room for every candidate that ever was, and no use for the oldest."""
 _BYTES = 4
 """Of a number, or two of lower precision."""
 
@@ -82,10 +84,8 @@ class Kept:
         size = numbers * piece.element_size()
         with self._lock:
             old: Tensor | None = None
-            unused = (
-                [full for full in self._entries if not self._in_use[full]] if self._taken + size > self.room else []
-            )
-            for full in unused:
+            crowded = self._taken + size > self.room or len(self._entries) >= _ENTRIES
+            for full in [full for full in self._entries if not self._in_use[full]] if crowded else []:
                 old = self._entries.pop(full).value
                 if old.untyped_storage().nbytes() == size and old.dtype == piece.dtype:
                     break

@@ -15,7 +15,7 @@ from emopms.engine.progress import Silent
 from emopms.errors import EmopmsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from pathlib import Path
 
 Damage = Literal["truncated", "flipped", "deleted", "replaced"]
@@ -43,7 +43,12 @@ class Case:
 
 
 def damage_files(
-    spec: emopms.Spec, finished: Path, folder: Path, *, damages: Callable[[int], Iterable[Damage]] = lambda _: DAMAGES
+    spec: emopms.Spec,
+    finished: Path,
+    folder: Path,
+    *,
+    damages: Callable[[int], Iterable[Damage]] = lambda _: DAMAGES,
+    only: Container[str] | None = None,
 ) -> list[Case]:
     """Damage every file of a run directory, one at a time in a fresh copy, and run again.
 
@@ -51,13 +56,15 @@ def damage_files(
         finished: The run directory, of a run of this spec that is complete or not.
         folder: Where to work.
         damages: What to do to the n-th file.
+        only: Leave all other files alone.
     """
     complete = folder / "complete"
     shutil.copytree(finished, complete)
     _run(spec, complete)
     expected = outcome(complete)
     cases = []
-    files = sorted(path.relative_to(finished) for path in finished.rglob("*") if path.is_file())
+    found = sorted(path.relative_to(finished) for path in finished.rglob("*") if path.is_file())
+    files = [file for file in found if only is None or file.as_posix() in only]
     for index, file in enumerate(files):
         for how in damages(index):
             copy = folder / "copy"

@@ -104,7 +104,7 @@ _watching = False
 
 
 def _watch(disk: FullDisk | None) -> None:
-    global _disk, _watching  # noqa: PLW0603  an audit hook can be added, but never removed
+    global _disk, _watching
     _disk = disk
     if not _watching:
         sys.addaudithook(lambda event, arguments: _disk.heed(event, arguments) if _disk is not None else None)

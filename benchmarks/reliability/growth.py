@@ -11,7 +11,7 @@ import yaml
 from benchmarks.reliability.subject import SPEC, start
 
 
-def growth(folder: Path, *, early: int = 50, late: int = 500) -> dict[str, Any]:
+def growth(folder: Path, *, early: int = 50, late: int = 500, population: int = 24) -> dict[str, Any]:
     """Search the whole network for many generations.
 
     Returns:
@@ -24,7 +24,7 @@ def growth(folder: Path, *, early: int = 50, late: int = 500) -> dict[str, Any]:
         "constraint": "none",
         "finetune": {"epochs": 0},
         "export": ["safetensors"],
-        "algorithm": {**spec["algorithm"], "generations": late},
+        "algorithm": {**spec["algorithm"], "generations": late, "pop_size": population},
     }
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(spec))

@@ -30,7 +30,9 @@ class Ending:
                 signal.signal(number, self._come)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.signal is not None:
             self._timer.cancel()
         for number, before in self._before.items():

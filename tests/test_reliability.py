@@ -1,0 +1,109 @@
+"""What docs/reliability.md promises, on real runs: killed, interrupted, damaged, out of room."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+import yaml
+
+import emopms
+from benchmarks.reliability.faults import DAMAGES, damage_files, interrupted
+from benchmarks.reliability.full_disk import fill_at_every_write
+from benchmarks.reliability.growth import growth
+from benchmarks.reliability.killing import kill_runs
+from benchmarks.reliability.subject import finish, outcome, stage_of, start
+from tests.engine.conftest import TINY, tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK: dict[str, Any] = {"export": ["safetensors"], "finetune": {"epochs": 2}}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """What runs in this process computes as the processes that it starts do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(yaml.safe_dump(TINY | QUICK))
+    return path
+
+
+def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) -> None:
+    found = kill_runs(tmp_path, 3, seed=5, jobs=1, spec=spec)
+    assert found["different"] == []
+    assert found["same"] == 3
+    assert found["kills"] == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "last", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/2: 2/4"),
+        (signal.SIGTERM, 143, "terminated; the same command goes on from here", "pretrain: 2/4"),
+    ],
+)
+def test_a_run_that_is_told_to_end_does_so_within_seconds(
+    tmp_path: Path, spec: Path, number: signal.Signals, code: int, last: str, line: str
+) -> None:
+    process = start(tmp_path / "run", spec)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith(line):
+        assert process.poll() is None
+    began = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert time.monotonic() - began < 10
+    assert process.returncode == code
+    assert said.splitlines()[-1] == last
+    assert "Traceback" not in said
+    stage = stage_of(tmp_path / "run")
+    ended = finish(tmp_path / "run", spec)
+    assert ended.code == 0
+    assert f"{stage}: was begun earlier, and goes on from there" in ended.said
+    assert finish(tmp_path / "alone", spec).code == 0
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "alone")
+
+
+def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    emopms.run(tiny(**QUICK), run_dir=run, device="cpu")
+    cases = damage_files(tiny(**QUICK), run, tmp_path / "work", damages=lambda file: [DAMAGES[file % 4]])
+    assert [case for case in cases if case.verdict not in ("made again", "written anew")] == []
+    assert {case.damage for case in cases if case.verdict == "made again"} == set(DAMAGES)
+    assert len(cases) > 30
+
+
+@pytest.mark.parametrize(
+    ("stage", "steps"), [("pretrain", 2), ("evolve/2", 3), ("rank", 1), ("join", 1), ("finetune/macs-0.6", 1)]
+)
+def test_no_damaged_file_of_unfinished_work_does_harm_or_goes_unsaid(tmp_path: Path, stage: str, steps: int) -> None:
+    run = interrupted(tiny(**QUICK), tmp_path / "run", stage=stage, steps=steps)
+    entries = {path.relative_to(run).as_posix() for path in run.glob("store/*/*/scratch/*/*")}
+    assert entries
+    cases = damage_files(tiny(**QUICK), run, tmp_path / "work", damages=lambda _: ["flipped"], only=entries)
+    assert [case.verdict for case in cases] == ["made again"] * len(entries)
+    assert all(case.file in case.said for case in cases)
+
+
+def test_a_full_disk_is_named_whenever_it_is_met_and_nothing_is_lost(tmp_path: Path) -> None:
+    found = fill_at_every_write(tiny(**QUICK), tmp_path, every=7)
+    assert found["other"] == []
+    assert found["failed"] == found["named_error"] > 10
+    assert found["same"]
+
+
+def test_a_long_search_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    assert growth(tmp_path, early=50, late=250, population=12)["growth"] < 0.05

@@ -1,4 +1,4 @@
-"""What ``torch.save`` wrote, loaded without executing anything, and without taking more memory than the file is large."""
+"""Loading what ``torch.save`` wrote: nothing is executed, and a small file takes little memory."""
 
 from __future__ import annotations
 

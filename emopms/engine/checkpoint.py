@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickletools
 import zipfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import torch
 
@@ -99,5 +99,5 @@ def _require_modest(file: IO[bytes], path: Path) -> None:
         pass  # it is no pickle from here on, as torch.load will say
 
 
-def _refuse(path: Path, what: str) -> None:
+def _refuse(path: Path, what: str) -> NoReturn:
     raise WeightsError(f"{path} {what}.", remedy=CONVERT)

@@ -6,20 +6,33 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from emopms import registry
+from emopms.engine.blame import at_work
+from emopms.engine.description import read_description, regular
+from emopms.engine.frugal import Frugal
 from emopms.errors import PluginError, WeightsError
+from emopms.network.memory import available_memory
 from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from emopms.api import Backbone
+    from emopms.engine.description import Description
+
+_GROWTH = 1000
+"""A dense network may be so many times as large as what was left of it."""
+_ALWAYS = 256 * 2**20
+"""Bytes that it may take in any case: of a network this small, little more than nothing may be left."""
+_MESSAGE = 500
+"""Characters of another library's error that are shown."""
 
 
 def load(
@@ -40,30 +53,38 @@ def load(
             down in place and returned.
 
     Raises:
-        WeightsError: The folder does not hold a model of this format, or the model is not one of ``network``.
+        WeightsError: The folder does not hold a model of this format, the model is not one of ``network``, or it was
+            pruned, as it says, from a network that does not fit into memory or is a thousand times as large.
         PluginError: Its backbone is neither installed nor in the files, or it is up to you to make the network.
+        ComponentError: Its backbone cannot build a network for these images.
     """
     folder = Path(path)
     try:
-        architecture: dict[str, Any] = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
-        if architecture["format"] != 1:
-            raise WeightsError(
-                f"{folder} is a model of format {architecture['format']!r}; this version of emopms reads format 1.",
-                remedy="Use the emopms version named in its architecture.json.",
-            )
-        backbone = _backbone(architecture["backbone"], plugins) if network is None else None
-        shape, classes = tuple(architecture["input"]["shape"]), len(architecture["classes"])
-        state = load_file(folder / "model.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        description = read_description(folder)
+        backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
+        state = load_file(regular(folder / "model.safetensors"))
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise WeightsError(
-            f"{folder} does not hold a model: {type(error).__name__}: {error}",
+            f"{folder} does not hold a model: {type(error).__name__}: {_short(error)}",
             remedy="Name a folder models/<target> that `emopms run` wrote.",
         ) from error
-    if backbone is not None:
-        network = backbone.build(input_shape=shape, classes=classes)
-    assert network is not None
+    if network is None:
+        assert backbone is not None
+        network = _dense(backbone, description, state, folder)
     fit_to(network, state)
     return network.eval()
+
+
+def _dense(backbone: Backbone, description: Description, state: Mapping[str, Tensor], folder: Path) -> nn.Module:
+    """The network that the description asks for: a few numbers in it could ask for any size."""
+    held = sum(tensor.nbytes for tensor in state.values())
+    most = min(max(_ALWAYS, _GROWTH * held), available_memory())
+    refusal = WeightsError(
+        f"{folder} asks for a dense network of more than {most // 2**20} MiB, and its weights are {held:,} bytes.",
+        remedy="If you trust it, make that network yourself: load(…, network=make()).",
+    )
+    with Frugal(most, refusal), at_work(backbone, "build its network"):
+        return backbone.build(input_shape=tuple(description.input.shape), classes=len(description.classes))
 
 
 def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]]) -> Backbone:
@@ -83,4 +104,12 @@ def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]
             "no code that a model's files name is ever called.",
             remedy="Make that network yourself, if you trust the code: load(…, network=make()).",
         )
-    return component.model_validate_json(json.dumps(settings))
+    return component.model_validate_json(json.dumps(settings, allow_nan=False))
+
+
+def _short(error: Exception) -> str:
+    """What it says; of all that is wrong with a description, the first."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)[:_MESSAGE]

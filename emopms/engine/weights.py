@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import re
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from emopms.engine.checkpoint import CONVERT, load_checkpoint
 from emopms.errors import WeightsError
 from emopms.network.surgery import require_same_tensors
 
@@ -22,7 +24,6 @@ _WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts keep the weights beside other things."""
 _DATA_PARALLEL = "module."
 """What ``torch.nn.DataParallel`` puts before every name."""
-_CONVERT = "Convert the weights: safetensors.torch.save_file(network.state_dict(), path)."
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -52,21 +53,25 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.exists() and not path.is_file():  # a pipe might never end
+        raise WeightsError(f"{path} is no file.", remedy="Name a file that holds weights.")
     try:
         with path.open("rb") as file:
             if file.read(9)[8:] == b"{":  # safetensors: the length of the header, then the header, which is JSON
                 return load_file(path)
-            file.seek(0)  # the file itself, not its path: what it is called does not matter
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            file.seek(0)
+            content = load_checkpoint(file, path)
+    except WeightsError:
+        raise
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}", remedy=_CONVERT) from error
+        raise WeightsError(f"{path} cannot be read: {error}", remedy=CONVERT) from error
     except Exception as error:  # torch.load has no one error for what is no file of its own
         code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         raise WeightsError(
             f"{path} holds more than tensors: it asks for {code[1]}, and nothing in a weights file is executed."
             if code
             else f"{path} is neither a file of safetensors nor a PyTorch state dict.",
-            remedy=_CONVERT,
+            remedy=CONVERT,
         ) from error
     return _state(content, path)
 
@@ -77,11 +82,11 @@ def _state(content: Any, path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=_CONVERT)
+        raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=CONVERT)
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise WeightsError(
-                f"{path} holds no state dict: under {key!r} stands a {type(value).__name__}.",
-                remedy=f"Tensors by name are read, at the top or under {' or '.join(map(repr, _WRAPPERS))}. {_CONVERT}",
+                f"{path} holds no state dict: under {reprlib.repr(key)} stands a {type(value).__name__}.",
+                remedy=f"Tensors by name are read, at the top or under {' or '.join(map(repr, _WRAPPERS))}. {CONVERT}",
             )
     return content

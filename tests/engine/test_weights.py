@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import pickle
+import struct
 import zipfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +19,10 @@ from torch import Tensor, nn
 from emopms.builtin.backbone.resnet_cifar import ResNetCifar
 from emopms.engine.weights import load_weights
 from emopms.errors import WeightsError
+from tests.engine.exploit import Exploit
+from tests.memory import little_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 State = dict[str, Tensor]
@@ -99,16 +103,6 @@ def test_files_without_batch_counters(tmp_path: Path) -> None:
 # -- attacks -----------------------------------------------------------------------------------------------
 
 
-class _Exploit:
-    """Unpickled by Python, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.folder,)
-
-
 def _in_torch_zip(payload: object, path: Path) -> None:
     torch.save({"state_dict": _network().state_dict(), "extra": payload}, path)
 
@@ -134,7 +128,7 @@ def _first_in_the_archive(payload: object, path: Path) -> None:
 @pytest.mark.parametrize("write", [_in_torch_zip, _in_old_torch_file, _bare, _first_in_the_archive])
 def test_a_pickle_that_would_run_code(write: Callable[[object, Path], None], tmp_path: Path) -> None:
     path, trace = tmp_path / "weights.pt", tmp_path / "executed"
-    write(_Exploit(trace), path)
+    write(Exploit(trace), path)
     error = _refusal(path)
     assert not trace.exists()
     assert "mkdir" in error.message
@@ -149,6 +143,117 @@ def test_a_whole_pickled_network(tmp_path: Path) -> None:
     error = _refusal(tmp_path / "network.pt")
     assert "asks for emopms.builtin.nets.resnet.ResNetCifar" in error.message
     assert "safetensors.torch.save_file(network.state_dict(), path)" in error.remedy
+
+
+def test_torchscript_is_not_run(tmp_path: Path) -> None:
+    torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)).save(tmp_path / "w.pt")  # type: ignore[no-untyped-call]
+    _refusal(tmp_path / "w.pt")
+
+
+# -- what swells -------------------------------------------------------------------------------------------
+
+
+Change = Callable[[zipfile.ZipFile, str, bytes], None]
+
+
+def _rewritten(path: Path, change: Change) -> Path:
+    """A file of torch.save, each of whose members is written by a function."""
+    good = io.BytesIO()
+    torch.save(_network().state_dict(), good)
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            change(target, name, source.read(name))
+    return path
+
+
+@pytest.mark.parametrize("member", ["data.pkl", "data/0", "version"])
+def test_a_bomb_is_not_inflated(member: str, tmp_path: Path) -> None:
+    def change(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+        bomb = name.endswith(member)
+        archive.writestr(name, content + bomb * bytes(2**27), zipfile.ZIP_DEFLATED if bomb else zipfile.ZIP_STORED)
+
+    path = _rewritten(tmp_path / "w.pt", change)
+    assert path.stat().st_size < 2**20
+    with little_memory():
+        error = _refusal(path)
+    assert f"{member}' compressed, which torch.save never does" in error.message
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("/etc/passwd", "'/etc/passwd', which leads out of the archive"),
+        ("archive/../../x", "'archive/../../x', which leads out of the archive"),
+        ("archive/DATA.PKL", "'archive/DATA.PKL' twice"),
+        ("archive/data.pkl", "'archive/data.pkl' twice"),
+    ],
+)
+def test_members_that_torch_never_writes(extra: str, message: str, tmp_path: Path) -> None:
+    path = _rewritten(tmp_path / "w.pt", lambda archive, name, content: archive.writestr(name, content))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(extra, b"x")
+    assert message in _refusal(path).message
+
+
+def test_members_that_share_their_bytes(tmp_path: Path) -> None:
+    path = _rewritten(tmp_path / "w.pt", lambda archive, name, content: archive.writestr(name, content))
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+        for number in range(1000):
+            shared = copy.copy(largest)
+            shared.filename = f"archive/data/{1000 + number}"
+            archive.filelist.append(shared)
+            archive.NameToInfo[shared.filename] = shared
+        archive.writestr("archive/last", b"")
+    assert "says that it holds more than it is large" in _refusal(path).message
+
+
+class _Large:
+    """A state dict may hold one, and unpickling makes it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytearray, (2**33,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_bytearray_is_not_made(zipped: bool, tmp_path: Path) -> None:
+    content = {"state_dict": _network().state_dict(), "extra": _Large()}
+    torch.save(content, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
+    with little_memory():
+        error = _refusal(tmp_path / "w.pt")
+    assert "asks for a bytearray" in error.message
+
+
+def test_a_storage_that_is_not_there(tmp_path: Path) -> None:
+    """The old format says how large a storage is before it comes."""
+    path = tmp_path / "w.pt"
+    torch.save({"w": torch.zeros(1234567)}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    assert struct.pack("<i", 1234567) in content
+    path.write_bytes(content.replace(struct.pack("<i", 1234567), struct.pack("<i", 2**31 - 1))[:5000])
+    with little_memory():
+        _refusal(path)
+
+
+@pytest.mark.parametrize("length", [2**60, 2**63, 2**64 - 1, 10**9])
+def test_a_header_that_claims_too_much(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + b"{" + bytes(100))
+    with little_memory():
+        assert "header too large" in _refusal(path).message
+
+
+def test_a_tensor_that_claims_too_much(tmp_path: Path) -> None:
+    header = b'{"w":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with little_memory():
+        _refusal(tmp_path / "w.safetensors")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "w.pt")
+    assert "is no file" in _refusal(tmp_path / "w.pt").message
 
 
 # -- what is no state dict ---------------------------------------------------------------------------------

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.lib import format as npy
 
 from emopms.api import Images, Source
+from emopms.builtin.data._room import require_room
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
-_DAMAGE: Final = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_MOST_HEADER: Final = 10_000
+"""Bytes of an array's description, as numpy has it."""
 
 
 class _Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     checksum: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
         return f"{self.dtype} {list(self.shape)}"
@@ -37,7 +44,7 @@ class ArraysSource(Source):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        headers = self._headers()
+        self._arrays = headers = self._headers()
         self.shape = self._image_shape(headers)
         names = self._class_names(headers)
         # Without names, at most as many classes as images: a stray huge label must not make a huge classifier.
@@ -66,12 +73,16 @@ class ArraysSource(Source):
 
     def _headers(self) -> dict[str, _Header]:
         """Type and shape of every array we read, without its values."""
+        if not self._path.is_file():  # a pipe might never end
+            self._refuse("is no file", "Name an npz file.")
         try:
             with zipfile.ZipFile(self._path) as archive:
                 members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+                if len(members) < len(archive.infolist()):
+                    raise ValueError("it holds two arrays of one name")
                 wanted: list[str] = [name for name in (*_REQUIRED, "classes") if name in members]
                 headers = {name: _header(archive, members[name]) for name in wanted}
-        except _DAMAGE as error:
+        except Exception as error:  # damaged files make numpy, zipfile and its decoders raise errors without a base
             self._refuse(f"cannot be read as an npz file: {error}", "Save it again with numpy.savez.", cause=error)
         for name in _REQUIRED:
             if name not in headers:
@@ -122,10 +133,11 @@ class ArraysSource(Source):
         return labels.astype(np.int64)
 
     def _read(self, name: str) -> NDArray[Any]:
+        require_room(self._arrays[name].size, self._path, name)
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
                 values: NDArray[Any] = arrays[name]
-        except _DAMAGE as error:
+        except Exception as error:  # likewise
             self._refuse(f"{name} cannot be read: {error}", "Save it again with numpy.savez.", cause=error)
         return values
 
@@ -140,12 +152,16 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
         ValueError: It is not a plain array whose size is that of its file.
     """
     with archive.open(info) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-        if dtype.hasobject:
-            raise ValueError(f"{info.filename} holds Python objects")
-        # Checked before anything is allocated for what the header promises.
-        if file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
-            raise ValueError(f"{info.filename} is not as long as its shape {list(shape)} asks for")
-    return _Header(shape, dtype, info.CRC)
+        start = io.BytesIO(file.read(_MOST_HEADER))  # numpy would first read as much as the header says that it is long
+    version = npy.read_magic(start)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(start)
+    if dtype.hasobject:
+        raise ValueError(f"{info.filename} holds Python objects")
+    if min(shape, default=0) < 0 or not dtype.itemsize:
+        raise ValueError(f"{info.filename} cannot have the shape {list(shape)} and the type {dtype}")
+    header = _Header(shape, dtype, info.CRC)
+    # Checked before anything is allocated for what the header promises.
+    if start.tell() + header.size != info.file_size:
+        raise ValueError(f"{info.filename} is not as long as its shape {list(shape)} asks for")
+    return header

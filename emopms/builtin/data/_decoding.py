@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from emopms.builtin.data._room import require_room
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from emopms.builtin.data._tree import ImageFile, Tree
 
 _FORMATS: Final = ("JPEG", "PNG")
+_MOST_PIXELS: Final = 100_000_000
+"""Of one image: a file of a few kilobytes can hold any number of blank ones."""
 _CHUNK: Final = 64
 _SMALL_FILE: Final = 4096
 """Bytes below which an image is decoded so fast that threads would only pass Python's lock around."""
@@ -43,8 +47,9 @@ class Decoder:
         """The images [N, 3, H, W], in the order of the files.
 
         Raises:
-            DataError: One of them cannot be read, or has another size.
+            DataError: One of them cannot be read or has another size, or they do not fit into memory together.
         """
+        require_room(len(files) * math.prod(self.shape), self._tree.root, f"{len(files):,} images")
         pixels = np.empty((len(files), *self.shape), dtype=np.uint8)
 
         def decode(start: int) -> None:
@@ -80,9 +85,16 @@ class Decoder:
     def _open(self, file: ImageFile) -> Image.Image:
         """Read the file and the image's header; pixels are decoded on first use."""
         try:
-            return Image.open(io.BytesIO(self._tree.read(file.path)), formats=_FORMATS)
+            image = Image.open(io.BytesIO(self._tree.read(file.path)), formats=_FORMATS)
         except Exception as error:  # likewise, and zipfile's
             raise self._unreadable(file, error) from error
+        if image.width * image.height > _MOST_PIXELS:
+            raise DataError(
+                f"{file.path} in {self._tree.root} has {image.height:,}x{image.width:,} pixels, more than "
+                f"{_MOST_PIXELS:,}.",
+                remedy="Remove that file, or make the image smaller.",
+            )
+        return image
 
     def _unreadable(self, file: ImageFile, error: Exception) -> DataError:
         detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}".rstrip(".")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from emopms.api import Images, Source
+from emopms.builtin.data._room import require_room
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class _IdxFile:
         """The values [*sizes]."""
         header = 4 + 4 * len(self.sizes)
         promised = header + math.prod(self.sizes)
+        # The content, a copy that can be written to and, of labels, another one in int64.
+        require_room(promised * (10 if len(self.sizes) == 1 else 2), self.path, "what it holds")
         content = _read(self.path, promised + 1)  # one more: only at its end does gzip compare checksums
         if len(content) != promised:
             _refuse(self.path, f"does not hold the {promised} bytes that it should")

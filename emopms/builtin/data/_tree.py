@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import zipfile
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 _MOST_BYTES: Final = 256 * 2**20
@@ -46,7 +47,7 @@ class Tree(ABC):
         """Images at ``<part>/<class>/<file>`` in natural order of their paths.
 
         Raises:
-            DataError: The tree cannot be read, or a file is larger than any image.
+            DataError: The tree cannot be read, leads elsewhere, or a file is no plain file or larger than any image.
         """
         return self._in_order(self._images(part))
 
@@ -86,7 +87,7 @@ def open_tree(root: Path, parts: Sequence[str] = ()) -> Tree:
     """The tree at ``root``, of which the folders ``parts`` will be read, or everything.
 
     Raises:
-        DataError: There is neither a folder nor a readable zip file.
+        DataError: There is neither a folder nor a readable zip file, or that has members that lead elsewhere.
     """
     return _DiskTree(root) if root.is_dir() else _ZipTree(root, parts)
 
@@ -112,13 +113,15 @@ class _DiskTree(Tree):
     def _images(self, part: str) -> list[ImageFile]:
         top = self.root / part
         try:
-            labels = [name for name, entry in _visible(top) if entry.is_dir()] if top.is_dir() else []
+            if not top.is_dir():
+                return []
+            self._require_inside(top)
+            labels = [name for name, entry in _visible(top) if entry.is_dir() and self._is_ours(entry)]
             return [
-                ImageFile(f"{part}/{label}/{name}", facts.st_size, facts.st_mtime_ns)
+                self._image(f"{part}/{label}/{name}", entry)
                 for label in labels
                 for name, entry in _visible(top / label)
-                if name.lower().endswith(_SUFFIXES) and entry.is_file()
-                for facts in [entry.stat()]
+                if name.lower().endswith(_SUFFIXES) and not entry.is_dir()
             ]
         except OSError as error:
             raise _unreadable(top, error) from error
@@ -133,12 +136,32 @@ class _DiskTree(Tree):
                 path = f"{folder}{name}"
                 if entry.is_dir(follow_symlinks=False):  # a link may lead back up
                     found += self._below(f"{path}/")
-                elif name.lower().endswith(_SUFFIXES) and entry.is_file():
-                    facts = entry.stat()
-                    found.append(ImageFile(path, facts.st_size, facts.st_mtime_ns))
+                elif name.lower().endswith(_SUFFIXES) and not entry.is_dir():
+                    found.append(self._image(path, entry))
         except OSError as error:
             raise _unreadable(self.root / folder, error) from error
         return found
+
+    def _image(self, path: str, entry: os.DirEntry[str]) -> ImageFile:
+        self._is_ours(entry)
+        if not entry.is_file():  # a pipe might never end
+            raise DataError(f"{path} in {self.root} is no file.", remedy="Remove it.")
+        facts = entry.stat()
+        return ImageFile(path, facts.st_size, facts.st_mtime_ns)
+
+    def _is_ours(self, entry: os.DirEntry[str]) -> bool:
+        """True, of what may be read."""
+        if entry.is_symlink():
+            self._require_inside(Path(entry.path))
+        return True
+
+    def _require_inside(self, path: Path) -> None:
+        """Refuse a path that links lead out of the tree: whoever packed the images has no say in what else is read."""
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise DataError(
+                f"{path} leads out of {self.root}, to {path.resolve()}.",
+                remedy="Copy there what it leads to, or name the folder that holds both as `root`.",
+            )
 
 
 def _unreadable(folder: Path, error: OSError) -> DataError:
@@ -156,23 +179,43 @@ class _ZipTree(Tree):
     def __init__(self, root: Path, parts: Sequence[str]) -> None:
         super().__init__(root)
         try:
+            if not root.is_file():  # a pipe might never end
+                raise ValueError("it is no file")
             self._archive = zipfile.ZipFile(root)
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{root} is neither a folder nor a whole zip file: {error}.", remedy="Download or pack it again."
             ) from error
-        self._members = {info.filename: info for info in self._archive.infolist() if _is_inside(info.filename)}
+        self._members = self._checked()
         self._prefix = ""
         tops = self.folders()
         if parts and len(tops) == 1 and not any(part.split("/")[0] == tops[0] for part in parts):
             self._prefix = f"{tops[0]}/"
+
+    def _checked(self) -> dict[str, zipfile.ZipInfo]:
+        """What is in it, by name, but for folders and hidden files."""
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._archive.infolist():
+            name = info.filename
+            if name.startswith("/") or ".." in name.split("/"):
+                self._refuse(name, "leads out of the archive")
+            if not _is_visible(name):
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                self._refuse(name, "is a link")
+            if name in members:
+                self._refuse(name, "is there twice")
+            members[name] = info
+        return members
 
     def folders(self) -> list[str]:
         inside = (name[len(self._prefix) :] for name in self._members)
         return sorted({name.split("/", 1)[0] for name in inside if "/" in name})
 
     def read(self, path: str) -> bytes:
-        return self._archive.read(self._members[self._prefix + path])
+        info = self._members[self._prefix + path]
+        with self._archive.open(info) as file:
+            return file.read(info.file_size)  # without a number, all is unpacked, whatever size it was said to have
 
     def _images(self, part: str) -> list[ImageFile]:
         start = f"{self._prefix}{part}/"
@@ -185,11 +228,17 @@ class _ZipTree(Tree):
     def _image(self, name: str) -> ImageFile:
         info = self._members[name]
         if info.flag_bits & _ENCRYPTED:
-            raise DataError(f"{name} in {self.root} is encrypted.", remedy="Pack the images without a password.")
+            self._refuse(name, "is encrypted")
         return ImageFile(name[len(self._prefix) :], info.file_size, info.CRC)
 
+    def _refuse(self, name: str, what: str) -> NoReturn:
+        raise DataError(
+            f"{name} in {self.root} {what}.",
+            remedy="Pack the images again, as plain files without a password.",
+        )
 
-def _is_inside(name: str) -> bool:
-    """False for names that lead out of the archive (empty or dotted parts), folders and hidden files."""
+
+def _is_visible(name: str) -> bool:
+    """False for folders, hidden files and names with empty parts."""
     rooted = f"/{name}"
     return not ("//" in rooted or "/." in rooted or name.endswith("/") or name.startswith("__MACOSX/"))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+import os
+import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,7 @@ import pytest
 from emopms.api import Folder, Source
 from emopms.builtin.data.arrays import Arrays
 from emopms.errors import DataError
+from tests.memory import little_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +127,94 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     source = saved(tmp_path, x_train=x_train, x_test=np.zeros((3, 1, 5, 4), np.float32))
     with pytest.raises(DataError, match="x_train holds values that are not finite"):
         source.train()
+
+
+def described(header: bytes, content: bytes = b"", *, version: int = 1) -> bytes:
+    """An npy file with this header."""
+    length = struct.pack("<H" if version == 1 else "<I", len(header) + 1)
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + b"\n" + content
+
+
+def npy(shape: tuple[int, ...], kind: str = "|u1", content: bytes = b"") -> bytes:
+    """An npy file that says it has this shape and type."""
+    return described(f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode(), content)
+
+
+def packed(folder: Path, members: dict[str, bytes], *, kind: int = zipfile.ZIP_DEFLATED) -> Path:
+    """The usual arrays, some replaced by whatever bytes."""
+    np.savez(folder / "images.npz", **arrays())
+    with zipfile.ZipFile(folder / "images.npz") as archive:
+        usual = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(folder / "images.npz", "w", kind) as archive:
+        for name, content in (usual | members).items():
+            archive.writestr(name, content)
+    return folder / "images.npz"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (described(b" " * 2**27, version=2), "EOF: reading array header"),
+        (described(b"(" * 9000), "EOF in multi-line"),
+        (described(b"-" * 9000 + b"1"), ""),
+        (described(b'{"a": """ '), "EOF in multi-line"),
+        (described(b"__import__('os').mkdir('executed')"), "malformed node"),
+        (npy((6, -5, -4), content=bytes(120)), r"cannot have the shape \[6, -5, -4\]"),
+        (npy((10**12,), "<U0"), r"cannot have the shape \[1000000000000\] and the type <U0"),
+        (npy((6, 10**9, 10**9)), "is not as long as its shape"),
+    ],
+    ids=["long", "deep", "signs", "text", "code", "negative", "nothing", "promise"],
+)
+@pytest.mark.parametrize("name", ["x_train", "classes"])
+def test_headers_that_lie(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    packed(tmp_path, {f"{name}.npy": content})
+    with little_memory(), pytest.raises(DataError, match=f"images.npz: cannot be read as an npz file: .*{message}"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_arrays_larger_than_the_memory(tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What unpacks to a thousand times its size may be a whole array."""
+    shape = {"train": (6, 900, 900), "test": (3, 900, 900)}
+    packed(tmp_path, {f"x_{name}.npy": npy(size, content=bytes(math.prod(size))) for name, size in shape.items()})
+    source = opened(tmp_path)
+    monkeypatch.setattr("emopms.network.memory.available_memory", lambda: 2**20)
+    with little_memory(), pytest.raises(DataError, match=rf"images.npz: x_{part} would take 0\.0 GiB"):
+        getattr(source, part)()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["x_train", "x_train.npy"])
+def test_two_arrays_of_one_name(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(packed(tmp_path, {}), "a") as archive:
+        archive.writestr(name, npy((6, 10**6, 10**6)))
+    with pytest.raises(DataError, match="two arrays of one name"):
+        opened(tmp_path)
+
+
+def test_an_encrypted_member(tmp_path: Path) -> None:
+    file = packed(tmp_path, {})
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="is encrypted"):
+        opened(tmp_path)
+
+
+def test_damage_that_only_a_decoder_finds(tmp_path: Path) -> None:
+    file = packed(tmp_path, {}, kind=zipfile.ZIP_LZMA)
+    content = bytearray(file.read_bytes())
+    start = content.index(b"x_train.npy") + 20
+    content[start : start + 40] = b"\xff" * 40
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as an npz file: Corrupt input data"):
+        opened(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "images.npz")
+    with pytest.raises(DataError, match=r"images\.npz: is no file"):
+        opened(tmp_path)
 
 
 def test_a_header_that_promises_too_much_is_refused_before_allocating(tmp_path: Path) -> None:

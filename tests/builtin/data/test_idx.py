@@ -149,6 +149,16 @@ def test_a_gzip_file_that_overstates_its_length_is_refused_before_allocating(tmp
         opened(tmp_path)
 
 
+@pytest.mark.parametrize(("part", "end"), [("train-images-idx3-ubyte", ""), ("train-labels-idx1-ubyte", ".gz")])
+def test_values_larger_than_the_memory(tmp_path: Path, part: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gzip file may hold a thousand times its size. Labels are unpacked when the data are opened."""
+    write(tmp_path, end)
+    source = opened(tmp_path)
+    monkeypatch.setattr("emopms.network.memory.available_memory", lambda: 60)
+    with pytest.raises(DataError, match=f"{part}{end}: what it holds would take"):
+        source.train() if "images" in part else opened(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("part", "values", "message"),
     [

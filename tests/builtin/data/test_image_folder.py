@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import stat
+import struct
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from pydantic import ValidationError
 from emopms.api import Folder, Source
 from emopms.builtin.data.image_folder import ImageFolder
 from emopms.errors import DataError
+from tests.memory import little_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,14 +181,129 @@ def test_a_zip_file_may_have_one_leading_folder(tmp_path: Path) -> None:
     np.testing.assert_array_equal(leading.train().pixels, expected)
 
 
-def test_members_that_lead_out_of_a_zip_file_and_hidden_ones_are_ignored(tmp_path: Path) -> None:
+def test_hidden_members_of_a_zip_file_are_ignored(tmp_path: Path) -> None:
     files = layout()
-    for name in ("/train/2/x.png", "../train/2/x.png", "train/2/../x.png", "train//x.png", "train/2/._x.png"):
-        files[name] = picture(9)
-    files["__MACOSX/train/2/x.png"] = b"junk"
+    for name in ("train//x.png", "train/2/._x.png", "train/./x.png", "__MACOSX/train/2/x.png"):
+        files[name] = b"junk"
     source = opened(write(tmp_path, files, packed=True))
     assert source.classes == ("2", "10")
     assert len(source.train()) == 3
+
+
+@pytest.mark.parametrize("name", ["/train/2/x.png", "../train/2/x.png", "train/2/../../../x.txt", ".."])
+def test_members_that_lead_out_of_a_zip_file_are_refused(tmp_path: Path, name: str) -> None:
+    root = write(tmp_path, {**layout(), name: picture(9)}, packed=True)
+    with pytest.raises(DataError, match=f"^{name} in .*images.zip leads out of the archive") as caught:
+        opened(root)
+    assert "Pack the images again" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["train/2/x.png", "train/3", "latest"])
+def test_links_in_a_zip_file_are_refused(tmp_path: Path, name: str) -> None:
+    root = write(tmp_path, layout(), packed=True)
+    link = zipfile.ZipInfo(name)
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(root, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match=f"^{name} in .*images.zip is a link"):
+        opened(root)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=True)
+    with zipfile.ZipFile(root, "a") as archive:
+        archive.writestr("train/10/a2.png", picture(9))
+    with pytest.raises(DataError, match=r"^train/10/a2\.png in .* is there twice"):
+        opened(root)
+
+
+@pytest.mark.parametrize("size", [2**20, 2**32 - 1])
+def test_a_member_that_states_another_size(tmp_path: Path, size: int) -> None:
+    """A large one counts as it says; of a small one no more is unpacked than it says."""
+    root = write(tmp_path, layout(**{"train/10/a2.png": picture(1) + bytes(2**27)}), packed=True)
+    content = bytearray(root.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24 : entry + 28] = size.to_bytes(4, "little")
+    root.write_bytes(content)
+    with little_memory(), pytest.raises(DataError, match=r"train/10/a2\.png in .* (Bad CRC-32|is 4096 MiB large)"):
+        opened(root).train()
+
+
+# -- folders that lead elsewhere ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["train/2/x.png", "train/3", "train"])
+def test_links_that_lead_out_of_the_folder_are_refused(tmp_path: Path, place: str) -> None:
+    root = write(tmp_path, layout(), packed=False)
+    outside = tmp_path / "outside"
+    (root / place).rename(outside) if place == "train" else outside.mkdir()
+    (outside / "private.png").write_bytes(picture(9))
+    (root / place).symlink_to(outside / "private.png" if place.endswith("png") else outside)
+    with pytest.raises(DataError, match=f"{place} leads out of .*images, to .*outside") as caught:
+        opened(root)
+    assert "name the folder that holds both" in caught.value.remedy
+
+
+def test_links_inside_the_folder_and_to_it_are_followed(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=False)
+    (root / "train/2/x.png").symlink_to("../10/a2.png")
+    (root / "train/3").symlink_to("2")
+    (tmp_path / "link").symlink_to(root)
+    assert opened(tmp_path / "link").train_size == 6
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to nothing"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    root = write(tmp_path, layout(), packed=False)
+    path = root / "train/2/x.png"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("nothing")
+    with pytest.raises(DataError, match=r"train/2/x\.png in .* is no file"):
+        opened(root)
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(DataError, match="it is no file"):
+        opened(tmp_path / "pipe.zip")
+
+
+# -- images that swell -------------------------------------------------------------------------------------
+
+
+def blank(width: int, height: int) -> bytes:
+    """The beginning of a PNG file of that size."""
+    head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(1000)))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("size", [None, 4])
+@pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (2**31 - 1, 2**31 - 1), (10_001, 10_000)])
+@both
+def test_an_image_of_too_many_pixels_is_refused(
+    tmp_path: Path, packed: bool, width: int, height: int, size: int | None
+) -> None:
+    files = {**layout(), "train/2/b.png": blank(width, height)}
+    with (
+        little_memory(),
+        pytest.raises(DataError, match=r"train/2/b\.png .*(has 10,000x10,001 pixels|exceeds limit)"),
+    ):
+        opened(write(tmp_path, files, packed=packed), size=size).train()
+
+
+@both
+def test_images_that_do_not_fit_into_memory_are_refused(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{part}/{n}/x.png": blank(9000, 9000) for part in ("train", "test") for n in range(9)}
+    source = opened(write(tmp_path, files, packed=packed))
+    monkeypatch.setattr("emopms.network.memory.available_memory", lambda: 2**30)
+    with (
+        little_memory(),
+        pytest.raises(DataError, match=r"9 images would take 2\.0 GiB of memory, and 1\.0"),
+    ):
+        source.train()
 
 
 def test_damage_inside_a_zip_file_names_the_member(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def stage_of(folder: Path) -> str:
 def outcome(folder: Path) -> dict[str, str]:
     """Checksums of all that a finished run promises to be the same: every file that its stages stored, the front, the
     result and the weights. Times are left out."""
-    found = {}
+    found: dict[str, str] = {}
     for meta in sorted(folder.glob("store/*/*/meta.json")):
         stored: dict[str, str] = json.loads(meta.read_text())["files"]
         found |= {f"{meta.parent.parent.name}/{file}": digest for file, digest in stored.items()}

@@ -51,7 +51,10 @@ def to_tensors(content: bytes) -> dict[str, Tensor]:
 
 def to_arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)
+        found = dict(arrays)
+    if not all(isinstance(array, np.ndarray) for array in found.values()):
+        raise ValueError("holds more than arrays")  # numpy gives other members as bytes
+    return found
 
 
 def to_json(content: bytes) -> Any:

@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed clean
+.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -20,6 +20,7 @@ test-install: .venv/installed-dev
 
 nightly: .venv/installed-dev
 	EMOPMS_MUTATIONS=10000 $(BIN)/python -m pytest tests/test_mutations.py
+	$(BIN)/python -m benchmarks.reliability kill --points 500
 
 # docs/components.md and schema/emopms.schema.json, from the code.
 docs: .venv/installed-dev
@@ -53,6 +54,16 @@ bench-compatibility: .venv/installed-dev
 # BENCH=--quick takes two minutes.
 bench-speed: .venv/installed-dev
 	$(BIN)/python -m benchmarks.speed --device $(or $(DEVICE),cpu) $(BENCH)
+
+# The figures of docs/reliability.md; about half an hour on two cores.
+bench-reliability: .venv/installed-dev
+	$(BIN)/python -m benchmarks.reliability kill
+	$(BIN)/python -m benchmarks.reliability faults
+	$(BIN)/python -m benchmarks.reliability growth
+
+# Once for each release: what later versions must be able to read.
+released: .venv/installed-dev
+	$(BIN)/python -m tests.released.write
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

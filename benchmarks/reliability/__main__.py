@@ -1,0 +1,79 @@
+"""``python -m benchmarks.reliability``: the figures of docs/reliability.md, to ``benchmarks/reliability.json``.
+
+``kill`` kills real runs at random moments and compares what comes of them with a run that was left alone; ``faults``
+damages every file of a run and fills the disk at every write; ``growth`` watches the memory of a long search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from loguru import logger
+
+import emopms
+from benchmarks.machine import machine
+from benchmarks.reliability.faults import DAMAGES, damage_files, interrupted, tally
+from benchmarks.reliability.full_disk import fill_at_every_write
+from benchmarks.reliability.growth import growth
+from benchmarks.reliability.killing import kill_runs
+from benchmarks.reliability.subject import SPEC
+
+FIGURES = Path(__file__).resolve().parent.parent / "reliability.json"
+
+_UNFINISHED = (("pretrain", 6), ("constrain", 2), ("evolve/2", 8), ("rank", 1), ("join", 1), ("finetune/macs-0.5", 2))
+"""Stages, and steps after which runs are interrupted whose journals are damaged."""
+
+
+def main() -> None:
+    """Measure, and write the figures beside those of the other commands."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    kill = commands.add_parser("kill")
+    kill.add_argument("--points", type=int, default=60)
+    kill.add_argument("--seed", type=int, default=0)
+    kill.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    commands.add_parser("faults")
+    commands.add_parser("growth")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    logger.remove()
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.command == "kill":
+            found = kill_runs(Path(folder), arguments.points, seed=arguments.seed, jobs=arguments.jobs)
+        elif arguments.command == "faults":
+            found = _faults(Path(folder))
+        else:
+            found = growth(Path(folder))
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    name = f"kill_{arguments.points}" if arguments.command == "kill" else arguments.command
+    FIGURES.write_text(json.dumps({**figures, name: {**found, "machine": machine()}}, indent=1) + "\n")
+    print(json.dumps(found, indent=1))  # noqa: T201
+
+
+def _faults(folder: Path) -> dict[str, Any]:
+    spec = emopms.load_spec(SPEC)
+    emopms.run(spec, run_dir=folder / "finished", device="cpu")
+    finished = damage_files(spec, folder / "finished", folder / "damaged")
+    unfinished = []
+    for stage, steps in _UNFINISHED:
+        run = interrupted(spec, folder / stage.replace("/", "-"), stage=stage, steps=steps)
+        entries = {path.relative_to(run).as_posix() for path in run.glob("store/*/*/scratch/*/*")}
+        unfinished += damage_files(spec, run, folder / f"damaged-{stage.replace('/', '-')}", only=entries)
+    bad = [asdict(case) for case in (*finished, *unfinished) if case.verdict not in ("made again", "written anew")]
+    return {
+        "damages": list(DAMAGES),
+        "finished": tally(finished),
+        "unfinished": tally(unfinished),
+        "others": bad,
+        "full_disk": fill_at_every_write(spec, folder / "full"),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -73,7 +73,7 @@ def _clean(folders: list[Path], *, remove: bool) -> None:
 def _lines(folder: Path, found: Survey) -> list[str]:
     lines = [
         f"{size(waste.size):>10}  {printable(folder / waste.path)}"
-        f"  {len(waste.files)} file{'s' * (len(waste.files) > 1)} {waste.why}"
+        f"  {len(waste.files)} file{'s' * (len(waste.files) > 1)}, {waste.why}"
         for waste in found.waste
     ]
     return lines + [f"{printable(folder)}: {printable(why)}" for why in found.kept]

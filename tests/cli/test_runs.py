@@ -61,7 +61,7 @@ def test_cleaning(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pyt
     with Store(held / "store").lock():
         code, dry, err = emopms("runs", "clean")
         assert (code, err) == (0, "")
-        assert "  runs/one/store/pretrain/old 0  2 files not of the latest run\n" in dry
+        assert "  runs/one/store/pretrain/old 0  2 files, not of the latest run\n" in dry
         assert "runs/two: in use (process " in dry
         assert "Nothing has been removed: --yes does it." in dry
         assert len(list(run.glob("store/pretrain/*"))) == 3

@@ -38,6 +38,17 @@ def test_validating_a_spec_imports_neither_torch_nor_pymoo() -> None:
     assert not imported & {"torch", "pymoo", "moocore", "scipy", "sklearn", "numpy", "rich", "loguru"}
 
 
+def test_listing_and_cleaning_runs_import_neither_torch_nor_numpy(tmp_path: Path) -> None:
+    (tmp_path / "run" / "store" / "stage" / "key").mkdir(parents=True)
+    for words in (["runs"], ["runs", "clean", "--yes"]):
+        command = [sys.executable, "-X", "importtime", "-m", "emopms", *words, str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        imported = {line.split("|")[-1].strip().partition(".")[0] for line in done.stderr.splitlines()}
+        assert {"emopms", "rich"} <= imported
+        assert not imported & {"torch", "pymoo", "moocore", "scipy", "sklearn", "numpy", "pydantic"}
+
+
 def test_public_names_load_when_used_and_unknown_ones_do_not() -> None:
     import emopms
 

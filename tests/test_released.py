@@ -1,7 +1,7 @@
 """Run directories that a released version wrote stay loadable.
 
-Each folder of ``tests/released`` is named after a version and holds what it wrote: a run directory, and the class scores
-that its model gave.
+Each folder of ``tests/released`` is named after a version and holds what it wrote: a run directory, and the class
+scores that its model gave.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from emopms.cli.parser import parser
+from emopms.cli.parser import parse
 from emopms.cli.signals import Ending
 from emopms.errors import EmopmsError, SpecError
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or an ASCII terminal must not end in a traceback
             stream.reconfigure(errors="backslashreplace")
-    arguments = parser().parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     with Ending() as ending:
         try:
             return _run(arguments)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emopms import __version__
 from emopms.registry import SLOTS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CLEAN = "runs clean"
+"""One word to argparse, where a subcommand cannot have another that may be left out."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -31,6 +37,15 @@ def parser() -> argparse.ArgumentParser:
     _add_overrides(plan)
     _add_places(plan)
 
+    runs = commands.add_parser("runs", help="list run directories, how they stand and what they take on disk")
+    runs.set_defaults(clean=False)
+    _add_runs(runs)
+
+    clean = commands.add_parser(_CLEAN, help="show what nothing needs any more in run directories, or remove it")
+    clean.set_defaults(command="runs", clean=True)
+    clean.add_argument("--yes", action="store_true", help="remove it; without this, nothing is")
+    _add_runs(clean)
+
     validate = commands.add_parser("validate", help="check specs, without looking at data or network")
     validate.add_argument("specs", nargs="+", metavar="spec", help="specs, YAML files")
     _add_overrides(validate)
@@ -47,6 +62,25 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("name", metavar="NAME", help="what the component is called in a spec, such as my_latency")
     new.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="where to put it (default: here)")
     return top
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What was typed after ``emopms``."""
+    words = list(words)
+    if words[:2] == _CLEAN.split():
+        words[:2] = [_CLEAN]
+    return parser().parse_args(words)
+
+
+def _add_runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="a folder of run directories, or one of them (default: runs)",
+    )
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:

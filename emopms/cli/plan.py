@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
-from rich.table import Table
 from rich.text import Text
 
+from emopms.cli.tables import columns, console, size
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     import argparse
+
+    from rich.table import Table
 
     from emopms.engine.forecast import Forecast, MemoryForecast
     from emopms.engine.outline import Size
@@ -36,8 +37,7 @@ def command(arguments: argparse.Namespace) -> None:
 
     with Console(stderr=True).status("timing what would run"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
-    width = None if sys.stdout.isatty() else _WIDTH
-    Console(width=width, highlight=False, markup=False, emoji=False).print(render(spec, expected))
+    console(_WIDTH).print(render(spec, expected))
     require_reachable(spec, expected.floor)
 
 
@@ -55,24 +55,15 @@ def render(spec: Spec, expected: Forecast) -> Group:
     return Group(*(line for part in parts if part is not None for line in (part, Text())))
 
 
-def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
-    """Of text columns, which may wrap, and of figures, which may not."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        text = column in left
-        table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-    return table
-
-
 def _blocks(expected: Forecast) -> Table:
-    table = _table("sub-network", "blocks", left=("blocks",))
+    table = columns("sub-network", "blocks", left=("blocks",))
     for part in expected.searches:
         table.add_row(part.name, ", ".join(part.blocks))
     return table
 
 
 def _searches(expected: Forecast) -> Table:
-    table = _table(
+    table = columns(
         "sub-network",
         "prunable\nchannels",
         *("groups", "candidates", "MACs", "at least\nremain", "parameters", "at least\nremain", "evaluations"),
@@ -102,14 +93,14 @@ def _pinned(expected: Forecast) -> Table | None:
             layers.setdefault(reason, []).append(layer)
     if not layers:
         return None
-    table = _table("cannot be pruned", "because", left=("cannot be pruned", "because"))
+    table = columns("cannot be pruned", "because", left=("cannot be pruned", "because"))
     for reason, names in layers.items():
         table.add_row(", ".join(names), reason)
     return table
 
 
 def _targets(spec: Spec, expected: Forecast) -> Table:
-    table = _table("target", "", "at most", "at least", "can be reached", left=("target", "", "can be reached"))
+    table = columns("target", "", "at most", "at least", "can be reached", left=("target", "", "can be reached"))
     for target in spec.targets:
         label = target.slug
         for name, bound in target.bounds.items():
@@ -121,7 +112,7 @@ def _targets(spec: Spec, expected: Forecast) -> Table:
 
 
 def _stages(expected: Forecast) -> Table:
-    table = _table("stage", "state", "about", left=("stage", "state"))
+    table = columns("stage", "state", "about", left=("stage", "state"))
     for stage in expected.stages:
         cached = stage.state == "complete"
         table.add_row(stage.name, _STATES[stage.state], "" if cached else duration(stage.seconds))
@@ -133,13 +124,13 @@ def _stages(expected: Forecast) -> Table:
 def _memory(memory: MemoryForecast | None) -> Table | None:
     if memory is None:
         return None
-    table = _table("memory", "about", "", left=("memory", ""))
+    table = columns("memory", "about", "", left=("memory", ""))
     table.add_row(
-        "images", _bytes(memory.images), "training, calibration and validation, as bytes (floats: four times that)"
+        "images", size(memory.images), "training, calibration and validation, as bytes (floats: four times that)"
     )
-    table.add_row("test images", _bytes(memory.test_images), "in the last stage")
-    table.add_row("features", _bytes(memory.features), "calibration features of the largest search")
-    table.add_row("working", _bytes(memory.working), memory.working_of)
+    table.add_row("test images", size(memory.test_images), "in the last stage")
+    table.add_row("features", size(memory.features), "calibration features of the largest search")
+    table.add_row("working", size(memory.working), memory.working_of)
     return table
 
 
@@ -151,8 +142,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _bytes(count: int) -> str:
-    mebibytes = count / 2**20
-    return f"{mebibytes:,.1f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:,.1f} GiB"

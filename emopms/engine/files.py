@@ -1,4 +1,7 @@
-"""Values as bytes, and bytes on disk: whole or not at all. Nothing is ever pickled or unpickled."""
+"""Values as bytes, and bytes on disk: whole or not at all. Nothing is ever pickled or unpickled.
+
+What is only read to be listed needs neither torch nor numpy: they are imported by what converts tensors and arrays.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import safetensors.torch
 from safetensors import SafetensorError
 
 from emopms.errors import StoreError
@@ -31,11 +32,15 @@ UNREADABLE = (OSError, EOFError, ValueError, KeyError, RecursionError, zipfile.B
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """As safetensors. The bytes are those of the values alone: equal tensors give equal bytes."""
-    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    from safetensors.torch import save
+
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """As npz."""
+    import numpy as np
+
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
@@ -46,10 +51,14 @@ def from_json(value: Any) -> bytes:
 
 
 def to_tensors(content: bytes) -> dict[str, Tensor]:
-    return safetensors.torch.load(content)
+    from safetensors.torch import load
+
+    return load(content)
 
 
 def to_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         found = dict(arrays)
     if not all(isinstance(array, np.ndarray) for array in found.values()):

@@ -10,13 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-import socket
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-import filelock
 from loguru import logger
 
 from emopms.engine.files import (
@@ -30,10 +26,12 @@ from emopms.engine.files import (
     write,
 )
 from emopms.engine.journal import Journal
+from emopms.engine.lock import held
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,10 +46,11 @@ State = Literal["complete", "begun", "damaged", "absent"]
 FORMAT: Final = 1
 """Of stored stages. Raised when this version cannot read what the one before has written."""
 
-_META = "meta.json"
-_PLAN = "plan.json"
-_HOLDER = "holder.json"
-_SCRATCH = "scratch"
+META: Final = "meta.json"
+BEGUN: Final = "begun.json"
+"""What ``meta.json`` would say of a stage that is not complete: which of the files there are its own."""
+PLAN: Final = "plan.json"
+SCRATCH: Final = "scratch"
 
 
 class Artefact:
@@ -119,10 +118,11 @@ class Workspace(Artefact):
         """Files in the folder that something else has written belong to the result."""
         for path in paths:
             self._written[path.relative_to(self.folder).as_posix()] = _digest_of(path)
+        self._note()
 
     def journal(self, name: str) -> Journal:
         """What an interrupted attempt had got to; gone once the stage is complete."""
-        return Journal(self.folder / _SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
+        return Journal(self.folder / SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
 
     def _save(self, file: str, content: bytes) -> None:
         path = self.folder / file
@@ -130,6 +130,11 @@ class Workspace(Artefact):
             shutil.rmtree(path, ignore_errors=True)
         write(path, content)
         self._written[file] = _digest(content)
+        self._note()
+
+    def _note(self) -> None:
+        """Should the stage never be complete, this tells its files from those of others."""
+        write(self.folder / BEGUN, from_json(_sealed(self.meta)))
 
 
 @dataclass(frozen=True)
@@ -149,42 +154,48 @@ class Store:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the store. The operating system frees the lock when the holder dies.
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the store.
 
         Raises:
             StoreError: Another process holds it, or the folder cannot be written.
         """
-        lock = filelock.FileLock(self._root / "lock", blocking=False)
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except filelock.Timeout:
-            raise StoreError(
-                f"Another emopms process is running in {self._root.parent}{self._holder()}.",
-                remedy="Wait for it, or give this run another --run-dir.",
-            ) from None
-        except OSError as error:
-            raise StoreError(f"{self._root} cannot be used: {error}", remedy="Choose another --run-dir.") from error
-        try:
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            write(self._root / _HOLDER, from_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-            yield
-        finally:
-            lock.release()
-
-    def _holder(self) -> str:
-        """Who holds the store, as far as its own note tells."""
-        try:
-            note = to_json((self._root / _HOLDER).read_bytes())
-            return f": process {note['pid']} on {note['host']}, since {note['since']}"
-        except (*UNREADABLE, TypeError):
-            return ""  # it has not written it yet
+        return held(self._root)
 
     def intend(self, keys: Mapping[str, str]) -> None:
         """Write down what the present run is made of: the keys of its stages."""
-        write(self._root / _PLAN, from_json({"format": FORMAT, "stages": dict(keys)}))
+        write(self._root / PLAN, from_json(_sealed({"format": FORMAT, "stages": dict(keys)})))
+
+    def intended(self) -> dict[str, str] | None:
+        """What the latest run is made of: the keys of its stages. None where no run has written that down.
+
+        Raises:
+            StoreError: It cannot be read, or is not what was written.
+        """
+        path = self._root / PLAN
+        if not os.path.lexists(path):
+            return None
+        try:
+            written = _unsealed(to_json(path.read_bytes()))
+            ours, keys = written["format"] == FORMAT, dict(written["stages"])
+        except (*UNREADABLE, TypeError) as error:
+            raise StoreError(
+                f"{path} cannot be read: {error}", remedy="Run the spec again, which writes it."
+            ) from error
+        if not ours:
+            raise StoreError(f"{path} is of another version of emopms.", remedy="Run the spec again, which writes it.")
+        return keys
+
+    def files(self, folder: Path) -> frozenset[str]:
+        """Which files in a folder belong to the stage there, complete or not, by relative path; none that is unsure."""
+        for name in (META, BEGUN):
+            try:
+                meta = _unsealed(to_json((folder / name).read_bytes()))
+                if meta["format"] == FORMAT and self.folder(meta["stage"], meta["key"]) == folder:
+                    return frozenset({*meta["files"], META, BEGUN})
+            except (*UNREADABLE, TypeError):
+                continue
+        return frozenset()
 
     def find(self, stage: str, key: str) -> Artefact | None:
         """What a stage left under this key, if it is complete and unchanged since."""
@@ -200,18 +211,18 @@ class Store:
 
     def look(self, stage: str, key: str) -> Stored:
         """How a stage stands under this key. Only looks: nothing is locked, written or removed."""
-        folder = self._folder(stage, key)
-        path = folder / _META
+        folder = self.folder(stage, key)
+        path = folder / META
         if not os.path.lexists(path):
             return Stored("begun" if folder.exists() else "absent")
         try:
             meta = _unsealed(to_json(path.read_bytes()))
-            recorded = dict(meta["files"])
+            ours, recorded = meta["format"] == FORMAT, dict(meta["files"])
         except (*UNREADABLE, TypeError) as error:
             return Stored("damaged", why=f"{path}: {error}")
-        if meta["format"] != FORMAT:
+        if not ours:
             return Stored("damaged", why=f"{path}: of another version of emopms")
-        if (meta["stage"], meta["key"]) != (stage, key):
+        if (meta.get("stage"), meta.get("key")) != (stage, key):
             return Stored("damaged", why=f"{path}: of another stage")
         for file, digest in recorded.items():
             try:
@@ -223,18 +234,19 @@ class Store:
 
     def begin(self, stage: str, key: str) -> Workspace:
         """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""
-        return Workspace(self._folder(stage, key), stage=stage, key=key)
+        return Workspace(self.folder(stage, key), stage=stage, key=key)
 
     def complete(self, workspace: Workspace, **facts: Any) -> Artefact:
         """Declare a stage complete, and write down some facts with it."""
         meta = {**workspace.meta, **facts}
-        write(workspace.folder / _META, from_json(_sealed(meta)))
-        shutil.rmtree(workspace.folder / _SCRATCH, ignore_errors=True)
+        write(workspace.folder / META, from_json(_sealed(meta)))
+        shutil.rmtree(workspace.folder / SCRATCH, ignore_errors=True)
+        (workspace.folder / BEGUN).unlink(missing_ok=True)
         return Artefact(workspace.folder, meta)
 
     def _forget(self, stage: str, key: str) -> None:
         """Let a stage be incomplete. Its files are written over, and those of others stay."""
-        path = self._folder(stage, key) / _META
+        path = self.folder(stage, key) / META
         try:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -243,7 +255,8 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} is damaged and cannot be removed: {error}", remedy=f"Remove {path}.") from error
 
-    def _folder(self, stage: str, key: str) -> Path:
+    def folder(self, stage: str, key: str) -> Path:
+        """Where a stage keeps what it makes under this key."""
         return self._root / stage.replace("/", "-") / key[:16]
 
 
@@ -251,12 +264,14 @@ def _sealed(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**meta, "checksum": _digest(json.dumps(meta, sort_keys=True).encode())}
 
 
-def _unsealed(sealed: dict[str, Any]) -> dict[str, Any]:
+def _unsealed(sealed: Any) -> dict[str, Any]:
     """What was sealed.
 
     Raises:
-        ValueError, KeyError, TypeError: It is not what was sealed.
+        ValueError: It is not what was sealed.
     """
+    if not isinstance(sealed, dict):
+        raise ValueError("changed")
     meta = {name: value for name, value in sealed.items() if name != "checksum"}
     if _sealed(meta) != sealed:
         raise ValueError("changed")

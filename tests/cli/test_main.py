@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .conftest import Shown
 
-COMMANDS = ("run", "plan", "validate", "plugins", "schema", "new")
+COMMANDS = ("run", "plan", "runs", "validate", "plugins", "schema", "new")
 
 
 @pytest.mark.parametrize(

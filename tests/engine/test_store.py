@@ -158,3 +158,37 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be used"), Store(tmp_path / "file" / "store").lock():
         pass
+
+
+@pytest.mark.parametrize("content", ["[]", "1", "null", '"text"'])
+def test_a_record_of_another_kind_is_damage(tmp_path: Path, content: str) -> None:
+    path = _complete(tmp_path).folder / "meta.json"
+    path.write_text(content)
+    assert Store(tmp_path).state("stage", "key") == "damaged"
+
+
+def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    out = store.begin("stage", "key")
+    out.save_json("search", {})
+    (out.folder / "notes.txt").write_text("mine")
+    own = {"search.json", "meta.json", "begun.json"}
+    assert store.files(out.folder) == own
+    assert store.state("stage", "key") == "begun"
+    store.complete(out)
+    assert store.files(out.folder) == own
+    assert not (out.folder / "begun.json").exists()
+    assert store.files(tmp_path / "stage" / "other") == frozenset()
+    (out.folder / "meta.json").write_text("{}")
+    assert store.files(out.folder) == frozenset(), "what is damaged vouches for nothing"
+
+
+def test_what_the_latest_run_is_made_of(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.intended() is None
+    store.intend({"stage": "key"})
+    assert store.intended() == {"stage": "key"}
+    path = tmp_path / "plan.json"
+    path.write_text(path.read_text().replace('"key"', '"kez"'))
+    with pytest.raises(StoreError, match=r"plan\.json cannot be read: changed"):
+        store.intended()

@@ -16,6 +16,8 @@ class Pt2(Exporter):
     name: Literal["pt2"] = "pt2"
 
     def export(self, model: PrunedModel, folder: Path) -> None:
+        import io
+
         import torch
 
         from emopms.errors import RunError
@@ -24,7 +26,9 @@ class Pt2(Exporter):
         batch = torch.export.Dim("batch")
         program = torch.export.export(model.network, (model.example,), dynamic_shapes=({0: batch},))
         path = folder / "model.pt2"
-        torch.export.save(program, path)
+        content = io.BytesIO()  # PyTorch's own writer aborts the whole process when the disk is full
+        torch.export.save(program, content)
+        path.write_bytes(content.getvalue())
         loaded = torch.export.load(path).module()
         with torch.inference_mode():
             for size in (2, 1):

@@ -1,0 +1,79 @@
+"""``emopms runs`` and ``emopms runs clean``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from emopms.cli.tables import columns, console, printable, size
+from emopms.engine.runs import find, look
+from emopms.engine.waste import clean, survey
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from emopms.engine.runs import Run
+    from emopms.engine.waste import Survey
+
+_WIDTH = 160
+"""Columns where there is no terminal to ask."""
+
+
+def command(arguments: argparse.Namespace) -> None:
+    """List run directories, or free what nothing needs any more.
+
+    Raises:
+        StoreError: The folder cannot be read, or something in it cannot be removed.
+    """
+    folders = find(arguments.folder)
+    if not folders:
+        print(f"no run directories in {printable(arguments.folder)}")  # noqa: T201
+    elif arguments.clean:
+        _clean(folders, remove=arguments.yes)
+    else:
+        with Console(stderr=True).status("comparing what is stored with its checksums"):
+            runs = [look(folder) for folder in folders]
+        console(_WIDTH).print(_table(runs))
+
+
+def _table(runs: list[Run]) -> Table:
+    table = columns("run", "state", "last touched", "size", "can be freed", left=("run", "state"))
+    for run in runs:
+        state = f"{run.state} ({run.detail})" if run.detail else run.state
+        touched = f"{run.touched:%Y-%m-%d %H:%M}" if run.touched else ""
+        table.add_row(
+            *(printable(run.folder.name or run.folder.resolve().name), printable(state), touched),
+            *(size(run.size), size(run.survey.size)),
+        )
+    if len(runs) > 1:
+        table.add_row("in all", "", "", size(sum(run.size for run in runs)), size(sum(run.survey.size for run in runs)))
+    return table
+
+
+def _clean(folders: list[Path], *, remove: bool) -> None:
+    freed = 0
+    for folder in folders:
+        found = survey(folder)
+        if remove and found.waste:
+            found = clean(folder)
+        freed += found.size
+        print("".join(f"{line}\n" for line in _lines(folder, found)), end="")  # noqa: T201
+    if remove:
+        print(f"{size(freed)} freed")  # noqa: T201
+    elif freed:
+        print(f"{size(freed)} can be freed. Nothing has been removed: --yes does it.")  # noqa: T201
+    else:
+        print("nothing to remove")  # noqa: T201
+
+
+def _lines(folder: Path, found: Survey) -> list[str]:
+    lines = [
+        f"{size(waste.size):>10}  {printable(folder / waste.path)}"
+        f"  {len(waste.files)} file{'s' * (len(waste.files) > 1)}, {waste.why}"
+        for waste in found.waste
+    ]
+    return lines + [f"{printable(folder)}: {printable(why)}" for why in found.kept]

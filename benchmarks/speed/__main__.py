@@ -48,12 +48,32 @@ class Size:
     """Of the search that is taken apart."""
     streamed_generations: int
     """Of the searches whose candidates a second are compared."""
+    seeds: tuple[int, ...]
+    """Of the searches that race."""
+    looks: tuple[int, ...]
+    """Generations after which the divided search is compared with the whole one."""
 
 
 FULL = Size(
-    depths=(20, 56, 110), races=(20, 56), population=40, generations=30, timed_generations=3, streamed_generations=8
+    depths=(20, 56, 110),
+    races=(20, 56),
+    population=40,
+    generations=30,
+    timed_generations=3,
+    streamed_generations=8,
+    seeds=(0, 1, 2),
+    looks=(1, 4, 12, 30),
 )
-QUICK = Size(depths=(20,), races=(20,), population=8, generations=3, timed_generations=1, streamed_generations=2)
+QUICK = Size(
+    depths=(20,),
+    races=(20,),
+    population=8,
+    generations=3,
+    timed_generations=1,
+    streamed_generations=2,
+    seeds=(0, 1),
+    looks=(1, 3),
+)
 
 
 def main() -> None:
@@ -108,7 +128,7 @@ def measured_network(network: Subject, size: Size) -> dict[str, Any]:
     figures["operations"] = {way: operations(network, way) for way in network.contexts}
     if network.depth in size.races:
         say(f"{network.name}: seconds to the same hypervolume")
-        figures["race"] = race(network)
+        figures["race"] = race(network, seeds=size.seeds, looks=size.looks)
     return figures
 
 

@@ -2,13 +2,14 @@
 
 Both take the road of a run: the stages ``evolve/i``, ``rank`` and ``join``. The search is ``evolve`` and ``rank``;
 ``join`` measures what it found, as many networks of either way, on images that it did not see, and its time is
-given too.
+given too. Searches draw lots, so both are run with several seeds, and medians are compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +22,25 @@ from emopms.engine.stages.rank import Rank
 from emopms.engine.store import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
-    from benchmarks.speed.subject import Subject
+    from benchmarks.speed.subject import Subject, Way
     from emopms.engine.context import Context
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a search has come to."""
+    """What a search has come to after some generations: medians over seeds."""
 
     generations: int
-    evaluations: int
+    evaluations: float
     hypervolume: float
     seconds: dict[str, float]
-    """By stage: ``evolve``, ``rank`` and ``join``."""
+    """By stage: ``evolve``, ``rank`` and ``join``; all generations so far."""
+    hypervolumes: tuple[float, ...]
+    """With each seed."""
 
     @property
     def search(self) -> float:
@@ -43,63 +48,67 @@ class Standing:
         return self.seconds["evolve"] + self.seconds["rank"]
 
 
-def race(subject: Subject) -> dict[str, Any]:
-    """Search the whole network, find how many generations the divided search needs for as much, and time these anew.
+def race(subject: Subject, *, seeds: Sequence[int], looks: Sequence[int]) -> dict[str, Any]:
+    """Search the whole network for its full budget, and the divided one up to it.
+
+    Args:
+        looks: Numbers of generations after which the divided search is looked at, ascending.
 
     Returns:
-        ``whole`` and ``divided`` (None where the full budget did not suffice), and the ``share`` of the seconds of
-        search.
+        ``whole``, all ``divided``, and the ``share`` of the seconds of search that the first of these took that is as
+        good; None where none is.
     """
-    whole, divided = subject.contexts["whole"], subject.contexts["divided"]
-    budget = whole.spec.algorithm.generations
-    goal = _search(whole, subject.network, budget)
-    with TemporaryDirectory() as folder:  # shared by all attempts: each goes on where the one before ended
-        attempts = (
-            _search(divided, subject.network, generations, folder=Path(folder)) for generations in checkpoints(budget)
-        )
-        tried = []
-        for attempt in attempts:
-            tried.append(attempt)
-            if attempt.hypervolume >= goal.hypervolume:
-                break
-    reached = tried[-1].hypervolume >= goal.hypervolume
-    winner = _search(divided, subject.network, tried[-1].generations) if reached else None
-    return {
-        "whole": asdict(goal),
-        "divided": asdict(winner) if winner else None,
-        "share": winner.search / goal.search if winner else None,
-        "tried": [{"generations": a.generations, "hypervolume": a.hypervolume} for a in tried],
-    }
+    budget = subject.contexts["whole"].spec.algorithm.generations
+    (goal,) = standings(subject, "whole", seeds, [budget])
+    divided = standings(subject, "divided", seeds, looks)
+    share = next((each.search / goal.search for each in divided if each.hypervolume >= goal.hypervolume), None)
+    return {"whole": asdict(goal), "divided": [asdict(each) for each in divided], "share": share}
 
 
-def checkpoints(budget: int) -> list[int]:
-    """Numbers of generations at which to look: each half as many again as the one before, and the budget."""
-    numbers = [1]
-    while numbers[-1] < budget:
-        numbers.append(min(budget, max(numbers[-1] + 1, numbers[-1] * 3 // 2)))
-    return numbers
+def standings(subject: Subject, way: Way, seeds: Sequence[int], looks: Sequence[int]) -> list[Standing]:
+    """How a search stands after some generations; each look goes on where the one before ended."""
+    found = []
+    for seed in seeds:
+        context = subject.contexts[way]
+        context = with_same_images(context, spec=context.spec.model_copy(update={"seed": seed}))
+        with TemporaryDirectory() as folder:
+            found.append(_search(context, subject.network, Path(folder), looks))
+    return [median_of(looks) for looks in zip(*found, strict=True)]
 
 
-def _search(context: Context, network: nn.Module, generations: int, *, folder: Path | None = None) -> Standing:
-    """Run the stages in a folder of their own, or in one in which a shorter search of the same seed has been run."""
-    if folder is None:
-        with TemporaryDirectory() as own:
-            return _search(context, network, generations, folder=Path(own))
-    algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
-    context = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
+def median_of(runs: Sequence[Standing]) -> Standing:
+    """Of as many generations with several seeds."""
+    return Standing(
+        generations=runs[0].generations,
+        evaluations=median(run.evaluations for run in runs),
+        hypervolume=median(run.hypervolume for run in runs),
+        seconds={stage: median(run.seconds[stage] for run in runs) for stage in runs[0].seconds},
+        hypervolumes=tuple(run.hypervolume for run in runs),
+    )
+
+
+def _search(context: Context, network: nn.Module, folder: Path, looks: Sequence[int]) -> list[Standing]:
     parts = context.divide(network).parts
     names = [f"evolve/{sub.name}" for sub in parts]
-    work = {
-        name: Workspace(folder / name, stage=name, key="race")
-        for name in ("constrain", "selectors", *names, "rank", "join")
-    }
-    work["constrain"].save_tensors("network", network.state_dict())
-    work["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
-    evolves = [Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)]
-    seconds, now = dict.fromkeys(("evolve", "rank", "join"), 0.0), clock_for(context.device)
-    for stage in (*evolves, Rank(name="rank", settings={}), Join(name="join", settings={})):
-        began = now()
-        stage.run(context, work, work[stage.name])
-        seconds[stage.name.partition("/")[0]] += now() - began
-    evaluations = sum(work[name].json("search")["evaluations"] for name in names)
-    return Standing(generations, evaluations, work["join"].json("summary")["hypervolume"], seconds)
+    inputs = {name: Workspace(folder / name, stage=name, key="race") for name in ("constrain", "selectors", *names)}
+    inputs["constrain"].save_tensors("network", network.state_dict())
+    inputs["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
+    now, found, evolving = clock_for(context.device), [], 0.0
+    for generations in looks:
+        algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
+        looked = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
+        ends = {
+            name: Workspace(folder / name / str(generations), stage=name, key=str(generations))
+            for name in ("rank", "join")
+        }
+        work, seconds = inputs | ends, dict.fromkeys(("evolve", "rank", "join"), 0.0)
+        evolves = [Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)]
+        for stage in (*evolves, Rank(name="rank", settings={}), Join(name="join", settings={})):
+            began = now()
+            stage.run(looked, work, work[stage.name])
+            seconds[stage.name.partition("/")[0]] += now() - began
+        evolving = seconds["evolve"] = seconds["evolve"] + evolving
+        evaluations = sum(work[name].json("search")["evaluations"] for name in names)
+        volume = work["join"].json("summary")["hypervolume"]
+        found.append(Standing(generations, evaluations, volume, seconds, (volume,)))
+    return found

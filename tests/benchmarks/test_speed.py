@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.speed import breakdown
 from benchmarks.speed.clock import Clock, Peak, watching
@@ -21,7 +18,7 @@ from benchmarks.speed.machine_rate import fastest
 from benchmarks.speed.operations import kind_of
 from benchmarks.speed.page import page, table
 from benchmarks.speed.peer import Peer
-from benchmarks.speed.race import checkpoints
+from benchmarks.speed.race import Standing, median_of
 from benchmarks.speed.subject import spec_of
 from benchmarks.speed.throughput import summary
 from benchmarks.speed.values import agreement, difference
@@ -112,12 +109,13 @@ def test_differences() -> None:
     assert agreement(-values, reference)["spearman"] == pytest.approx(-1)
 
 
-@given(st.integers(1, 1000))
-def test_checkpoints_rise_to_the_budget(budget: int) -> None:
-    numbers = checkpoints(budget)
-    assert numbers[0] == 1
-    assert numbers[-1] == budget
-    assert all(a < b <= max(a + 1, 1.5 * a) for a, b in pairwise(numbers))
+def test_medians_of_races() -> None:
+    runs = [
+        Standing(4, evaluations, volume, {"evolve": seconds, "rank": 1.0, "join": 2.0}, (volume,))
+        for evaluations, volume, seconds in ((100, 0.5, 9.0), (90, 0.7, 7.0), (110, 0.6, 20.0))
+    ]
+    assert median_of(runs) == Standing(4, 100, 0.6, {"evolve": 9.0, "rank": 1.0, "join": 2.0}, (0.5, 0.7, 0.6))
+    assert median_of(runs).search == 10.0
 
 
 @pytest.mark.parametrize(
@@ -170,8 +168,10 @@ def some_figures() -> dict[str, Any]:
         "generations": 30,
         "evaluations": 1200,
         "hypervolume": 0.5,
+        "hypervolumes": [0.5, 0.4, 0.6],
         "seconds": {"evolve": 90.0, "rank": 5.0, "join": 10.0},
     }
+    quick = run | {"generations": 1, "evaluations": 120, "seconds": {"evolve": 9.0, "rank": 5.0, "join": 10.0}}
     network = {
         "throughput": {
             "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},
@@ -185,7 +185,7 @@ def some_figures() -> dict[str, Any]:
             for way, parts in (("whole", 1), ("divided", 3))
         },
         "operations": {way: {"convolution": 0.6, "batch norm": 0.4} for way in ("whole", "divided")},
-        "race": {"whole": run, "divided": None, "share": None},
+        "race": {"whole": run, "divided": [quick], "share": None},
     }
     return {
         "command": "python -m benchmarks.speed",
@@ -201,8 +201,9 @@ def test_the_page() -> None:
     text = page({"cpu": some_figures()})
     assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
     assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
-    assert "| ResNet-20 | whole network | 30 | 1,200 | 95 (90 + 5) | 10 | 0.500 | 1 |" in text
-    assert "| ResNet-20 | three sub-networks | not reached |" in text
+    assert "| whole network | 30 | 1,200 | 95 (90 + 5) | 10 | 0.500 (0.400–0.600) | 1.00 (1.00) |" in text
+    assert "| three sub-networks | 1 | 120 | 14 (9 + 5) | 10 | 0.500 (0.400–0.600) | 0.15 (0.23) |" in text
+    assert "on ResNet-20 at none of these" in text
     assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
     assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text
     assert "Nothing was measured: no such device was at hand. `make bench-speed DEVICE=cuda` adds it." in text

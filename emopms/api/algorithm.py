@@ -41,7 +41,8 @@ class Search(Protocol):
         """The next genomes to evaluate, boolean [n, genes]; none at all ends the search, as in a space exhausted."""
 
     def tell(self, objectives: NDArray[Any]) -> None:
-        """Objectives [n, m] of the genomes last asked for, all finite, to be minimised."""
+        """Objectives [n, m] of the genomes last asked for, all finite, to be minimised. Genomes that could not be
+        judged have the largest values of all so far."""
 
 
 class Algorithm(Component):

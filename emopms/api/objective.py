@@ -111,7 +111,9 @@ class Objective(Component):
             task: What they are judged with.
 
         Returns:
-            One float a candidate [n]; lower is better.
+            One float a candidate [n]; lower is better. A candidate for which it is NaN or infinite fails: it is counted
+            and never on a front. When anything is raised, candidates are asked about one by one, and those fail for
+            which it is raised again.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 from loguru import logger
 
 from emopms.errors import ComponentError, EmopmsError
@@ -38,3 +39,24 @@ def at_work(component: Component, what: str) -> Iterator[None]:
             f"The {whose} failed to {what}: {reason(error)}",
             remedy="Check its settings; run.log and --log-level debug show where it happened.",
         ) from error
+
+
+_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
+"""As in `numpy.dtype.kind`."""
+
+
+def require_array(found: object, sort: str, *shape: int | None) -> None:
+    """Refuse what a component returned, while it is at work, unless it is an array of the right sort.
+
+    Args:
+        sort: ``booleans``, ``integers`` or ``numbers``.
+        shape: What it must have; None stands for any number.
+
+    Raises:
+        ValueError: It is not.
+    """
+    array = np.asarray(found)
+    fits = len(array.shape) == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype.kind not in _KINDS[sort]:
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"returned {array.dtype} of shape {list(array.shape)} instead of {sort} [{wanted}]")

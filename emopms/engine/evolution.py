@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emopms.api import SearchSpace
-from emopms.engine.blame import at_work
+from emopms.engine.blame import at_work, require_array
 from emopms.engine.judging import failures
 from emopms.engine.memory import memory_for
 from emopms.errors import RunError
@@ -76,7 +76,9 @@ def evolve(
 
     def sample(count: int) -> NDArray[np.bool_]:
         with at_work(sampling, "sample candidates"):
-            return coding.encode(sampling.sample(sub, task.inputs, count, rng))
+            found = sampling.sample(sub, task.inputs, count, rng)
+            require_array(found, "booleans", None, sub.channels.genes)
+            return coding.encode(found)
 
     space = SearchSpace(
         genes=coding.bits,
@@ -90,6 +92,7 @@ def evolve(
     for number in range(1, algorithm.generations + 1):
         with at_work(algorithm, "ask for candidates"):
             asked = search.ask()
+            require_array(asked, "booleans", None, space.genes)
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
         candidates += len(asked)

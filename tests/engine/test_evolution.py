@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from emopms.api import Objective, Task
+from emopms.api import Algorithm, Objective, Sampling, SearchSpace, Task
 from emopms.builtin.algorithm.nsga2 import Nsga2
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.capability import Capability
@@ -18,7 +18,7 @@ from emopms.builtin.sampling.importance import Importance
 from emopms.engine.evolution import Generation, evolve
 from emopms.engine.judging import Judged
 from emopms.engine.memory import Memory, memory_for
-from emopms.errors import RunError
+from emopms.errors import ComponentError, RunError
 from emopms.network.coding import Coding
 from emopms.network.device import Device
 from emopms.network.importance import magnitude
@@ -213,3 +213,38 @@ class Misshapen(Objective):
 def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task) -> None:
     with pytest.raises(RunError, match=r"'misshapen' returned shape \(1, 2\)"):
         memory_for(task, (Misshapen(),))(task.subnetwork.dense[None, :])
+
+
+class Skewed(Sampling):
+    """Draws genomes of another network."""
+
+    name: Literal["skewed"] = "skewed"
+
+    def sample(self, subnetwork: Any, inputs: Any, count: int, rng: np.random.Generator) -> NDArray[Any]:
+        return np.ones((count, 3), dtype=np.bool_)
+
+
+class Babbling(Algorithm):
+    """Asks about numbers."""
+
+    name: Literal["babbling"] = "babbling"
+
+    def start(self, space: SearchSpace, *, seed: int) -> Any:
+        class Asks:
+            def ask(self) -> NDArray[Any]:
+                return np.full((4, space.genes), 0.5)
+
+        return Asks()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampling": Skewed()}, r"sampling 'skewed' .* failed to sample candidates: .* shape \[8, 3\] instead"),
+        ({"algorithm": Babbling()}, r"algorithm 'babbling' .* failed to ask for candidates: .* float64"),
+    ],
+)
+def test_components_that_return_the_wrong_shape_are_named(task: Task, changed: dict[str, Any], message: str) -> None:
+    settings = {"algorithm": NSGA2, "sampling": Importance()} | changed
+    with pytest.raises(ComponentError, match=message):
+        evolve(task, coding(task), objectives=OBJECTIVES, seed=7, **settings)

@@ -9,7 +9,7 @@ import torch
 from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
-from emopms.engine.blame import at_work
+from emopms.engine.blame import at_work, require_array
 from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH, require_knowledge, score
 from emopms.engine.seeds import numpy_rng
@@ -133,6 +133,7 @@ def _masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) 
         coding = context.coding(sub)
         with at_work(context.spec.sampling, "sample candidates"):
             drawn = context.spec.sampling.sample(sub, features, _MASKS, rng)
+            require_array(drawn, "booleans", _MASKS, sub.channels.genes)
         masks.append(coding.decode(coding.encode(drawn)))
         with torch.no_grad(), context.device.autocast():
             features = sub.forward(features)

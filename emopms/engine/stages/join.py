@@ -11,7 +11,7 @@ from loguru import logger
 from scipy.stats import kendalltau
 
 from emopms.api import Cost, SubFront
-from emopms.engine.blame import at_work
+from emopms.engine.blame import at_work, require_array
 from emopms.engine.judging import judged
 from emopms.engine.measure import BATCH, guessing_loss, score_candidates
 from emopms.engine.stage import Stage
@@ -47,6 +47,9 @@ class Join(Stage):
         fronts = [inputs["rank"].arrays(f"front-{sub.name}") for sub in divided.searched]
         with at_work(context.spec.ranker, "join the fronts"):
             schemes = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
+            require_array(schemes.choices, "integers", None, len(fronts))
+            require_array(schemes.impairment, "numbers", len(schemes.choices))
+            require_array(schemes.costs, "numbers", len(schemes.choices), fronts[0]["costs"].shape[1])
         dense = np.array([[len(front["genomes"]) - 1 for front in fronts]])
         chosen = schemes.choices[
             representatives(

@@ -77,6 +77,42 @@ def test_a_run_that_is_told_to_end_does_so_within_seconds(
     assert outcome(tmp_path / "run") == outcome(tmp_path / "alone")
 
 
+STUBBORN = """\
+import time
+from typing import Literal
+import numpy as np
+from emopms.api import Objective
+
+class Stubborn(Objective):
+    name: Literal["stubborn"] = "stubborn"
+    def evaluate(self, genomes, task):
+        found = {}
+        try:
+            exec("time.sleep(0.3); values = genomes.sum(axis=1)", {"time": time, "genomes": genomes}, found)
+            return found["values"]
+        except BaseException:
+            return np.full(len(genomes), np.nan)
+"""
+
+
+def test_an_objective_that_swallows_the_signal_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    spec = tmp_path / "spec.yaml"
+    objectives = {"plugins": ["stubborn.py"], "objectives": ["stubborn", "macs"], "split": []}
+    spec.write_text(yaml.safe_dump(TINY | QUICK | objectives))
+    process = start(tmp_path / "run", spec)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("evolve/1: 1/4"):
+        assert process.poll() is None
+    process.terminate()
+    _, said = process.communicate()
+    assert (process.returncode, said.splitlines()[-1]) == (143, "terminated; the same command goes on from here")
+    ended = finish(tmp_path / "run", spec)
+    assert (ended.code, "failed" in ended.said) == (0, False)
+    emopms.run(spec, run_dir=tmp_path / "alone", device="cpu")
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "alone")
+
+
 def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Path) -> None:
     run = tmp_path / "run"
     emopms.run(tiny(**QUICK), run_dir=run, device="cpu")

@@ -13,7 +13,6 @@ from emopms.cli.signals import Ending
 from emopms.errors import EmopmsError, SpecError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 
@@ -26,25 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(sys.argv[1:] if argv is None else argv)
     with Ending() as ending:
         try:
-            return _run(arguments)
-        except KeyboardInterrupt:
-            return ending.say()
-        except Exception:
-            if ending.signal is not None:  # what a library made of it
-                return ending.say()
+            import_module(f"emopms.cli.{arguments.command}").command(arguments)
+            sys.stdout.flush()
+        except BaseException as error:
+            if ending.signal is not None or isinstance(error, KeyboardInterrupt):  # whatever was made of the signal
+                return ending.leave()
+            if isinstance(error, EmopmsError):
+                print(explain(error), file=sys.stderr)  # noqa: T201
+                return error.exit_code
+            if isinstance(error, BrokenPipeError):  # as in `emopms schema | head`
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at the end
+                return 141
             raise
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    try:
-        import_module(f"emopms.cli.{arguments.command}").command(arguments)
-        sys.stdout.flush()
-    except EmopmsError as error:
-        print(explain(error), file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except BrokenPipeError:  # as in `emopms schema | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at the end
-        return 141
     return 0
 
 

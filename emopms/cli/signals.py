@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
+from emopms.engine.interruption import came
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
@@ -35,14 +37,23 @@ class Ending:
     ) -> None:
         if self.signal is not None:
             self._timer.cancel()
+            came.clear()
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def say(self) -> int:
-        """The last line of a command that was told to end; returns its exit code: 130, or 143 for SIGTERM."""
+    def leave(self) -> int:
+        """Say the last line of a command that was told to end, and leave with 130, or 143 for SIGTERM.
+
+        Returns:
+            130, where no signal came but `KeyboardInterrupt` was raised.
+        """
         for each in self._before:
             signal.signal(each, signal.SIG_IGN)  # it is ending: whoever asks again gets what they want
-        return self._last_line()
+        code = self._last_line()
+        if self.signal is not None:
+            sys.stdout.flush()
+            os._exit(code)  # Python would die of SIGINT if the exception has passed through `exec`, as in imports
+        return code
 
     def _last_line(self) -> int:
         number = self.signal or signal.SIGINT
@@ -53,6 +64,7 @@ class Ending:
     def _come(self, number: int, frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
+            came.set()
             self._timer = threading.Timer(GRACE, self._end)
             self._timer.daemon = True
             self._timer.start()

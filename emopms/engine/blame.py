@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from loguru import logger
 
+from emopms.engine.interruption import came
 from emopms.errors import ComponentError, EmopmsError
 from emopms.plugin_file import reason
 
@@ -27,12 +28,19 @@ def at_work(component: Component, what: str) -> Iterator[None]:
 
     Raises:
         ComponentError: It raised something that is no error of emopms'; the log holds its traceback.
+        KeyboardInterrupt: The process was told to end meanwhile: whatever the component made of that does not count.
     """
     try:
         yield
-    except (EmopmsError, KeyboardInterrupt):
+        if came.is_set():
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, too, would end the run without a word
+        if came.is_set():
+            raise KeyboardInterrupt from error
+        if isinstance(error, EmopmsError):
+            raise
         whose = f"{component.slot} {component.name!r} ({type(component).__module__}:{type(component).__qualname__})"
         logger.opt(exception=error).debug("{} failed to {}", whose, what)
         raise ComponentError(

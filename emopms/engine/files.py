@@ -5,6 +5,7 @@ What is only read to be listed needs neither torch nor numpy: they are imported 
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
@@ -97,7 +98,10 @@ def writing(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         unfinished.replace(path)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StoreError(
             f"{path} cannot be written: {error}",
-            remedy="Free space, or choose another --run-dir, and run again: it goes on from here.",
+            remedy="Free space, or choose another --run-dir, and run again: it goes on from here."
+            if full
+            else "Remove what is in its way, or choose another --run-dir.",
         ) from error

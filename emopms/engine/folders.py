@@ -22,7 +22,11 @@ def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
         StoreError: Something that is no folder has that name.
     """
     folder = Path(run_dir) if run_dir is not None else Path("runs") / spec.name
-    if folder.exists() and not folder.is_dir():
+    try:
+        usable = not folder.exists() or folder.is_dir()
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be used: {error.strerror}.", remedy="Choose another --run-dir.") from error
+    if not usable:
         raise StoreError(f"{folder} is no folder.", remedy="Choose another --run-dir.")
     return folder
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emopms.engine.blame import at_work
-from emopms.errors import ComponentError, RunError
+from emopms.errors import ComponentError, EmopmsError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,17 +56,20 @@ def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> 
     """One objective's values [n], NaN for candidates that fail, and why the first of these does."""
     try:
         with at_work(objective, "evaluate candidates"):
-            values = np.array(objective.evaluate(genomes, task), dtype=np.float64)
-    except ComponentError as error:
+            found = np.asarray(objective.evaluate(genomes, task))
+    except EmopmsError as error:
         if len(genomes) == 1:
-            return np.array([np.nan]), error.message
+            named = isinstance(error, ComponentError)
+            return np.array([np.nan]), error.message if named else f"Objective {objective.name!r}: {error.message}"
         alone = [_judged_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
         return np.concatenate([value for value, _ in alone]), next((why for _, why in alone if why), "")
-    if values.shape != (len(genomes),):
+    if found.shape != (len(genomes),) or found.dtype.kind not in "biuf":
         raise RunError(
-            f"Objective {objective.name!r} returned shape {values.shape} for {len(genomes)} candidates.",
-            remedy="Its evaluate must return one number a candidate.",
+            f"Objective {objective.name!r} returned shape {found.shape} of {found.dtype} "
+            f"for {len(genomes)} candidates.",
+            remedy="Its evaluate must return one real number a candidate.",
         )
+    values = found.astype(np.float64)
     broken = ~np.isfinite(values)
     if not broken.any():
         return values, ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from loguru import logger
 
+from emopms.errors import RunError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from emopms.engine.context import Context
     from emopms.engine.plan import Planned
@@ -46,10 +50,25 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()
-        stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
+        with _memory_named(stage.name):
+            stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
         artefact = store.complete(workspace, version=stage.version, seconds=seconds)
         done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
         context.progress.stage(stage.name, cached=False, seconds=seconds)
         logger.debug("{}: done in {:.1f} s", stage.name, seconds)
     return done
+
+
+@contextmanager
+def _memory_named(stage: str) -> Iterator[None]:
+    """Let a stage that runs out of memory say so."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise RunError(
+            f"{stage} ran out of memory: {str(error).partition(chr(10))[0] or 'MemoryError'}",
+            remedy="Lower its batch size or `data.calibration`, or run it where there is more; it goes on from here.",
+        ) from error

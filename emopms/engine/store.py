@@ -199,7 +199,9 @@ class Store:
 
     def find(self, stage: str, key: str) -> Artefact | None:
         """What a stage left under this key, if it is complete and unchanged since."""
-        found = self.look(stage, key)
+        folder, found = self.folder(stage, key), self.look(stage, key)
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise StoreError(f"{folder} is no folder.", remedy="It is not ours: remove or rename it.")
         if found.state == "damaged":
             logger.warning("{}: what is stored is damaged ({}), and is made again", stage, found.why)
             self._forget(stage, key)
@@ -214,7 +216,7 @@ class Store:
         folder = self.folder(stage, key)
         path = folder / META
         if not os.path.lexists(path):
-            return Stored("begun" if folder.exists() else "absent")
+            return Stored("begun" if folder.is_dir() else "absent")
         try:
             meta = _unsealed(to_json(path.read_bytes()))
             ours, recorded = meta["format"] == FORMAT, dict(meta["files"])

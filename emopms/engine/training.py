@@ -112,7 +112,7 @@ def descend(
     device: Device,
 ) -> Tensor:
     """One step on one batch; returns the loss before it."""
-    with device.autocast():
+    with torch.enable_grad(), device.autocast():
         value = loss(images, labels, rng)
     optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]

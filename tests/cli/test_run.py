@@ -146,6 +146,12 @@ def test_a_run_directory_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFi
     assert "--run-dir" in error
 
 
+def test_a_run_directory_of_too_long_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, error = _fail(capsys, str(_write(tmp_path)), "--run-dir", str(tmp_path / ("a" * 300)))
+    assert code == 3
+    assert "File name too long" in error
+
+
 def test_as_a_process_in_plain_lines_with_a_table_at_the_end(tmp_path: Path) -> None:
     spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
     command = [sys.executable, "-m", "emopms", "run", str(spec), "--run-dir", "out"]

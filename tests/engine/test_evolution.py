@@ -16,6 +16,7 @@ from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
 from emopms.engine.evolution import Generation, evolve
+from emopms.engine.interruption import came
 from emopms.engine.judging import Judged
 from emopms.engine.memory import Memory, memory_for
 from emopms.errors import ComponentError, RunError
@@ -184,6 +185,31 @@ def test_what_failed_is_remembered_with_its_cause(task: Task) -> None:
     assert (second.failed, second.cause) == (first.failed, first.cause) == (1, first.cause)
 
 
+class GivesUp(Objective):
+    """Is told to end, and makes a failure of it."""
+
+    name: Literal["gives_up"] = "gives_up"
+    how: str
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        came.set()
+        if self.how == "raises":
+            raise ValueError("something came up")
+        return np.full(len(genomes), np.nan)
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+def test_what_comes_of_an_interrupted_evaluation_is_not_remembered(task: Task, how: str) -> None:
+    batches: Batches = []
+    memory = memory_for(task, (GivesUp(how=how),), on_new=lambda *batch: batches.append(batch))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            memory(task.subnetwork.dense[None, :])
+    finally:
+        came.clear()
+    assert batches == []
+
+
 @pytest.mark.parametrize("how", ["raises", "no memory", "nan"])
 def test_a_search_in_which_everything_fails_ends_with_the_first_cause(task: Task, how: str) -> None:
     with pytest.raises(RunError, match=r"dense sub-network failed\. The first cause: .*'fails'"):
@@ -202,17 +228,19 @@ def test_a_generation_in_which_everything_fails_ends_the_search(task: Task) -> N
 
 
 class Misshapen(Objective):
-    """Returns two numbers a candidate."""
+    """Returns something else than a real number a candidate."""
 
     name: Literal["misshapen"] = "misshapen"
+    complex: bool = False
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        return np.zeros((len(genomes), 2))
+        return np.zeros(len(genomes), dtype=np.complex128) if self.complex else np.zeros((len(genomes), 2))
 
 
-def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task) -> None:
-    with pytest.raises(RunError, match=r"'misshapen' returned shape \(1, 2\)"):
-        memory_for(task, (Misshapen(),))(task.subnetwork.dense[None, :])
+@pytest.mark.parametrize(("complex_", "what"), [(False, r"shape \(1, 2\)"), (True, "complex128")])
+def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task, complex_: bool, what: str) -> None:
+    with pytest.raises(RunError, match=f"'misshapen' returned .*{what}"):
+        memory_for(task, (Misshapen(complex=complex_),))(task.subnetwork.dense[None, :])
 
 
 class Skewed(Sampling):

@@ -192,3 +192,13 @@ def test_what_the_latest_run_is_made_of(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"key"', '"kez"'))
     with pytest.raises(StoreError, match=r"plan\.json cannot be read: changed"):
         store.intended()
+
+
+def test_what_stands_where_a_stage_belongs_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = Store(tmp_path).folder("stage", "key")
+    path.parent.mkdir()
+    path.write_text("mine")
+    with pytest.raises(StoreError, match="is no folder") as caught:
+        Store(tmp_path).find("stage", "key")
+    assert "remove or rename" in caught.value.remedy
+    assert path.read_text() == "mine"

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".unfinished"
 """What the names of files and folders end in that a process left half written, when it was killed."""
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, zlib.error, SafetensorError)
-"""What the readers here raise for bytes that are not what they should be."""
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RecursionError),
+    *(zipfile.BadZipFile, zlib.error, SafetensorError),
+)
+"""What reading raises for bytes that are not what they should be, or that hold something else."""
 
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> bytes:

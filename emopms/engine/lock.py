@@ -78,5 +78,5 @@ def _noted(root: Path) -> str:
     try:
         note = to_json((root / HOLDER).read_bytes())
         return f"process {note['pid']} on {note['host']}, since {note['since']}"
-    except (*UNREADABLE, TypeError):
+    except UNREADABLE:
         return "one that left no note of itself"

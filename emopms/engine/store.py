@@ -178,7 +178,7 @@ class Store:
         try:
             written = _unsealed(to_json(path.read_bytes()))
             ours, keys = written["format"] == FORMAT, dict(written["stages"])
-        except (*UNREADABLE, TypeError) as error:
+        except UNREADABLE as error:
             raise StoreError(
                 f"{path} cannot be read: {error}", remedy="Run the spec again, which writes it."
             ) from error
@@ -193,7 +193,7 @@ class Store:
                 meta = _unsealed(to_json((folder / name).read_bytes()))
                 if meta["format"] == FORMAT and self.folder(meta["stage"], meta["key"]) == folder:
                     return frozenset({*meta["files"], META, BEGUN})
-            except (*UNREADABLE, TypeError):
+            except UNREADABLE:
                 continue
         return frozenset()
 
@@ -220,7 +220,7 @@ class Store:
         try:
             meta = _unsealed(to_json(path.read_bytes()))
             ours, recorded = meta["format"] == FORMAT, dict(meta["files"])
-        except (*UNREADABLE, TypeError) as error:
+        except UNREADABLE as error:
             return Stored("damaged", why=f"{path}: {error}")
         if not ours:
             return Stored("damaged", why=f"{path}: of another version of emopms")

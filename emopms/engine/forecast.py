@@ -104,7 +104,7 @@ def forecast(
     stages = []
     to_run: list[Stage] = []
     for planned in plan(spec, points=context.points, fingerprint=prepared.fingerprint, device=str(context.device)):
-        stage, state = planned.stage, store.state(planned.stage.name, planned.key)
+        stage, state = planned.stage, store.look(planned.stage.name, planned.key).state
         seconds = 0.0 if state == "complete" else estimate(stage, context, outlines, timing)
         stages.append(StageForecast(stage.name, state, seconds))
         to_run += [] if state == "complete" else [stage]

@@ -56,7 +56,7 @@ def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> 
     """One objective's values [n], NaN for candidates that fail, and why the first of these does."""
     try:
         with at_work(objective, "evaluate candidates"):
-            found = np.asarray(objective.evaluate(genomes, task))
+            found = np.ma.asarray(objective.evaluate(genomes, task))
     except EmopmsError as error:
         if len(genomes) == 1:
             named = isinstance(error, ComponentError)
@@ -69,7 +69,7 @@ def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> 
             f"for {len(genomes)} candidates.",
             remedy="Its evaluate must return one real number a candidate.",
         )
-    values = found.astype(np.float64)
+    values = np.ma.filled(found.astype(np.float64), np.nan)  # what a plugin masks it does not know
     broken = ~np.isfinite(values)
     if not broken.any():
         return values, ""

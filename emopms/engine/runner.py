@@ -38,14 +38,14 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
     for step in planned:
         stage = step.stage
         stored = store.find(stage.name, step.key)
-        if stored is not None:
-            seconds = stored.meta["seconds"]
-            done[stage.name] = Done(stage.name, stored, seconds, cached=True)
+        if stored.artefact is not None:
+            seconds = stored.artefact.meta["seconds"]
+            done[stage.name] = Done(stage.name, stored.artefact, seconds, cached=True)
             context.progress.stage(stage.name, cached=True, seconds=seconds)
-            logger.debug("{}: from the store ({})", stage.name, stored.folder)
+            logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
             continue
         context.progress.stage(stage.name, cached=False)
-        if store.state(stage.name, step.key) == "begun":
+        if stored.state == "begun":
             logger.info("{}: was begun earlier, and goes on from there", stage.name)
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)

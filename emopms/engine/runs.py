@@ -93,7 +93,8 @@ def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunS
         return "damaged", "; ".join(damages)
     if _RESULT in files and complete == len(stages):
         return "finished", ""
-    return "interrupted", progress
+    earlier = "with the models of an earlier run" if _RESULT in files and planned else ""
+    return "interrupted", ", ".join(part for part in (progress, earlier) if part)
 
 
 def _touched(files: Mapping[PurePath, os.stat_result], *, finished: bool) -> datetime | None:

@@ -197,19 +197,20 @@ class Store:
                 continue
         return frozenset()
 
-    def find(self, stage: str, key: str) -> Artefact | None:
-        """What a stage left under this key, if it is complete and unchanged since."""
+    def find(self, stage: str, key: str) -> Stored:
+        """How a stage stands under this key, for the run that will go on from there: what is damaged is named in the log,
+        and forgotten.
+
+        Raises:
+            StoreError: What is damaged cannot be removed, or something else is in the stage's place.
+        """
         folder, found = self.folder(stage, key), self.look(stage, key)
         if os.path.lexists(folder) and not folder.is_dir():
             raise StoreError(f"{folder} is no folder.", remedy="It is not ours: remove or rename it.")
         if found.state == "damaged":
             logger.warning("{}: what is stored is damaged ({}), and is made again", stage, found.why)
             self._forget(stage, key)
-        return found.artefact
-
-    def state(self, stage: str, key: str) -> State:
-        """How a stage stands under this key."""
-        return self.look(stage, key).state
+        return found
 
     def look(self, stage: str, key: str) -> Stored:
         """How a stage stands under this key. Only looks: nothing is locked, written or removed."""

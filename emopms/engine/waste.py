@@ -145,7 +145,7 @@ def _survey(folder: Path, files: Mapping[PurePath, os.stat_result]) -> Survey:
                 kept.append(f"{path} holds files that are not known to be emopms's, and stay")
         else:
             begun = [file for file in inside if _is_scratch(inner[file]) or inner[file] == BEGUN]
-            over = begun if begun and planned and store.state(*planned) == "complete" else []
+            over = begun if begun and planned and store.look(*planned).state == "complete" else []
             goes(path, _KILLED, [file for file in inside if file in over or _is_left_over(inner[file])])
     return Survey(tuple(waste), tuple(kept))
 

@@ -146,11 +146,11 @@ class Fails(Objective):
             raise MemoryError
         if self.how in ("nan", "inf"):
             values[bad] = float(self.how)
-        return values
+        return np.ma.masked_where(bad, values) if self.how == "masked" else values
 
 
 @pytest.mark.parametrize(
-    ("how", "cause"), [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf")]
+    ("how", "cause"), [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf"), ("masked", "nan")]
 )
 def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how: str, cause: str) -> None:
     objectives = (Fails(how=how), Capability(), Macs())

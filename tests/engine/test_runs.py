@@ -95,7 +95,8 @@ def test_a_changed_spec_that_was_interrupted_is_not_finished(tmp_path: Path) -> 
     run = _run(tmp_path)
     (run / "result.json").write_text("{}")
     Store(run / "store").intend(PLAN | {"evolve/1": "c" * 64})
-    assert (look(run).state, look(run).detail) == ("interrupted", "1 of 2 stages")
+    found = look(run)
+    assert (found.state, found.detail) == ("interrupted", "1 of 2 stages, with the models of an earlier run")
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -267,7 +268,7 @@ def test_whatever_else_is_strewn_into_a_run_directory_stays(paths: list[PurePath
         assert {path: path.read_text() for path in strewn} == strewn
         gone = {run / path for path in before.keys() - _files(run).keys()}
         assert all(path == stale or stale in path.parents for path in gone)
-        assert all(Store(run / "store").state(stage, key) == "complete" for stage, key in PLAN.items())
+        assert all(Store(run / "store").look(stage, key).state == "complete" for stage, key in PLAN.items())
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -289,8 +290,8 @@ def test_a_clean_that_is_killed_leaves_a_valid_store_and_goes_on(
         with pytest.raises(StoreError, match="cannot be removed: killed"):
             clean(run)
     store = Store(run / "store")
-    assert store.state("pretrain", "old") == "begun"
-    assert all(store.state(stage, key) == "complete" for stage, key in PLAN.items())
+    assert store.look("pretrain", "old").state == "begun"
+    assert all(store.look(stage, key).state == "complete" for stage, key in PLAN.items())
     clean(run)
     assert _files(run) == needed
 

@@ -28,14 +28,14 @@ def test_values_come_back(tmp_path: Path) -> None:
     out.save_tensors("network", {"weight": torch.arange(6.0).view(2, 3).T})
     out.save_arrays("front", genomes=np.eye(3, dtype=np.bool_))
     out.save_json("search", {"evaluations": 3})
-    assert store.find("evolve/1", "key") is None, "not complete yet"
+    assert store.find("evolve/1", "key").artefact is None, "not complete yet"
     store.complete(out, seconds=1.0)
-    found = store.find("evolve/1", "key")
+    found = store.find("evolve/1", "key").artefact
     assert found is not None
     assert torch.equal(found.tensors("network")["weight"], torch.arange(6.0).view(2, 3).T)
     np.testing.assert_array_equal(found.arrays("front")["genomes"], np.eye(3, dtype=np.bool_))
     assert found.json("search") == {"evaluations": 3}
-    assert store.find("evolve/1", "other") is None
+    assert store.find("evolve/1", "other").artefact is None
 
 
 def _complete(root: Path, stage: str = "stage", key: str = "key") -> Artefact:
@@ -83,17 +83,17 @@ def test_a_complete_artefact_that_changed_since_is_made_again(tmp_path: Path, na
     store = Store(tmp_path)
     folder = _complete(tmp_path).folder
     (folder / "notes.txt").write_text("mine")
-    assert store.find("stage", "key") is not None, "files that are not the stage's do no harm"
+    assert store.find("stage", "key").artefact is not None, "files that are not the stage's do no harm"
     _damage(folder / name, how)
     gone = (how, name) == ("missing", "meta.json")
-    assert store.state("stage", "key") == ("begun" if gone else "damaged")
+    assert store.look("stage", "key").state == ("begun" if gone else "damaged")
     with warnings() as said:
-        assert store.find("stage", "key") is None
+        assert store.find("stage", "key").artefact is None
     assert gone or (len(said) == 1 and str(folder / name) in said[0])
-    assert store.state("stage", "key") == "begun"
+    assert store.look("stage", "key").state == "begun"
     assert (folder / "notes.txt").read_text() == "mine", "nothing else is lost"
     _complete(tmp_path)
-    assert store.find("stage", "key") is not None
+    assert store.find("stage", "key").artefact is not None
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_what_is_not_ours_to_read_is_made_again(
     change(meta)
     path.write_text(json.dumps(_sealed(meta)))
     with warnings() as said:
-        assert Store(tmp_path).find("stage", "key") is None
+        assert Store(tmp_path).find("stage", "key").artefact is None
     assert why in said[0]
 
 
 def test_recorded_facts_cannot_be_changed(tmp_path: Path) -> None:
     path = _complete(tmp_path).folder / "meta.json"
     path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))
-    assert Store(tmp_path).state("stage", "key") == "damaged"
+    assert Store(tmp_path).look("stage", "key").state == "damaged"
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_record_of_another_kind_is_damage(tmp_path: Path, content: str) -> None:
     path = _complete(tmp_path).folder / "meta.json"
     path.write_text(content)
-    assert Store(tmp_path).state("stage", "key") == "damaged"
+    assert Store(tmp_path).look("stage", "key").state == "damaged"
 
 
 def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> Non
     (out.folder / "notes.txt").write_text("mine")
     own = {"search.json", "meta.json", "begun.json"}
     assert store.files(out.folder) == own
-    assert store.state("stage", "key") == "begun"
+    assert store.look("stage", "key").state == "begun"
     store.complete(out)
     assert store.files(out.folder) == own
     assert not (out.folder / "begun.json").exists()

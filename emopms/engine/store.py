@@ -198,8 +198,8 @@ class Store:
         return frozenset()
 
     def find(self, stage: str, key: str) -> Stored:
-        """How a stage stands under this key, for the run that will go on from there: what is damaged is named in the log,
-        and forgotten.
+        """How a stage stands under this key, for a run that goes on from there: what is damaged is named in the log, and
+        forgotten.
 
         Raises:
             StoreError: What is damaged cannot be removed, or something else is in the stage's place.

@@ -150,7 +150,8 @@ class Fails(Objective):
 
 
 @pytest.mark.parametrize(
-    ("how", "cause"), [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf"), ("masked", "nan")]
+    ("how", "cause"),
+    [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf"), ("masked", "nan")],
 )
 def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how: str, cause: str) -> None:
     objectives = (Fails(how=how), Capability(), Macs())

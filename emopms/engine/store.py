@@ -198,7 +198,7 @@ class Store:
         return frozenset()
 
     def find(self, stage: str, key: str) -> Stored:
-        """How a stage stands under this key, for a run that goes on from there: what is damaged is named in the log, and
+        """How a stage stands under this key, for a run that goes on from there: what is damaged is named in the log and
         forgotten.
 
         Raises:

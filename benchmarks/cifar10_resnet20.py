@@ -28,13 +28,13 @@ from emopms.engine.folders import data_folder
 from emopms.engine.judges import make_judges
 from emopms.engine.preflight import prepare
 from emopms.engine.seeds import numpy_rng
-from emopms.engine.stages.evolve import make_task
+from emopms.engine.task import make_task
 from emopms.network.device import Device
 
 ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "specs" / "cifar10_resnet20.yaml"
 RUNS = ROOT / "runs"
-SEARCH_STAGES = ("evolve/", "rank", "join")
+SEARCH_STAGES = ("evolve/", "rank", "join", "refine", "measure")
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def search_seconds(summary: dict[str, Any]) -> float:
-    """What search, ranking and joining took."""
+    """What all took that leads to the front."""
     return sum(stage["seconds"] for stage in summary["stages"] if stage["name"].startswith(SEARCH_STAGES))
 
 
@@ -131,8 +131,8 @@ machine that did other work meanwhile: {stages}.
 
 ## Divided against whole-network search at equal seconds
 
-Hypervolume of the re-measured joint front on the {spec["data"]["validation"]:,} validation images, which the searches
-did not see (reference: loss {reference[0]:.3f}, all MACs). Seconds are those of search, ranking and joining. The
+Hypervolume of the front on the {spec["data"]["validation"]:,} validation images, which the searches
+did not see (reference: loss {reference[0]:.3f}, all MACs). Seconds are those of all that leads to it. The
 whole-network search is the same spec with `split: []` and {whole["generations"]} generations of
 {spec["algorithm"]["pop_size"]}, as many as were estimated, from the pace of a generation, to fit into the same
 seconds; what they took is given.
@@ -141,7 +141,7 @@ seconds; what they took is given.
 |---|---|---|---|---|
 {chr(10).join(searches)}
 
-Kendall's tau compares the loss predicted for joint schemes (sums of impairments) with the loss measured.
+Kendall's tau compares the losses of networks that were predicted, from ranking images, with those measured.
 
 ![The joint fronts](front.svg)
 """

@@ -102,7 +102,7 @@ photo of its class. The standard deviation of an agreement of 80 % on {photos["t
 The search: {len(spec["split"]["points"]) + 1} sub-networks, objectives {objectives}, a population of
 {algorithm["pop_size"]} for {algorithm["generations"]} generations, {result["search"]["evaluations"]:,} evaluations on
 {data["calibration"]} calibration photos; {data["validation"]} validation photos. Kendall's tau between predicted and
-measured loss of {result["rank"]["measured"]} joint schemes: {result["rank"]["kendall_tau"]:.2f}. In all
+measured loss of {result["rank"]["measured"]} networks: {result["rank"]["kendall_tau"]:.2f}. In all
 {minutes:.0f} minutes on a machine that did other work meanwhile; seconds a stage: {stages}.
 """
     paragraphs = [

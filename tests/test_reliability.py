@@ -123,7 +123,8 @@ def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("stage", "steps"), [("pretrain", 2), ("evolve/2", 3), ("rank", 1), ("join", 1), ("finetune/macs-0.6", 1)]
+    ("stage", "steps"),
+    [("pretrain", 2), ("evolve/2", 3), ("rank", 1), ("refine", 1), ("measure", 1), ("finetune/macs-0.6", 1)],
 )
 def test_no_damaged_file_of_unfinished_work_does_harm_or_goes_unsaid(tmp_path: Path, stage: str, steps: int) -> None:
     run = interrupted(tiny(**QUICK), tmp_path / "run", stage=stage, steps=steps)

@@ -26,7 +26,10 @@ from benchmarks.reliability.subject import SPEC
 
 FIGURES = Path(__file__).resolve().parent.parent / "reliability.json"
 
-_UNFINISHED = (("pretrain", 6), ("constrain", 2), ("evolve/2", 8), ("rank", 1), ("join", 1), ("finetune/macs-0.5", 2))
+_UNFINISHED = (
+    *(("pretrain", 6), ("constrain", 2), ("evolve/2", 8), ("rank", 1), ("refine", 2), ("measure", 1)),
+    ("finetune/macs-0.5", 2),
+)
 """Stages, and steps after which runs are interrupted whose journals are damaged."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.speed.clock import Clock, clock_for, watching
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.evolution import evolve
+from emopms.engine.evolution import drawn_by, evolve
 from emopms.engine.judging import judged
 from emopms.engine.memory import memory_for
 from emopms.engine.seeds import derive
@@ -75,13 +75,12 @@ def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) ->
     memory = memory_for(task, spec.objectives)
     with watching(clock, POINTS), clock.within("other"):
         evolve(
-            task,
+            task.subnetwork,
             coding,
-            objectives=spec.objectives,
-            algorithm=spec.algorithm,
-            sampling=spec.sampling,
-            seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
             memory=memory,
+            start=drawn_by(spec.sampling, task),
+            algorithm=spec.algorithm,
+            seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
         )
     return memory.evaluations
 

@@ -71,7 +71,7 @@ def section(title: str, figures: dict[str, Any]) -> str:
         f"{figures['spec']['algorithm']['generations']} generations of {figures['spec']['algorithm']['pop_size']}; the "
         "divided one is looked at on its way there. Hypervolumes are those of the joint fronts on "
         f"{figures['spec']['data']['validation']:,} images that no search saw: medians over seeds, and their range. "
-        "`evolve` and `rank` are the search; `join` then measures "
+        "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
         "### Where the time of a search goes",
         breakdown_table(networks),
@@ -132,9 +132,10 @@ def races_table(networks: dict[str, Any]) -> str:
         whole = race["whole"]
         for label, run in ((_WAYS["whole"], whole), *((_WAYS["divided"], run) for run in race["divided"])):
             spent, least, most = run["seconds"], min(run["hypervolumes"]), max(run["hypervolumes"])
+            search = [stage for stage in spent if stage != "measure"]
             shares = [
-                sum(run["seconds"][stage] for stage in stages) / sum(whole["seconds"][stage] for stage in stages)
-                for stages in (("evolve", "rank"), ("evolve", "rank", "join"))
+                sum(spent[stage] for stage in stages) / sum(whole["seconds"][stage] for stage in stages)
+                for stages in (search, spent)
             ]
             rows.append(
                 [
@@ -142,8 +143,8 @@ def races_table(networks: dict[str, Any]) -> str:
                     label,
                     str(run["generations"]),
                     f"{run['evaluations']:,.0f}",
-                    f"{spent['evolve'] + spent['rank']:.0f} ({spent['evolve']:.0f} + {spent['rank']:.0f})",
-                    f"{spent['join']:.0f}",
+                    f"{sum(spent[stage] for stage in search):.0f} ({' + '.join(f'{spent[s]:.0f}' for s in search)})",
+                    f"{spent['measure']:.0f}",
                     f"{run['hypervolume']:.3f} ({least:.3f}–{most:.3f})",
                     f"{shares[0]:.2f} ({shares[1]:.2f})",
                 ]
@@ -154,7 +155,7 @@ def races_table(networks: dict[str, Any]) -> str:
             "search",
             "generations",
             "evaluations",
-            "seconds (evolve + rank)",
+            "seconds (evolve + rank + join + refine)",
             "seconds to measure",
             "hypervolume (range)",
             "share of the seconds (measuring included)",

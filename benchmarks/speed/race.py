@@ -1,8 +1,9 @@
 """How long a divided search takes to be as good as a search of the whole network after its full budget.
 
-Both take the road of a run: the stages ``evolve/i``, ``rank`` and ``join``. The search is ``evolve`` and ``rank``;
-``join`` measures what it found, as many networks of either way, on images that it did not see, and its time is
-given too. Searches draw lots, so both are run with several seeds, and medians are compared.
+Both take the road of a run: the stages ``evolve/i``, ``rank``, ``join``, ``refine`` where the network is divided, and
+``measure``. All but the last is the search; ``measure`` tells what it found, as many networks of either way, on images
+that it did not see, and its time is given too. Searches draw lots, so both are run with several seeds, and medians are
+compared.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from benchmarks.speed.subject import with_same_images
 from emopms.engine.judges import make_judges
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.join import Join
+from emopms.engine.stages.measure import Measure
 from emopms.engine.stages.rank import Rank
+from emopms.engine.stages.refine import Refine
 from emopms.engine.store import Workspace
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from emopms.engine.context import Context
 
 
+STAGES = ("evolve", "rank", "join", "refine", "measure")
+
+
 @dataclass(frozen=True)
 class Standing:
     """What a search has come to after some generations: medians over seeds."""
@@ -38,14 +44,14 @@ class Standing:
     evaluations: float
     hypervolume: float
     seconds: dict[str, float]
-    """By stage: ``evolve``, ``rank`` and ``join``; all generations so far."""
+    """By stage of `STAGES`; all generations so far."""
     hypervolumes: tuple[float, ...]
     """With each seed."""
 
     @property
     def search(self) -> float:
         """Seconds until the schemes are known."""
-        return self.seconds["evolve"] + self.seconds["rank"]
+        return sum(seconds for stage, seconds in self.seconds.items() if stage != "measure")
 
 
 def race(subject: Subject, *, seeds: Sequence[int], looks: Sequence[int]) -> dict[str, Any]:
@@ -98,17 +104,23 @@ def _search(context: Context, network: nn.Module, folder: Path, looks: Sequence[
         algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
         looked = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
         ends = {
-            name: Workspace(folder / name / str(generations), stage=name, key=str(generations))
-            for name in ("rank", "join")
+            name: Workspace(folder / name / str(generations), stage=name, key=str(generations)) for name in STAGES[1:]
         }
-        work, seconds = inputs | ends, dict.fromkeys(("evolve", "rank", "join"), 0.0)
-        evolves = [Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)]
-        for stage in (*evolves, Rank(name="rank", settings={}), Join(name="join", settings={})):
+        work, seconds = inputs | ends, dict.fromkeys(STAGES, 0.0)
+        divided = len(parts) > 1
+        for stage in (
+            *(Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)),
+            Rank(name="rank", settings={}),
+            Join(name="join", settings={}),
+            *([Refine(name="refine", settings={})] if divided else []),
+            Measure(name="measure", settings={}, found_by="refine" if divided else "join"),
+        ):
             began = now()
             stage.run(looked, work, work[stage.name])
             seconds[stage.name.partition("/")[0]] += now() - began
         evolving = seconds["evolve"] = seconds["evolve"] + evolving
-        evaluations = sum(work[name].json("search")["evaluations"] for name in names)
-        volume = work["join"].json("summary")["hypervolume"]
+        searches = [*names, *(["refine"] if divided else [])]
+        evaluations = sum(work[name].json("search")["evaluations"] for name in searches)
+        volume = work["measure"].json("summary")["hypervolume"]
         found.append(Standing(generations, evaluations, volume, seconds, (volume,)))
     return found

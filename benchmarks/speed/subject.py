@@ -17,7 +17,7 @@ from emopms.engine.measure import BATCH
 from emopms.engine.preflight import prepare
 from emopms.engine.progress import Silent
 from emopms.engine.seeds import numpy_rng
-from emopms.engine.stages.evolve import make_task
+from emopms.engine.task import make_task
 from emopms.network.importance import magnitude
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ PUBLISHED = 56
 """The deepest network that published weights are at hand for."""
 UNSEEN = 2000
 """Images that hypervolumes are measured on."""
-POINTS = 24
+POINTS = 12
 """Of each front that are ranked when the network is divided; of the whole network's as many as of all these."""
-SCHEMES = 24
-"""Joint networks that a hypervolume is measured with, whichever way they were found."""
+SCHEMES = 40
+"""Networks that a hypervolume is measured with, whichever way they were found."""
 
 
 def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:

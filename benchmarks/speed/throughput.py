@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
-from emopms.engine.evolution import evolve
+from emopms.engine.evolution import drawn_by, evolve
 from emopms.engine.judging import Judged, judged
 from emopms.engine.memory import Memory
 from emopms.engine.seeds import derive
@@ -56,13 +56,12 @@ class Stream:
         """Search for one generation more; returns its new candidates. Those before are asked for again, and known."""
         spec = self.context.spec
         evolve(
-            self.task,
+            self.task.subnetwork,
             self.context.coding(self.task.subnetwork),
-            objectives=spec.objectives,
-            algorithm=spec.algorithm.model_copy(update={"generations": len(self.genomes) + 1}),
-            sampling=spec.sampling,
-            seed=derive(spec.seed, self.name, "search"),
             memory=self._memory,
+            start=drawn_by(spec.sampling, self.task),
+            algorithm=spec.algorithm.model_copy(update={"generations": len(self.genomes) + 1}),
+            seed=derive(spec.seed, self.name, "search"),
         )
         return self.genomes[-1]
 

@@ -82,16 +82,16 @@ class Data(Component):
     """An image data set.
 
     The engine carves calibration, ranking and validation images out of `Source.train`; what is left is trained on. The
-    search sees calibration images, what it found is ranked on ranking images, choices are made on validation images,
-    and test images are read once, at the end.
+    search sees calibration images, what it found is ranked and refined on ranking images, choices are made on
+    validation images, and test images are read once, at the end.
     """
 
     slot: ClassVar[str] = "data"
 
     calibration: Annotated[int, Field(ge=2)] = 1024
-    """Images on which candidates are judged during the search; as many others rank what it found."""
+    """Images on which candidates are judged during the search; as many others rank and refine what it found."""
     validation: Annotated[int, Field(ge=2)] = 1024
-    """Images on which joint schemes are measured and chosen."""
+    """Images on which schemes for the whole network are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.5,)

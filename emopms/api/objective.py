@@ -120,6 +120,6 @@ class Objective(Component):
 class Cost(Objective):
     """An objective that says how much of the network remains.
 
-    Costs add up over sub-networks: that is what makes joint schemes cheap to predict. Where boundaries are pruned as
-    well, those chosen by prediction are evaluated again, on the whole network.
+    Sums over sub-networks predict what joint schemes cost; those chosen by prediction are asked about again, as whole
+    networks.
     """

@@ -34,7 +34,7 @@ class JointSchemes:
     impairment: NDArray[Any]
     """[s]: predicted impairment, the sum over the chosen points."""
     costs: NDArray[Any]
-    """[s, k]: costs, likewise summed; but for those of boundaries they are exact."""
+    """[s, k]: costs, likewise summed."""
 
 
 class Ranker(Component):

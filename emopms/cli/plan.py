@@ -75,7 +75,10 @@ def _searches(expected: Forecast) -> Table:
     genes, groups = sum(part.genes for part in parts), sum(part.groups for part in parts)
     space = sum(part.log10_space for part in parts)
     floor = expected.floor["macs"], expected.floor["params"]
-    table.add_row("in all", *_search(genes, groups, space, expected.dense, floor, sum(expected.evaluations)))
+    if expected.refinements:
+        table.add_row("refine", *[""] * 7, _at_most(expected.refinements))
+    judged = sum(expected.evaluations) + expected.refinements
+    table.add_row("in all", *_search(genes, groups, space, expected.dense, floor, judged))
     return table
 
 
@@ -83,7 +86,11 @@ def _search(
     genes: int, groups: int, log10_space: float, dense: Size, least: tuple[float, float], evaluations: int
 ) -> tuple[str, ...]:
     sizes = (f"{dense.macs:,}", f"{least[0]:.1%}", f"{dense.params:,}", f"{least[1]:.1%}")
-    return f"{genes:,}", f"{groups:,}", f"10^{log10_space:.1f}", *sizes, f"≤ {evaluations:,}"
+    return f"{genes:,}", f"{groups:,}", f"10^{log10_space:.1f}", *sizes, _at_most(evaluations)
+
+
+def _at_most(evaluations: int) -> str:
+    return f"≤ {evaluations:,}"
 
 
 def _pinned(expected: Forecast) -> Table | None:

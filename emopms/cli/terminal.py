@@ -106,7 +106,8 @@ def closing_table(summary: dict[str, Any], folder: Path) -> Group:
     search, rank = summary["search"], summary["rank"]
     facts = (
         f"{search['evaluations']:,} evaluations in {search['seconds']:.1f} s, hypervolume {search['hypervolume']:.3f}; "
-        f"{rank['schemes']:,} joint schemes, {rank['measured']} re-measured, Kendall's tau {rank['kendall_tau']:.2f}\n"
+        f"{rank['schemes']:,} joint schemes, {rank['measured']} networks measured, "
+        f"Kendall's tau {rank['kendall_tau']:.2f}\n"
         f"models in {folder / 'models'}, the front in {folder / 'front.csv'}, all figures in {folder / 'result.json'}"
     )
     return Group(table, Text(facts))

@@ -132,7 +132,7 @@ class Splits:
 
     @cached_property
     def ranking(self) -> ImageSet:
-        """What the points that a search found are ranked on."""
+        """What the points that a search found are ranked on, and the schemes joined from them refined."""
         return self._set(self._parts[2])
 
     @cached_property

@@ -10,8 +10,10 @@ from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.export import Export
 from emopms.engine.stages.finetune import Finetune
 from emopms.engine.stages.join import Join
+from emopms.engine.stages.measure import Measure
 from emopms.engine.stages.pretrain import Pretrain
 from emopms.engine.stages.rank import Rank
+from emopms.engine.stages.refine import Refine, refinement
 from emopms.engine.stages.selectors import Selectors
 from emopms.engine.training import steps
 
@@ -57,6 +59,10 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
             points = min(spec.points, spec.algorithm.pop_size)
             return points * _suffixes(context, outlines) * timing.forward(spec.data.calibration)
         case Join():
+            return 0.0
+        case Refine():
+            return refinements(context) * timing.forward(spec.data.calibration)
+        case Measure():
             return (spec.schemes + 1) * validation
         case Finetune():
             trained = training(spec.finetune, lambda: timing.finetune_step(stage.target), after_epoch=validation)
@@ -72,6 +78,12 @@ def evaluations(context: Context, outline: Outline) -> int:
     algorithm = context.spec.algorithm
     asked = 1 + algorithm.pop_size * algorithm.generations
     return min(asked, round(10**outline.log10_space)) if outline.log10_space < 15 else asked
+
+
+def refinements(context: Context) -> int:
+    """The most networks that refining measures: the dense one, and each generation's."""
+    algorithm = refinement(context.spec)
+    return 1 + algorithm.pop_size * algorithm.generations
 
 
 def _suffixes(context: Context, outlines: Sequence[Outline]) -> float:

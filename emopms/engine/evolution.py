@@ -14,18 +14,21 @@ import numpy as np
 from emopms.api import SearchSpace
 from emopms.engine.blame import at_work, require_array
 from emopms.engine.judging import failures
-from emopms.engine.memory import memory_for
 from emopms.errors import RunError
 from emopms.pareto import nondominated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from emopms.api import Algorithm, Objective, Sampling, Task
+    from emopms.api import Algorithm, Sampling, Task
     from emopms.engine.memory import Memory
     from emopms.network.coding import Coding
+    from emopms.network.subnetwork import SubNetwork
+
+    Start = Callable[[int, np.random.Generator], NDArray[np.bool_]]
+    """Draws so many genomes [n, genes] for a search to begin with."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +48,34 @@ class Generation:
     """Theirs [p, m]."""
 
 
+def drawn_by(sampling: Sampling, task: Task) -> Start:
+    """The start that a sampling draws."""
+
+    def start(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        with at_work(sampling, "sample candidates"):
+            found = sampling.sample(task.subnetwork, task.inputs, count, rng)
+            require_array(found, "booleans", None, task.subnetwork.channels.genes)
+            return found
+
+    return start
+
+
 def evolve(
-    task: Task,
+    sub: SubNetwork,
     coding: Coding,
     *,
-    objectives: Sequence[Objective],
+    memory: Memory,
+    start: Start,
     algorithm: Algorithm,
-    sampling: Sampling,
     seed: int,
-    memory: Memory | None = None,
-    go_on: Callable[[Generation], bool] = lambda _: True,
+    on_generation: Callable[[Generation], None] = lambda _: None,
 ) -> Generation:
     """Search one sub-network.
 
     Args:
         coding: What the algorithm sees of genomes.
-        memory: Where evaluations are kept; may know genomes already. It must have been made by `memory_for`.
-        go_on: Called after each generation; returns False to stop early.
+        memory: Judges genomes; may know some already.
+        on_generation: Called after each.
 
     Returns:
         The last generation. Its front holds the dense genome wherever nothing dominates it.
@@ -69,21 +83,12 @@ def evolve(
     Raises:
         RunError: Everything in a generation failed, or an objective returned the wrong shape.
     """
-    sub = task.subnetwork
     rng = np.random.default_rng(seed)
-    memory = memory if memory is not None else memory_for(task, objectives)
     front = _Front(sub.dense[None, :], _judge(memory, sub.dense[None, :], "the dense sub-network"))
-
-    def sample(count: int) -> NDArray[np.bool_]:
-        with at_work(sampling, "sample candidates"):
-            found = sampling.sample(sub, task.inputs, count, rng)
-            require_array(found, "booleans", None, sub.channels.genes)
-            return coding.encode(found)
-
     space = SearchSpace(
         genes=coding.bits,
-        objectives=len(objectives),
-        sample=sample,
+        objectives=front.objectives.shape[1],
+        sample=lambda count: coding.encode(start(count, rng)),
         repair=coding.repair,
     )
     with at_work(algorithm, "begin its search"):
@@ -101,8 +106,7 @@ def evolve(
         with at_work(algorithm, "take in objectives"):
             search.tell(front.take(genomes, found))
         state = Generation(number, candidates, memory.evaluations, memory.failed, front.genomes, front.objectives)
-        if not go_on(state):
-            break
+        on_generation(state)
     if state is None:
         raise RunError(f"Algorithm {algorithm.name!r} asked for nothing in its first generation.")
     return state
@@ -114,7 +118,7 @@ def _judge(memory: Memory, genomes: NDArray[np.bool_], which: str) -> NDArray[np
     if failures(values).all():
         raise RunError(
             f"Nothing is left to search: {which} failed. The first cause: {memory.cause}",
-            remedy="Mend the objective named, or leave it out of `objectives`; run.log may tell more.",
+            remedy="Mend what the cause names, or leave that objective out; run.log may tell more.",
         )
     return values
 

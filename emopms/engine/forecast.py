@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emopms.engine.estimate import estimate, evaluations
+from emopms.engine.estimate import estimate, evaluations, refinements
 from emopms.engine.folders import data_folder, run_folder
 from emopms.engine.plan import plan
 from emopms.engine.preflight import prepare
 from emopms.engine.progress import Silent
 from emopms.engine.stages.evolve import Evolve
+from emopms.engine.stages.refine import Refine
 from emopms.engine.store import Store
 from emopms.engine.timing import Timing
 from emopms.network.device import Device
@@ -65,6 +66,8 @@ class Forecast:
     searches: tuple[Outline, ...]
     evaluations: tuple[int, ...]
     """The most candidates that are judged, for each search."""
+    refinements: int
+    """The most whole networks that are judged to refine the joint schemes."""
     dense: Size
     """The network as it is."""
     floor: Mapping[str, float]
@@ -113,6 +116,7 @@ def forecast(
         device=str(context.device),
         searches=outlines,
         evaluations=tuple(evaluations(context, outline) for outline in outlines),
+        refinements=refinements(context) if any(stage.name == "refine" for stage in stages) else 0,
         dense=prepared.dense,
         floor=prepared.floor,
         stages=tuple(stages),
@@ -121,8 +125,9 @@ def forecast(
 
 
 def _memory(context: Context, outlines: Sequence[Outline], to_run: Sequence[Stage], timing: Timing) -> MemoryForecast:
-    searched = [outlines[stage.index].features for stage in to_run if isinstance(stage, Evolve)]
     image = math.prod(context.source.shape)
+    searched = [outlines[stage.index].features for stage in to_run if isinstance(stage, Evolve)]
+    searched += [image for stage in to_run if isinstance(stage, Refine)]
     return MemoryForecast(
         images=context.source.train_size * image,
         test_images=context.source.test_size * image,

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
+from loguru import logger
 
 from emopms.errors import RunError
 from emopms.network.choice import evaluator_for
+from emopms.network.gathering import Gathered, wherever
 from emopms.network.kept import Kept
 from emopms.network.memory import room_on
 from emopms.network.parallel import side_by_side
@@ -65,6 +67,24 @@ def require_knowledge(measured: Score, *, classes: int, images: int, what: str, 
         )
 
 
+def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
+    """All batches, where there is room for them."""
+    gathered, batches, start = Gathered(len(images), wherever), [], 0
+    for pixels, labels in images.batches(BATCH):
+        gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
+        batches.append((rows, labels))
+    assert gathered.tensor is not None
+    return [(gathered.tensor[rows], labels) for rows, labels in batches]
+
+
+def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
+    """Which networks [n] have a loss; a line says how many have none."""
+    found: NDArray[np.bool_] = np.isfinite(losses)
+    if not found.all():
+        logger.warning("{}: {} networks have no finite loss and are left out", stage, int((~found).sum()))
+    return found
+
+
 def _sums(scores: Tensor, labels: Tensor) -> list[float]:
     """Of a batch of class scores: the cross-entropies of all images, added up, and how many are right."""
     loss = F.cross_entropy(scores.float(), labels, reduction="sum")
@@ -103,39 +123,56 @@ def _fp32() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def score_candidates(
-    network: SubNetwork,
-    genomes: NDArray[np.bool_],
-    images: ImageSet,
-    device: Device,
-    journal: Journal,
-    *,
-    on_batch: Callable[[int], None] = lambda _: None,
-) -> list[Score]:
-    """Measure pruned networks, with batch norm re-estimated on each batch.
+class Scorer:
+    """Measures pruned networks, with batch norm re-estimated on each batch.
 
     They run as candidates do in a search (see `evaluator_for`): what genomes that begin alike make is computed once.
 
     Args:
         network: The whole network.
-        genomes: Its candidates [n, genes].
-        journal: Holds what an interrupted attempt has measured, and what this one measures.
-        on_batch: Called with the number of candidates measured on one more batch of images.
+        hold: Hold the images, so that what was made of them is still known when more networks are measured.
     """
-    totals = np.zeros((len(genomes), 2))
-    order = np.lexsort(genomes.T[::-1])  # neighbours begin alike
-    chunks = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
-    evaluator: Evaluator | None = None
-    for batch, (pixels, labels) in enumerate(images.batches(BATCH)):
-        if evaluator is None:
-            kept = Kept(room_on(device.type), len(pixels))
-            evaluator, _ = evaluator_for(network, pixels, device, kept, batch_statistics=True, eight_bits=True)
-        run = partial(evaluator, pixels)
-        for number, some in enumerate(chunks, start=batch * len(chunks)):
-            entry = journal.get(number)
-            if entry is None:
-                sums = [_sums(scores, labels) for scores in side_by_side(run, genomes[some], device)]
-                journal.put(number, entry := {"sums": torch.tensor(sums, dtype=torch.float64)})
-            totals[some] += entry["sums"].numpy()
-        on_batch(len(order))
-    return [Score(float(loss), float(right)) for loss, right in totals / len(images)]
+
+    def __init__(self, network: SubNetwork, images: ImageSet, device: Device, *, hold: bool = False) -> None:
+        self._network, self._images, self._device = network, images, device
+        self._held = _held(images) if hold else None
+        self._evaluator: Evaluator | None = None
+
+    def __call__(
+        self,
+        genomes: NDArray[np.bool_],
+        journal: Journal | None = None,
+        *,
+        on_batch: Callable[[int], None] = lambda _: None,
+    ) -> list[Score]:
+        """Measure candidates [n, genes].
+
+        Args:
+            journal: Holds what an interrupted attempt has measured of them, and what this one measures.
+            on_batch: Called with the number of candidates measured on one more batch of images.
+        """
+        totals = np.zeros((len(genomes), 2))
+        order = np.lexsort(genomes.T[::-1])  # neighbours begin alike
+        chunks = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
+        for batch, (pixels, labels) in enumerate(self._held or self._images.batches(BATCH)):
+            pixels = pixels.to(labels.device, non_blocking=True)
+            run = partial(self._evaluator_on(pixels), pixels)
+            for number, some in enumerate(chunks, start=batch * len(chunks)):
+                entry = journal.get(number) if journal else None
+                if entry is None:
+                    sums = [_sums(scores, labels) for scores in side_by_side(run, genomes[some], self._device)]
+                    entry = {"sums": torch.tensor(sums, dtype=torch.float64)}
+                    if journal:
+                        journal.put(number, entry)
+                totals[some] += entry["sums"].numpy()
+            on_batch(len(order))
+        return [Score(float(loss), float(right)) for loss, right in totals / len(self._images)]
+
+    def _evaluator_on(self, pixels: Tensor) -> Evaluator:
+        """Made for the first batch, whatever of it is known already: its scales decide what all networks compute."""
+        if self._evaluator is None:
+            kept = Kept(room_on(self._device.type), len(pixels))
+            self._evaluator, _ = evaluator_for(
+                self._network, pixels, self._device, kept, batch_statistics=True, eight_bits=True
+            )
+        return self._evaluator

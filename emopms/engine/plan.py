@@ -13,8 +13,10 @@ from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.export import Export
 from emopms.engine.stages.finetune import Finetune
 from emopms.engine.stages.join import Join
+from emopms.engine.stages.measure import Measure
 from emopms.engine.stages.pretrain import Pretrain
 from emopms.engine.stages.rank import Rank
+from emopms.engine.stages.refine import Refine
 from emopms.engine.stages.selectors import Selectors
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
     measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
     searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
+    refined = spec.refine > 0 and len(searches) > 1  # of a network in one piece it would be the same search again
+    found_by = "refine" if refined else "join"
     finetunes = [f"finetune/{target.slug}" for target in spec.targets]
     return [
         Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
@@ -86,9 +90,20 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
         Rank(name="rank", inputs=("constrain", *searches), settings=settings("points")),
         Join(name="join", inputs=("constrain", "rank"), settings=settings("ranker", "schemes")),
         *(
+            [Refine(name="refine", inputs=("constrain", "join"), settings=settings("refine", "algorithm", **measured))]
+            if refined
+            else []
+        ),
+        Measure(
+            name="measure",
+            inputs=("constrain", found_by),
+            settings=measured,
+            found_by=found_by,
+        ),
+        *(
             Finetune(
                 name=name,
-                inputs=("pretrain", "constrain", "rank", "join"),
+                inputs=("pretrain", "constrain", "measure"),
                 settings=settings("finetune", target=target.model_dump(mode="json")),
                 target=target,
             )

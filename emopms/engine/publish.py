@@ -41,7 +41,7 @@ def publish(
         for file in exported.files:
             if file.startswith("models/"):
                 write(models / file.removeprefix("models/"), exported.content(file))
-    write(folder / "front.csv", _front(done["join"].artefact, context.spec).encode())
+    write(folder / "front.csv", _front(done["measure"].artefact, context.spec).encode())
     write(folder / "spec.resolved.yaml", context.spec.to_yaml().encode())
     write(folder / "manifest.json", from_json(_manifest(context, fingerprint, command)))
     summary = _summary(context, done)
@@ -51,9 +51,9 @@ def publish(
 
 def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
     scores = done["export"].artefact.json("scores")
-    joined = done["join"].artefact.json("summary")
+    measured = done["measure"].artefact.json("summary")
     dense = scores["dense"]
-    searches = [stage for name, stage in done.items() if name.startswith("evolve/")]
+    searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
     return {
         "name": context.spec.name,
         "quality": context.quality,
@@ -75,21 +75,21 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
         "search": {
             "evaluations": sum(stage.artefact.json("search")["evaluations"] for stage in searches),
             "seconds": round(sum(stage.seconds for stage in searches), 3),
-            "hypervolume": joined["hypervolume"],
-            "hypervolume_reference": joined["hypervolume_reference"],
+            "hypervolume": measured["hypervolume"],
+            "hypervolume_reference": measured["hypervolume_reference"],
         },
         "rank": {
-            "kendall_tau": joined["kendall_tau"],
-            "schemes": joined["joint_schemes"],
-            "measured": joined["measured"],
+            "kendall_tau": measured["kendall_tau"],
+            "schemes": done["join"].artefact.json("summary")["joint_schemes"],
+            "measured": measured["measured"],
         },
         "stages": [{"name": stage.name, "seconds": stage.seconds, "cached": stage.cached} for stage in done.values()],
     }
 
 
-def _front(join: Artefact, spec: Spec) -> str:
-    """The joint front, cheapest scheme first, with all its costs; the scheme's number is that of ``result.json``."""
-    schemes = dict(join.arrays("schemes"))
+def _front(measure: Artefact, spec: Spec) -> str:
+    """The front, cheapest scheme first, with all its costs; the scheme's number is that of ``result.json``."""
+    schemes = dict(measure.arrays("schemes"))
     columns = ["predicted_loss", "loss", "accuracy", "macs", "params"]
     costs = [objective.name for objective in spec.objectives if isinstance(objective, Cost)]
     for index, name in enumerate(costs):

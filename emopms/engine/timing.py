@@ -15,18 +15,18 @@ import torch
 from emopms.api import Images
 from emopms.engine.context import example_of, fresh_network
 from emopms.engine.data import ImageSet
-from emopms.engine.evolution import evolve
+from emopms.engine.evolution import drawn_by, evolve
 from emopms.engine.judges import make_judges
 from emopms.engine.judging import Judged, judged
 from emopms.engine.measure import BATCH, score
 from emopms.engine.memory import Memory
 from emopms.engine.stages.constrain import chain_loss
-from emopms.engine.stages.evolve import make_task
 from emopms.engine.stages.export import write_formats
 from emopms.engine.stages.finetune import distillation_loss
 from emopms.engine.stages.pretrain import classification_loss
 from emopms.engine.stages.selectors import judges_loss
 from emopms.engine.stopwatch import Stopwatch
+from emopms.engine.task import make_task
 from emopms.engine.training import descend, sgd
 from emopms.network.cost import count
 from emopms.network.importance import magnitude
@@ -130,14 +130,12 @@ class Timing:
 
         def prepare(generations: int) -> Callable[[], object]:
             return lambda: evolve(
-                task,
+                sub,
                 self._context.coding(sub),
-                objectives=spec.objectives,
-                algorithm=spec.algorithm,
-                sampling=spec.sampling,
-                seed=0,
                 memory=Memory(lambda genomes: Judged(self._rng.random((len(genomes), len(spec.objectives))))),
-                go_on=lambda generation: generation.number < generations,
+                start=drawn_by(spec.sampling, task),
+                algorithm=spec.algorithm.model_copy(update={"generations": generations}),
+                seed=0,
             )
 
         return self._watch.seconds(prepare, spec.algorithm.generations)

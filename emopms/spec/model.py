@@ -181,8 +181,12 @@ class Spec(Settings):
     """How the fronts of the sub-networks are joined into schemes for the whole network."""
     points: Count = 32
     """How many points of each sub-network's front are put back into the network and ranked, spread over the front."""
+    refine: Annotated[int, Field(ge=0, le=100_000)] = 4
+    """Generations of a search of the whole network that begins with the joint schemes, these counted as the first; 0
+    leaves it out. Networks that are not divided have no need of it."""
     schemes: Count = 48
-    """How many of the best joint schemes are measured again on the real network, over the whole front."""
+    """How many of the best schemes for the whole network are refined, and measured on validation images, over the whole
+    front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
     """The pruned networks to produce, one a target, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
     finetune: Finetune = Finetune()

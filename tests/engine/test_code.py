@@ -79,11 +79,11 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ([], {"evolve", "rank", "join", "finetune", "export"}),
+        ([], {"evolve", "rank", "join", "refine", "measure", "finetune", "export"}),
         (["objectives=[capability, macs]"], set()),
         (
             ["backbone={name: my_net, widths: [8, 8, 16]}"],
-            {"pretrain", "selectors", "constrain", "evolve", "rank", "join", "finetune", "export"},
+            {"pretrain", "selectors", "constrain", "evolve", "rank", "join", "refine", "measure", "finetune", "export"},
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
-from emopms.engine.evolution import Generation, evolve
+from emopms.engine.evolution import Generation, drawn_by, evolve
 from emopms.engine.interruption import came
 from emopms.engine.judging import Judged
 from emopms.engine.memory import Memory, memory_for
@@ -26,9 +26,6 @@ from emopms.network.importance import magnitude
 from emopms.network.judges import OwnClassifier
 from emopms.network.subnetwork import subnetworks_of
 from emopms.pareto import nondominated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OBJECTIVES = (Capability(), Macs())
 NSGA2 = Nsga2(pop_size=8, generations=5)
@@ -47,16 +44,8 @@ def task() -> Task:
 
 
 def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2, **more: Any) -> Generation:
-    return evolve(
-        task,
-        coding(task),
-        objectives=OBJECTIVES,
-        algorithm=algorithm,
-        sampling=Importance(),
-        seed=7,
-        memory=memory,
-        **more,
-    )
+    start = drawn_by(Importance(), task)
+    return evolve(task.subnetwork, coding(task), memory=memory, start=start, algorithm=algorithm, seed=7, **more)
 
 
 def coding(task: Task, **settings: Any) -> Coding:
@@ -84,26 +73,20 @@ def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missi
 ) -> None:
     batches: Batches = []
     shown: list[Generation] = []
-    whole = _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)), go_on=_into(shown))
+    whole = _search(
+        task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)), on_generation=shown.append
+    )
     again: list[NDArray[np.bool_]] = []
     memory = memory_for(task, OBJECTIVES, on_new=lambda genomes, _: again.append(genomes))
     for number, batch in enumerate(batches):
         if number not in missing:
             memory.remember(*batch)
     reshown: list[Generation] = []
-    resumed = _search(task, memory, go_on=_into(reshown))
+    resumed = _search(task, memory, on_generation=reshown.append)
     assert sum(map(len, again)) == sum(len(batches[number][0]) for number in missing)
     np.testing.assert_array_equal(resumed.genomes, whole.genomes)
     np.testing.assert_array_equal(resumed.objectives, whole.objectives)
     assert [(g.evaluations, len(g.genomes)) for g in reshown] == [(g.evaluations, len(g.genomes)) for g in shown]
-
-
-def _into(shown: list[Generation]) -> Callable[[Generation], bool]:
-    def go_on(generation: Generation) -> bool:
-        shown.append(generation)
-        return True
-
-    return go_on
 
 
 def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task: Task) -> None:
@@ -122,12 +105,6 @@ def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
     _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
     for genome in _logged(batches)[0]:
         assert all(genome[group.genes].any() for group in task.subnetwork.channels.groups)
-
-
-def test_a_search_stops_when_told_to(task: Task) -> None:
-    memory = memory_for(task, OBJECTIVES)
-    last = _search(task, memory, go_on=lambda generation: generation.number < 2)
-    assert last.number == 2
 
 
 class Fails(Objective):
@@ -157,9 +134,7 @@ def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how
     objectives = (Fails(how=how), Capability(), Macs())
     batches: Batches = []
     memory = memory_for(task, objectives, on_new=lambda *batch: batches.append(batch))
-    last = evolve(
-        task, coding(task), objectives=objectives, algorithm=NSGA2, sampling=Importance(), seed=7, memory=memory
-    )
+    last = _search(task, memory)
     genomes, values = _logged(batches)
     failed = ~genomes[:, -1]
     assert last.failed == failed.sum() > 0
@@ -274,6 +249,13 @@ class Babbling(Algorithm):
     ],
 )
 def test_components_that_return_the_wrong_shape_are_named(task: Task, changed: dict[str, Any], message: str) -> None:
-    settings = {"algorithm": NSGA2, "sampling": Importance()} | changed
+    start, memory = drawn_by(changed.get("sampling", Importance()), task), memory_for(task, OBJECTIVES)
     with pytest.raises(ComponentError, match=message):
-        evolve(task, coding(task), objectives=OBJECTIVES, seed=7, **settings)
+        evolve(
+            task.subnetwork,
+            coding(task),
+            memory=memory,
+            start=start,
+            algorithm=changed.get("algorithm", NSGA2),
+            seed=7,
+        )

@@ -13,7 +13,7 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.engine.data import ImageSet
 from emopms.engine.journal import Journal
-from emopms.engine.measure import predictions, score, score_candidates
+from emopms.engine.measure import Scorer, predictions, score
 from emopms.network.device import Device
 from emopms.network.divided import divide_network
 from emopms.network.evaluator import Evaluator
@@ -35,10 +35,12 @@ def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
     genomes[:, [group.start for group in divided.channels.groups]] = True
     genomes = genomes[rng.integers(0, 12, 14)]  # some twice
     steps: list[int] = []
-    scores = score_candidates(divided.whole, genomes, images, device, journal, on_batch=steps.append)
+    scores = Scorer(divided.whole, images, device)(genomes, journal, on_batch=steps.append)
     assert steps == [14, 14]
-    again = score_candidates(divided.whole, genomes, images, device, journal)
+    again = Scorer(divided.whole, images, device)(genomes, journal)
     assert again == scores, "what is in the journal is not measured again, and comes to the same"
+    held = Scorer(divided.whole, images, device, hold=True)
+    assert [*held(genomes[:5]), *held(genomes[5:])] == scores, "bit by bit, with whom and when ever it is measured"
     evaluators = [Evaluator(sub) for sub in divided.parts]
     cuts = np.cumsum([sub.channels.genes for sub in divided.parts])[:-1]
     for genome, measured in zip(genomes, scores, strict=True):

@@ -23,6 +23,8 @@ ALL = [
     "evolve/3",
     "rank",
     "join",
+    "refine",
+    "measure",
     "finetune/macs-0.6",
     "export",
 ]
@@ -49,7 +51,13 @@ def test_stages_follow_their_inputs() -> None:
 
 
 def test_no_split_points_make_one_search() -> None:
-    assert [name for name in _keys(split=[]) if name.startswith("evolve/")] == ["evolve/1"]
+    found = list(_keys(split=[]))
+    assert [name for name in found if name.startswith("evolve/")] == ["evolve/1"]
+    assert "refine" not in found, "it would be the same search again"
+
+
+def test_refining_can_be_left_out() -> None:
+    assert "refine" not in _keys(refine=0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,9 @@ def test_no_split_points_make_one_search() -> None:
         ({"constraint": "none"}, ALL[2:]),
         ({"algorithm": {"name": "nsga2", "pop_size": 8, "generations": 5}}, ALL[3:]),
         ({"ranker": "greedy"}, ALL[7:]),
-        ({"finetune": {"epochs": 2}}, ALL[8:]),
+        ({"refine": 2}, ALL[8:]),
+        ({"schemes": 5}, ALL[7:]),
+        ({"finetune": {"epochs": 2}}, ALL[10:]),
         ({"export": ["safetensors"]}, ["export"]),
         ({"targets": [{"macs": 0.6}, {"macs": 0.7}]}, ["finetune/macs-0.7", "export"]),
     ],

@@ -53,7 +53,7 @@ def test_result_says_what_was_made(finished: emopms.Result) -> None:
     assert -1 <= written["rank"]["kendall_tau"] <= 1
     assert [stage["name"] for stage in written["stages"]] == [
         *("pretrain", "selectors", "constrain", "evolve/1", "evolve/2", "evolve/3", "rank", "join"),
-        *("finetune/macs-0.6", "export"),
+        *("refine", "measure", "finetune/macs-0.6", "export"),
     ]
 
 
@@ -123,7 +123,8 @@ def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_p
     more = emopms.run(tiny(targets=[{"macs": 0.6}, {"params": 0.8}]), run_dir=folder, device="cpu")
     assert [name for name, cached in stages(more).items() if not cached] == ["finetune/params-0.8", "export"]
     greedy = emopms.run(tiny(ranker="greedy"), run_dir=folder, device="cpu")
-    assert [name for name, cached in stages(greedy).items() if not cached] == ["join", "finetune/macs-0.6", "export"]
+    made = [name for name, cached in stages(greedy).items() if not cached]
+    assert made == ["join", "refine", "measure", "finetune/macs-0.6", "export"]
 
 
 @pytest.mark.parametrize(

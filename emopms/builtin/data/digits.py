@@ -21,7 +21,7 @@ class Digits(Data):
     calibration: Annotated[int, Field(ge=2)] = 256
     """Images on which candidates are judged during the search."""
     validation: Annotated[int, Field(ge=2)] = 256
-    """Images on which joint schemes are measured and chosen."""
+    """Images on which schemes for the whole network are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)
     """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.376,)

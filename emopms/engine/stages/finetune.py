@@ -39,7 +39,7 @@ class Finetune(Stage):
     target: Target
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        schemes = inputs["join"].arrays("schemes")
+        schemes = inputs["measure"].arrays("schemes")
         dense_accuracy = inputs["pretrain"].json("score")["accuracy"]
         # For all targets: a miss found only later would cost the fine-tuning before it.
         chosen = {target.slug: choose(target, schemes, dense_accuracy) for target in context.spec.targets}
@@ -70,11 +70,8 @@ class Finetune(Stage):
         scheme: int,
     ) -> nn.Module:
         dense = context.network(inputs["constrain"].tensors("network"))
-        cuts = []
-        for sub in context.divide(dense).searched:
-            genomes = inputs["rank"].arrays(f"front-{sub.name}")["genomes"]
-            cuts.append((sub.channels, genomes[schemes["choices"][scheme, sub.index]]))
-        network = context.network(pruned_state(dense, cuts))
+        genome = np.asarray(schemes["genomes"][scheme], dtype=np.bool_)
+        network = context.network(pruned_state(dense, [(context.divide(dense).channels, genome)]))
         counted = count(network, context.device.images(example_of(context.source)))
         predicted = int(schemes["macs"][scheme])
         if counted.macs != predicted:
@@ -129,13 +126,13 @@ def choose(target: Target, schemes: Mapping[str, NDArray[np.generic]], dense_acc
     accuracy bound.
 
     Args:
-        schemes: What ``join`` measured; the dense scheme comes last and is the measure of costs.
+        schemes: What was measured; the dense scheme comes last and is the measure of costs.
         dense_accuracy: Validation accuracy of the dense network as pretrained, the measure of accuracy.
 
     Raises:
         RunError: No measured scheme is within the bounds.
     """
-    measured = {name: np.asarray(values, dtype=np.float64) for name, values in schemes.items()}
+    measured = {name: np.asarray(schemes[name], dtype=np.float64) for name in ("loss", "accuracy", "macs", "params")}
     allowed = np.ones(len(measured["loss"]), dtype=np.bool_)
     for cost in ("macs", "params"):
         bound = getattr(target, cost)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from loguru import logger
 
 from emopms.api import Cost
-from emopms.engine.measure import BATCH, guessing_loss, score_candidates
+from emopms.engine.measure import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stage import Stage
 from emopms.pareto import representatives
 
@@ -50,23 +49,18 @@ class Rank(Stage):
         images = context.splits.ranking
         count = sum(map(len, candidates))
         with context.progress.track(self.name, count * images.parts(BATCH), "measurements") as tracker:
-            scores = score_candidates(
-                divided.whole,
+            scores = Scorer(divided.whole, images, context.device)(
                 np.concatenate(candidates),
-                images,
-                context.device,
                 out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),
             )
         lost = np.array([score.loss - scores[0].loss for score in scores])
-        if failed := int((~np.isfinite(lost)).sum()):
-            logger.warning("{}: {} networks have no finite loss and are left out", self.name, failed)
-        start = 1
+        measured, start = finite(lost, self.name), 1
         for sub, (genomes, costs) in zip(divided.searched, fronts, strict=True):
-            impairment = np.append(lost[start : (start := start + len(genomes) - 1)], 0.0)
-            known = np.isfinite(impairment)
+            rows = np.append(np.arange(start, start := start + len(genomes) - 1), 0)
+            known = measured[rows]
             out.save_arrays(
-                f"front-{sub.name}", genomes=genomes[known], impairment=impairment[known], costs=costs[known]
+                f"front-{sub.name}", genomes=genomes[known], impairment=lost[rows][known], costs=costs[known]
             )
 
 

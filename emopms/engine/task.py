@@ -1,0 +1,53 @@
+"""What a search works on: features that enter a sub-network, what it should make of them, and who judges it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from emopms.api import Task
+from emopms.engine.measure import BATCH
+from emopms.network.evaluator import dense_rest
+from emopms.network.gathering import Gathered, wherever
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from emopms.engine.data import ImageSet
+    from emopms.network.device import Device
+    from emopms.network.divided import DividedNetwork
+    from emopms.network.subnetwork import SubNetwork
+
+
+def make_task(
+    images: ImageSet, divided: DividedNetwork, sub: SubNetwork, judges: nn.ModuleList, device: Device
+) -> Task:
+    """The search task of one of those searched: its features of calibration images, computed once and kept on the
+    device.
+
+    Args:
+        judges: One a part; boundaries are judged as the last part is.
+    """
+    before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
+    inputs, references = (Gathered(len(images), wherever) for _ in range(2))
+    labels, start = [], 0
+    with torch.inference_mode(), device.autocast():
+        for pixels, classes in images.batches(BATCH):
+            features, rows = pixels, slice(start, start := start + len(pixels))
+            for part in before:
+                features = part.forward(features)
+            features = inputs.add(features, rows)
+            references.add(sub.forward(features), rows)
+            labels.append(classes)
+    assert inputs.tensor is not None
+    assert references.tensor is not None
+    return Task(
+        subnetwork=sub,
+        inputs=inputs.tensor,
+        references=references.tensor,
+        labels=torch.cat(labels),
+        judge=judges[-1] if sub.is_last else judges[sub.index],
+        device=device,
+        tail=dense_rest(behind),
+    )

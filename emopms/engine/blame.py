@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from loguru import logger
 
+from emopms.engine.files import FREE_SPACE, is_full
 from emopms.engine.interruption import came
 from emopms.errors import ComponentError, EmopmsError
 from emopms.plugin_file import reason
@@ -45,7 +46,9 @@ def at_work(component: Component, what: str) -> Iterator[None]:
         logger.opt(exception=error).debug("{} failed to {}", whose, what)
         raise ComponentError(
             f"The {whose} failed to {what}: {reason(error)}",
-            remedy="Check its settings; run.log and --log-level debug show where it happened.",
+            remedy=FREE_SPACE
+            if is_full(error)
+            else "Check its settings; run.log and --log-level debug show where it happened.",
         ) from error
 
 

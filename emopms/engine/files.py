@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 UNFINISHED = ".unfinished"
 """What the names of files and folders end in that a process left half written, when it was killed."""
+FREE_SPACE = "Free space, or choose another --run-dir, and run again: it goes on from here."
 UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RecursionError),
     *(zipfile.BadZipFile, zlib.error, SafetensorError),
@@ -101,10 +102,12 @@ def writing(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         unfinished.replace(path)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StoreError(
             f"{path} cannot be written: {error}",
-            remedy="Free space, or choose another --run-dir, and run again: it goes on from here."
-            if full
-            else "Remove what is in its way, or choose another --run-dir.",
+            remedy=FREE_SPACE if is_full(error) else "Remove what is in its way, or choose another --run-dir.",
         ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk, or what one may use of it, was full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

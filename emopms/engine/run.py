@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +87,25 @@ def run(
     return Result(folder=folder, summary=summary)
 
 
+class _Log:
+    """A log file. What the disk has no room for is missing from it: the run itself says so, at its next write."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            self._file.write(line)
+            self._file.flush()
+
+    def stop(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
 def _log_into(folder: Path) -> int:
     """Write a log below a folder; returns what ends it."""
     try:
-        return logger.add(folder / "run.log", level="DEBUG", filter="emopms", encoding="utf-8")
+        return logger.add(_Log(folder / "run.log"), level="DEBUG", filter="emopms")
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error

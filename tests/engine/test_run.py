@@ -7,23 +7,25 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
+from loguru import logger
 
 import emopms
 from emopms.builtin.algorithm.nsga2 import Nsga2
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
+from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
+from emopms.engine.blame import at_work
+from emopms.engine.run import _log_into
+from emopms.errors import ComponentError
 from emopms.network.cost import count
 from tests.engine.conftest import stages, tiny, weights, without_times
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_spec_made_of_components_equals_one_read_from_yaml() -> None:
@@ -185,3 +187,16 @@ def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path)
     assert [name for name, cached in stages(again).items() if not cached] == ["export"]
     for name, tensor in weights(folder).items():
         assert torch.equal(tensor, weights(finished.folder)[name])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_a_full_disk_is_named_whoever_meets_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.log").symlink_to("/dev/full")
+    sink = _log_into(tmp_path)
+    try:
+        with pytest.raises(ComponentError, match="No space left") as error, at_work(Safetensors(), "export a model"):
+            Path("/dev/full").write_text("weights")
+    finally:
+        logger.remove(sink)
+    assert error.value.remedy.startswith("Free space")
+    assert capfd.readouterr().err == "", "what the log has no room for is no news"

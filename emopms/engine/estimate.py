@@ -20,6 +20,7 @@ from emopms.engine.training import steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emopms.api import Algorithm
     from emopms.engine.context import Context
     from emopms.engine.outline import Outline
     from emopms.engine.stage import Stage
@@ -75,14 +76,16 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
 
 def evaluations(context: Context, outline: Outline) -> int:
     """The most candidates that the search of a sub-network judges: the dense one, and each generation's."""
-    algorithm = context.spec.algorithm
-    asked = 1 + algorithm.pop_size * algorithm.generations
+    asked = _asked(context.spec.algorithm)
     return min(asked, round(10**outline.log10_space)) if outline.log10_space < 15 else asked
 
 
 def refinements(context: Context) -> int:
     """The most networks that refining measures: the dense one, and each generation's."""
-    algorithm = refinement(context.spec)
+    return _asked(refinement(context.spec))
+
+
+def _asked(algorithm: Algorithm) -> int:
     return 1 + algorithm.pop_size * algorithm.generations
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from loguru import logger
 
-from emopms.engine.evolution import Generation, evolve
+from emopms.engine.evolution import evolve
 from emopms.engine.judging import Judged
 from emopms.engine.measure import guessing_loss
 from emopms.engine.seeds import derive
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm
     from emopms.engine.context import Context
-    from emopms.engine.evolution import Start
+    from emopms.engine.evolution import Generation, Start
     from emopms.engine.journal import Journal
     from emopms.engine.memory import Memory
     from emopms.engine.progress import Tracker
@@ -37,18 +37,21 @@ def search(
     algorithm: Algorithm,
     shown: tuple[int, int],
     out: Workspace,
-) -> Generation:
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Search a sub-network, and write down as ``search`` what it took.
 
     Args:
         stage: Whose search it is.
         shown: Which objectives are the loss and the cost whose hypervolume tells how the search stands.
+
+    Returns:
+        The genomes [p, genes] of the front and their objectives [p, m], those of the dense sub-network last.
     """
     loss, cost = shown
-    dense = memory(sub.dense[None, :])[0]
+    dense = memory(sub.dense[None, :])
 
     def show(tracker: Tracker, generation: Generation) -> None:
-        points = generation.objectives[:, [loss, cost]] / (1.0, dense[cost])
+        points = generation.objectives[:, [loss, cost]] / (1.0, dense[0, cost])
         volume = hypervolume(points, (guessing_loss(context.classes), 1.0))
         failed = f", {generation.failed} failed" if generation.failed else ""
         tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
@@ -82,7 +85,9 @@ def search(
             "first_failure": memory.cause,
         },
     )
-    return last
+    others = ~(last.genomes == sub.dense).all(axis=1)
+    genomes = np.concatenate([last.genomes[others], sub.dense[None, :]])
+    return genomes, np.concatenate([last.objectives[others], dense])
 
 
 class SearchLog:

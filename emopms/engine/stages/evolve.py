@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from loguru import logger
 
 from emopms.api import Cost
@@ -41,7 +40,7 @@ class Evolve(Stage):
         log = SearchLog(out.journal("judged"))
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)
-        last = search(
+        genomes, objectives = search(
             context,
             self.name,
             sub,
@@ -54,11 +53,6 @@ class Evolve(Stage):
             ),
             out=out,
         )
-        others = ~(last.genomes == sub.dense).all(axis=1)
-        out.save_arrays(
-            "front",
-            genomes=np.concatenate([last.genomes[others], sub.dense[None, :]]),
-            objectives=np.concatenate([last.objectives[others], memory(sub.dense[None, :])]),
-        )
+        out.save_arrays("front", genomes=genomes, objectives=objectives)
         for why in task.how():
             logger.info("{}: candidates are run {}", self.name, why)

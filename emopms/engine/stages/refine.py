@@ -49,7 +49,7 @@ class Refine(Stage):
         log = SearchLog(out.journal("judged"))
         memory = Memory(judge, on_new=log.append)
         log.replay(memory)
-        last = search(
+        genomes, objectives = search(
             context,
             self.name,
             whole,
@@ -59,17 +59,15 @@ class Refine(Stage):
             shown=(0, 1),
             out=out,
         )
-        dense = memory(whole.dense[None, :])
-        others = ~(last.genomes == whole.dense).all(axis=1)
-        genomes, found = last.genomes[others], last.objectives[others]
+        found = objectives[:-1]  # all but the dense one
         best = representatives(found[:, 0], found[:, 1:], context.spec.schemes, worst=guessing_loss(context.classes))
         best = best[np.lexsort((found[best, 0], found[best, 1]))]  # cheapest first
-        objectives = np.concatenate([found[best], dense])
+        rows = np.append(best, len(found))
         out.save_arrays(
             "schemes",
-            genomes=np.concatenate([genomes[best], whole.dense[None, :]]),
-            impairment=objectives[:, 0] - dense[0, 0],
-            costs=objectives[:, 1:],
+            genomes=genomes[rows],
+            impairment=objectives[rows, 0] - objectives[-1, 0],
+            costs=objectives[rows, 1:],
         )
 
 

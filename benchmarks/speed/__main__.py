@@ -29,7 +29,7 @@ from benchmarks.speed.values import against_cpu, compared
 from emopms.network.device import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -50,8 +50,8 @@ class Size:
     """Of the searches whose candidates a second are compared."""
     seeds: tuple[int, ...]
     """Of the searches that race."""
-    looks: tuple[int, ...]
-    """Generations after which the divided search is compared with the whole one."""
+    budgets: tuple[tuple[int, int], ...]
+    """Of the divided searches that are compared with the whole one: generations a sub-network, and of refining."""
 
 
 FULL = Size(
@@ -59,10 +59,10 @@ FULL = Size(
     races=(20, 56),
     population=40,
     generations=30,
-    timed_generations=3,
+    timed_generations=6,
     streamed_generations=8,
     seeds=(0, 1, 2),
-    looks=(1, 4, 12, 30),
+    budgets=((1, 1), (1, 2), (4, 4)),
 )
 QUICK = Size(
     depths=(20,),
@@ -72,7 +72,7 @@ QUICK = Size(
     timed_generations=1,
     streamed_generations=2,
     seeds=(0, 1),
-    looks=(1, 3),
+    budgets=((1, 1), (3, 2)),
 )
 
 
@@ -87,17 +87,14 @@ def main() -> None:
     chosen = {name: getattr(options, name) for name in ("depths", "population", "generations")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     size = replace(QUICK if options.quick else FULL, **chosen)
-    figures = {
-        "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
-        "load": os.getloadavg()[0],
-        **measured(Device.choose(options.device), size),
-    }
+    began = {"command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]), "load": os.getloadavg()[0]}
     folder = ROOT / "runs" / "speed" if options.quick or chosen else ROOT
-    write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
+    for figures in measured(Device.choose(options.device), size):
+        write(options.device, began | figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
 
 
-def measured(device: Device, size: Size) -> dict[str, Any]:
-    """All figures of one device."""
+def measured(device: Device, size: Size) -> Iterator[dict[str, Any]]:
+    """All figures of one device, after each network those that there are."""
     networks: dict[str, Any] = {}
     rates: dict[str, dict[str, float]] = {}
     last: Subject | None = None
@@ -107,13 +104,12 @@ def measured(device: Device, size: Size) -> dict[str, Any]:
         rates = fastest(rates, matrix_rates(last.device))
         networks[last.name] = measured_network(last, size)
         rates = fastest(rates, matrix_rates(last.device))
-    assert last is not None
-    return {
-        "machine": machine() | {"device": str(last.device)},
-        "spec": last.contexts["divided"].spec.resolved(),
-        "matrix_rates": rates,
-        "networks": networks,
-    }
+        yield {
+            "machine": machine() | {"device": str(last.device)},
+            "spec": last.contexts["divided"].spec.resolved(),
+            "matrix_rates": rates,
+            "networks": networks,
+        }
 
 
 def measured_network(network: Subject, size: Size) -> dict[str, Any]:
@@ -128,7 +124,7 @@ def measured_network(network: Subject, size: Size) -> dict[str, Any]:
     figures["operations"] = {way: operations(network, way) for way in network.contexts}
     if network.depth in size.races:
         say(f"{network.name}: seconds to the same hypervolume")
-        figures["race"] = race(network, seeds=size.seeds, looks=size.looks)
+        figures["race"] = race(network, seeds=size.seeds, budgets=size.budgets)
     return figures
 
 

@@ -69,8 +69,9 @@ def section(title: str, figures: dict[str, Any]) -> str:
         races_table(networks),
         f"{reached(networks)} The whole network is searched for its full budget, "
         f"{figures['spec']['algorithm']['generations']} generations of {figures['spec']['algorithm']['pop_size']}; the "
-        "divided one is looked at on its way there. Hypervolumes are those of the joint fronts on "
-        f"{figures['spec']['data']['validation']:,} images that no search saw: medians over seeds, and their range. "
+        "divided one for smaller budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
+        f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
+        "medians over seeds, and their range. "
         "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
         "### Where the time of a search goes",
@@ -141,7 +142,7 @@ def races_table(networks: dict[str, Any]) -> str:
                 [
                     name,
                     label,
-                    str(run["generations"]),
+                    f"{run['generations']} + {run['refined']}",
                     f"{run['evaluations']:,.0f}",
                     f"{sum(spent[stage] for stage in search):.0f} ({' + '.join(f'{spent[s]:.0f}' for s in search)})",
                     f"{spent['measure']:.0f}",
@@ -153,7 +154,7 @@ def races_table(networks: dict[str, Any]) -> str:
         [
             "",
             "search",
-            "generations",
+            "generations + refining",
             "evaluations",
             "seconds (evolve + rank + join + refine)",
             "seconds to measure",

@@ -38,13 +38,15 @@ STAGES = ("evolve", "rank", "join", "refine", "measure")
 
 @dataclass(frozen=True)
 class Standing:
-    """What a search has come to after some generations: medians over seeds."""
+    """What a search of some generations has come to: medians over seeds."""
 
     generations: int
+    refined: int
+    """Generations of the stage ``refine``."""
     evaluations: float
     hypervolume: float
     seconds: dict[str, float]
-    """By stage of `STAGES`; all generations so far."""
+    """By stage of `STAGES`."""
     hypervolumes: tuple[float, ...]
     """With each seed."""
 
@@ -54,38 +56,40 @@ class Standing:
         return sum(seconds for stage, seconds in self.seconds.items() if stage != "measure")
 
 
-def race(subject: Subject, *, seeds: Sequence[int], looks: Sequence[int]) -> dict[str, Any]:
-    """Search the whole network for its full budget, and the divided one up to it.
+def race(subject: Subject, *, seeds: Sequence[int], budgets: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Search the whole network for its full budget, and the divided one for smaller ones.
 
     Args:
-        looks: Numbers of generations after which the divided search is looked at, ascending.
+        budgets: Of the divided searches, ascending: generations a sub-network, and of refining.
 
     Returns:
         ``whole``, all ``divided``, and the ``share`` of the seconds of search that the first of these took that is as
         good; None where none is.
     """
     budget = subject.contexts["whole"].spec.algorithm.generations
-    (goal,) = standings(subject, "whole", seeds, [budget])
-    divided = standings(subject, "divided", seeds, looks)
+    goal = standing(subject, "whole", seeds, (budget, 0))
+    divided = [standing(subject, "divided", seeds, each) for each in budgets]
     share = next((each.search / goal.search for each in divided if each.hypervolume >= goal.hypervolume), None)
     return {"whole": asdict(goal), "divided": [asdict(each) for each in divided], "share": share}
 
 
-def standings(subject: Subject, way: Way, seeds: Sequence[int], looks: Sequence[int]) -> list[Standing]:
-    """How a search stands after some generations; each look goes on where the one before ended."""
-    found = []
+def standing(subject: Subject, way: Way, seeds: Sequence[int], budget: tuple[int, int]) -> Standing:
+    """What searches of one budget come to."""
+    generations, refined = budget
+    found, context = [], subject.contexts[way]
+    algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
     for seed in seeds:
-        context = subject.contexts[way]
-        context = with_same_images(context, spec=context.spec.model_copy(update={"seed": seed}))
+        spec = context.spec.model_copy(update={"seed": seed, "algorithm": algorithm, "refine": refined})
         with TemporaryDirectory() as folder:
-            found.append(_search(context, subject.network, Path(folder), looks))
-    return [median_of(looks) for looks in zip(*found, strict=True)]
+            found.append(_search(with_same_images(context, spec=spec), subject.network, Path(folder)))
+    return median_of(found)
 
 
 def median_of(runs: Sequence[Standing]) -> Standing:
-    """Of as many generations with several seeds."""
+    """Of one budget with several seeds."""
     return Standing(
         generations=runs[0].generations,
+        refined=runs[0].refined,
         evaluations=median(run.evaluations for run in runs),
         hypervolume=median(run.hypervolume for run in runs),
         seconds={stage: median(run.seconds[stage] for run in runs) for stage in runs[0].seconds},
@@ -93,34 +97,32 @@ def median_of(runs: Sequence[Standing]) -> Standing:
     )
 
 
-def _search(context: Context, network: nn.Module, folder: Path, looks: Sequence[int]) -> list[Standing]:
-    parts = context.divide(network).parts
-    names = [f"evolve/{sub.name}" for sub in parts]
-    inputs = {name: Workspace(folder / name, stage=name, key="race") for name in ("constrain", "selectors", *names)}
-    inputs["constrain"].save_tensors("network", network.state_dict())
-    inputs["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
-    now, found, evolving = clock_for(context.device), [], 0.0
-    for generations in looks:
-        algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
-        looked = with_same_images(context, spec=context.spec.model_copy(update={"algorithm": algorithm}))
-        ends = {
-            name: Workspace(folder / name / str(generations), stage=name, key=str(generations)) for name in STAGES[1:]
-        }
-        work, seconds = inputs | ends, dict.fromkeys(STAGES, 0.0)
-        divided = len(parts) > 1
-        for stage in (
-            *(Evolve(name=name, settings={}, index=index) for index, name in enumerate(names)),
-            Rank(name="rank", settings={}),
-            Join(name="join", settings={}),
-            *([Refine(name="refine", settings={})] if divided else []),
-            Measure(name="measure", settings={}, found_by="refine" if divided else "join"),
-        ):
-            began = now()
-            stage.run(looked, work, work[stage.name])
-            seconds[stage.name.partition("/")[0]] += now() - began
-        evolving = seconds["evolve"] = seconds["evolve"] + evolving
-        searches = [*names, *(["refine"] if divided else [])]
-        evaluations = sum(work[name].json("search")["evaluations"] for name in searches)
-        volume = work["measure"].json("summary")["hypervolume"]
-        found.append(Standing(generations, evaluations, volume, seconds, (volume,)))
-    return found
+def _search(context: Context, network: nn.Module, folder: Path) -> Standing:
+    spec, parts = context.spec, context.divide(network).parts
+    searches = [f"evolve/{sub.name}" for sub in parts]
+    divided = len(parts) > 1
+    names = ("constrain", "selectors", *searches, *STAGES[1:])
+    work = {name: Workspace(folder / name, stage=name, key="race") for name in names}
+    work["constrain"].save_tensors("network", network.state_dict())
+    work["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
+    now, seconds = clock_for(context.device), dict.fromkeys(STAGES, 0.0)
+    for stage in (
+        *(Evolve(name=name, settings={}, index=index) for index, name in enumerate(searches)),
+        Rank(name="rank", settings={}),
+        Join(name="join", settings={}),
+        *([Refine(name="refine", settings={})] if divided else []),
+        Measure(name="measure", settings={}, found_by="refine" if divided else "join"),
+    ):
+        began = now()
+        stage.run(context, work, work[stage.name])
+        seconds[stage.name.partition("/")[0]] += now() - began
+    found = [work[name].json("search") for name in (*searches, *(["refine"] if divided else []))]
+    volume = work["measure"].json("summary")["hypervolume"]
+    return Standing(
+        generations=spec.algorithm.generations,
+        refined=spec.refine,
+        evaluations=sum(search["evaluations"] for search in found),
+        hypervolume=volume,
+        seconds=seconds,
+        hypervolumes=(volume,),
+    )

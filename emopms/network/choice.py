@@ -34,22 +34,22 @@ def evaluator_for(
         inputs: All that enter the sub-network [N, …].
         eight_bits: Whether they may be used at all.
     """
-    plain = Evaluator(subnetwork, batch_statistics=batch_statistics, kept=kept)
-    numbers = "bf16" if device.bf16 else "fp32"
+
+    def plain(why: str) -> tuple[Evaluator, str]:
+        found = Evaluator(subnetwork, batch_statistics=batch_statistics, kept=kept)
+        return found, f"in {'bf16' if device.bf16 else 'fp32'}: {why}"
+
     if not device.eight_bits:
-        return plain, f"in {numbers}: this device has no faster numbers for it"
+        return plain("this device has no faster numbers for it")
     if not eight_bits or not batch_statistics:
-        return plain, f"in {numbers}: the objective asks for it"
+        return plain("the objective asks for it")
     rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
     if not rounded.rounded:
-        return plain, f"in {numbers}: no convolution can take eight bits"
-    sample = inputs[: 2 * STATISTICS]
+        return plain("no convolution can take eight bits")
+    assert rounded.dense is not None
     with torch.inference_mode(), device.autocast():
-        found, expected = (run(sample, subnetwork.dense).float() for run in (rounded, plain))
-        change = float(distance(found, expected))
+        change = float(distance(rounded(inputs[:STATISTICS], subnetwork.dense).float(), rounded.dense))
     if not change <= _FAR:
-        return plain, f"in {numbers}: eight bits are too few (they change the dense output by {change:.1%})"
-    return (
-        rounded,
-        f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {change:.2%})",
-    )
+        return plain(f"eight bits are too few (they change the dense output by {change:.1%})")
+    how = f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {change:.2%})"
+    return rounded, how

@@ -76,9 +76,9 @@ class Evaluator:
         self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
         self._scales: dict[str, float] = {}
         run = self._copy()
-        if eight_bits is not None:
-            run.measure_scales(eight_bits[:STATISTICS])
-            self._scales = run.scales
+        self.dense = None if eight_bits is None else run.measure_scales(eight_bits[:STATISTICS])
+        """What the dense sub-network makes in floating point of the inputs that scales were measured on."""
+        self._scales = run.scales
         self.rounded = run.rounded
         """Number of convolutions that are run in eight bits."""
         self._idle = [run]
@@ -163,11 +163,12 @@ class _Run(nn.Module):
         for name, scale in scales.items():
             self._rounded[name].scale = scale
 
-    def measure_scales(self, inputs: Tensor) -> None:
-        """Set them by what the dense sub-network makes of these inputs."""
+    def measure_scales(self, inputs: Tensor) -> Tensor:
+        """Set them by what the dense sub-network makes of these inputs, and return that."""
         with self._measuring(), torch.no_grad():
             self._learn(True)
-            self.module(inputs.float())
+            outputs: Tensor = self.module(inputs.float())
+            return outputs
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from emopms.network.trace import in_eval
+from emopms.network.device import Device
+from emopms.network.parallel import side_by_side
+from emopms.network.trace import with_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
 PIECE = 4
 """Images that share a random direction."""
-PIECES = 64
-"""Random directions: the relative standard deviation of an effect is about √(2 / 64), less than channels differ."""
+PIECES = 128
+"""Random directions: the relative standard deviation of an effect is about √(2 / 128), less than channels differ."""
 
 
 def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
@@ -53,28 +56,36 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
     inner product of the weights that take its channels in with their gradients.
 
     Args:
-        inputs: Features that enter the sub-network [N, …]; the first 256 count.
+        inputs: Features that enter the sub-network [N, …]; the first 512 count.
         rng: Draws the directions.
     """
-    module, like = subnetwork.module, next(subnetwork.module.parameters())
-    drawn = torch.Generator(like.device).manual_seed(int(rng.integers(2**63)))
-    parameters = {name: p.detach().requires_grad_() for name, p in module.named_parameters()}
-    gates = _gates(subnetwork)
-    weights = {name: parameters[name] for name in gates}
-    total = np.zeros(subnetwork.channels.genes)
-    for piece in torch.split(inputs[: PIECE * PIECES].to(like), PIECE):
-        with in_eval(module), torch.inference_mode(mode=False), torch.enable_grad():
-            outputs = torch.func.functional_call(module, parameters, (piece.clone(),))
+    with torch.inference_mode(mode=False):
+        module = with_source(copy.deepcopy(subnetwork.module)).eval().requires_grad_(False)
+    parameters, gates = dict(module.named_parameters()), _gates(subnetwork)
+    weights = {name: parameters[name].requires_grad_() for name in gates}
+    like = next(iter(parameters.values()))
+
+    def effects(given: tuple[Tensor, int]) -> NDArray[np.float64]:
+        piece, seed = given
+        drawn = torch.Generator(like.device).manual_seed(seed)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            outputs = module(piece.clone())
             direction = _score(outputs, drawn) if subnetwork.is_last else _normal(outputs, drawn)
             gradients = torch.autograd.grad(outputs, list(weights.values()), direction, allow_unused=True)
-        slopes = np.zeros_like(total)
+        slopes = np.zeros(subnetwork.channels.genes)
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
             if gradient is not None:
                 for dim, genes in gates[name].items():
                     own = _by_index(weight.detach() * gradient, dim)
                     np.add.at(slopes, genes[genes >= 0], own[genes >= 0])
-        total += slopes**2
-    return total
+        squares: NDArray[np.float64] = slopes**2
+        return squares
+
+    pieces = torch.split(inputs[: PIECE * PIECES].to(like), PIECE)
+    seeds = rng.integers(2**63, size=len(pieces)).tolist()
+    fp32 = Device(like.device.type)
+    found: NDArray[np.float64] = np.sum(side_by_side(effects, list(zip(pieces, seeds, strict=True)), fp32), axis=0)
+    return found
 
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:

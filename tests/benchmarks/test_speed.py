@@ -111,10 +111,10 @@ def test_differences() -> None:
 
 def test_medians_of_races() -> None:
     runs = [
-        Standing(4, evaluations, volume, {"evolve": seconds, "refine": 1.0, "measure": 2.0}, (volume,))
+        Standing(4, 2, evaluations, volume, {"evolve": seconds, "refine": 1.0, "measure": 2.0}, (volume,))
         for evaluations, volume, seconds in ((100, 0.5, 9.0), (90, 0.7, 7.0), (110, 0.6, 20.0))
     ]
-    assert median_of(runs) == Standing(4, 100, 0.6, {"evolve": 9.0, "refine": 1.0, "measure": 2.0}, (0.5, 0.7, 0.6))
+    assert median_of(runs) == Standing(4, 2, 100, 0.6, {"evolve": 9.0, "refine": 1.0, "measure": 2.0}, (0.5, 0.7, 0.6))
     assert median_of(runs).search == 10.0
 
 
@@ -166,13 +166,14 @@ def some_figures() -> dict[str, Any]:
     searched = {"evaluations": 40, "numbers": "fp32", "candidates": {"flops": 6e10}, "dense": {"flops": 8e10}}
     run = {
         "generations": 30,
+        "refined": 0,
         "evaluations": 1200,
         "hypervolume": 0.5,
         "hypervolumes": [0.5, 0.4, 0.6],
         "seconds": {"evolve": 90.0, "rank": 5.0, "join": 0.0, "refine": 0.0, "measure": 10.0},
     }
     seconds = {"evolve": 6.0, "rank": 5.0, "join": 1.0, "refine": 2.0, "measure": 10.0}
-    quick = run | {"generations": 1, "evaluations": 120, "seconds": seconds}
+    quick = run | {"generations": 1, "refined": 2, "evaluations": 120, "seconds": seconds}
     network = {
         "throughput": {
             "candidates_a_second": {"peer": 1.0, "whole": 8.0, "divided": 25.0},
@@ -202,8 +203,8 @@ def test_the_page() -> None:
     text = page({"cpu": some_figures()})
     assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
     assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
-    assert "| whole network | 30 | 1,200 | 95 (90 + 5 + 0 + 0) | 10 | 0.500 (0.400–0.600) | 1.00 (1.00) |" in text
-    assert "| three sub-networks | 1 | 120 | 14 (6 + 5 + 1 + 2) | 10 | 0.500 (0.400–0.600) | 0.15 (0.23) |" in text
+    assert "| whole network | 30 + 0 | 1,200 | 95 (90 + 5 + 0 + 0) | 10 | 0.500 (0.400–0.600) | 1.00 (1.00) |" in text
+    assert "| three sub-networks | 1 + 2 | 120 | 14 (6 + 5 + 1 + 2) | 10 | 0.500 (0.400–0.600) | 0.15 (0.23) |" in text
     assert "on ResNet-20 at none of these" in text
     assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
     assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text

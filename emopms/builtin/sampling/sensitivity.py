@@ -21,7 +21,7 @@ class Sensitivity(Sampling):
     from few of them to all.
 
     Were the effects of channels to add up, this ratio would give the whole front, as in the relaxed knapsack problem:
-    so the search begins near it. One backward pass over 256 images finds the effects of all channels (see
+    so the search begins near it. One backward pass over 512 images finds the effects of all channels (see
     `emopms.network.importance.sensitivity`). Blur makes candidates differ in which channels they keep and not only in
     how many.
     """

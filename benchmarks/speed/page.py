@@ -32,7 +32,7 @@ Candidates are those that searches with a population of {budget["pop_size"]} ask
 peer evaluates some of those of the whole network. Seconds, and ratios within a generation, are medians over
 generations. What candidates share is computed once, which is part of what is measured. Ours re-estimates
 batch norm for every candidate, which the peer does not. ResNet-20 and 56 have their published weights; ResNet-110 is
-the 56 with each block split into smaller steps. One seed ({first["spec"]["seed"]}).
+the 56 with each block split into smaller steps. One seed ({first["spec"]["seed"]}), but for the races.
 
 {section("CPU", sections["cpu"]) if "cpu" in sections else absent("CPU", "make bench-speed")}
 
@@ -59,7 +59,8 @@ def section(title: str, figures: dict[str, Any]) -> str:
         f"`{figures['command']}`. When it began, {figures['load']:.1f} other processes wanted to run.",
         "### Candidates a second",
         rates_table(networks),
-        "Peak memory is that of the whole process on the CPU, images and all, and that of tensors on a GPU.",
+        "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU: the images, and what "
+        "the other two hold meanwhile, are in it.",
         "### The same values",
         values_table(networks),
         "The peer's losses against ours for the whole network and the same candidates, both with the dense network's "
@@ -71,18 +72,21 @@ def section(title: str, figures: dict[str, Any]) -> str:
         f"{figures['spec']['algorithm']['generations']} generations of {figures['spec']['algorithm']['pop_size']}; the "
         "divided one for smaller budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
         f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
-        "medians over seeds, and their range. "
+        "medians over seeds, and their range. One generation is the first population, and one of refining measures the "
+        "joint schemes: such a search chooses and combines, and breeds nothing yet. When the whole search reached a "
+        "hypervolume on its way was not looked at. "
         "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
         "### Where the time of a search goes",
         breakdown_table(networks),
-        "Forward passes are those of candidates. The judge compares features.",
+        "Forward passes are those of candidates. The judge compares features. `algorithm` includes what draws the "
+        "first population, with forward and backward passes of its own.",
         operations_table(networks),
         "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
         "### Arithmetic",
         f"The fastest of several matrix products on this machine, with one thread as each candidate has: {fastest}. "
-        "Two operations a multiply–accumulate of the pruned candidate; candidates of the first population, which share "
-        "nothing, and the dense sub-network for comparison.",
+        "Two operations a multiply–accumulate of the pruned candidate. Seconds and MACs are those of the candidates "
+        "above, who share; rates are those of the first population sharing nothing, and of the dense sub-network.",
         arithmetic_table(networks, peaks),
     ]
     if "cuda_against_cpu" in next(iter(networks.values()))["values"]:

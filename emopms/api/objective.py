@@ -62,7 +62,7 @@ class Task:
                 self.subnetwork,
                 self.inputs,
                 self.device,
-                Kept(room_on(self.device.type), len(self.labels)),
+                Kept(room_on(self.device.type) if self.inputs.device == self.labels.device else 0, len(self.labels)),
                 batch_statistics=batch_statistics,
                 eight_bits=eight_bits,
             )
@@ -101,6 +101,11 @@ class Objective(Component):
 
     measured: ClassVar[bool] = False
     """Whether values depend on the machine and the moment, as times do. They are then stored for one device."""
+
+    @property
+    def in_floating_point(self) -> bool:
+        """Whether nothing shall be computed in eight bits, whole networks included."""
+        return False
 
     @abstractmethod
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:

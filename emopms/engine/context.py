@@ -61,6 +61,11 @@ class Context:
         return "accuracy" if self.source.labelled else "agreement"
 
     @property
+    def eight_bits(self) -> bool:
+        """Whether pruned networks may be compared in eight bits, where the device is faster at it."""
+        return not any(objective.in_floating_point for objective in self.spec.objectives)
+
+    @property
     def classes(self) -> int:
         return len(self.source.classes)
 

@@ -130,11 +130,14 @@ class Scorer:
 
     Args:
         network: The whole network.
+        eight_bits: Whether they may be used.
         hold: Hold the images, so that what was made of them is still known when more networks are measured.
     """
 
-    def __init__(self, network: SubNetwork, images: ImageSet, device: Device, *, hold: bool = False) -> None:
-        self._network, self._images, self._device = network, images, device
+    def __init__(
+        self, network: SubNetwork, images: ImageSet, device: Device, *, eight_bits: bool = True, hold: bool = False
+    ) -> None:
+        self._network, self._images, self._device, self._eight_bits = network, images, device, eight_bits
         self._held = _held(images) if hold else None
         self._evaluator: Evaluator | None = None
 
@@ -171,8 +174,9 @@ class Scorer:
     def _evaluator_on(self, pixels: Tensor) -> Evaluator:
         """Made for the first batch, whatever of it is known already: its scales decide what all networks compute."""
         if self._evaluator is None:
-            kept = Kept(room_on(self._device.type), len(pixels))
-            self._evaluator, _ = evaluator_for(
-                self._network, pixels, self._device, kept, batch_statistics=True, eight_bits=True
+            kept = Kept(room_on(self._device.type), len(self._images) if self._held else len(pixels))
+            self._evaluator, why = evaluator_for(
+                self._network, pixels, self._device, kept, batch_statistics=True, eight_bits=self._eight_bits
             )
+            logger.info("whole networks are run {}", why)
         return self._evaluator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from emopms.network.evaluator import STATISTICS, Evaluator
+from emopms.network.evaluator import Evaluator
 from emopms.network.judges import distance
 
 if TYPE_CHECKING:
@@ -42,13 +42,14 @@ def evaluator_for(
     if not device.eight_bits:
         return plain("this device has no faster numbers for it")
     if not eight_bits or not batch_statistics:
-        return plain("the objective asks for it")
+        return plain("an objective asks for it")
     rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
     if not rounded.rounded:
         return plain("no convolution can take eight bits")
     assert rounded.dense is not None
     with torch.inference_mode(), device.autocast():
-        change = float(distance(rounded(inputs[:STATISTICS], subnetwork.dense).float(), rounded.dense))
+        found = rounded(inputs[: len(rounded.dense)], subnetwork.dense)
+        change = float(distance(found.float(), rounded.dense))
     if not change <= _FAR:
         return plain(f"eight bits are too few (they change the dense output by {change:.1%})")
     how = f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {change:.2%})"

@@ -20,6 +20,7 @@ from emopms.network.eight_bits import EightBits, Rounding, use_eight_bits
 from emopms.network.fusion import Fused, Norm, fuse
 from emopms.network.gathering import Gathered, beside
 from emopms.network.kept import Kept
+from emopms.network.memory import out_of_memory
 from emopms.network.segments import before_genes, segments_of
 from emopms.network.sizes import following
 from emopms.network.slicing import slice_tensors
@@ -55,7 +56,7 @@ class Evaluator:
         kept: Where to keep what candidates make on the way, for those whose genomes begin alike; theirs is the same to
             the bit. It holds for batches that are passed in again as the same tensor.
         eight_bits: Convolve in eight bits where the graph allows it (see `use_eight_bits`), with scales measured on the
-            first of these inputs, which are all that there will be; with statistics of the batch only.
+            first of these inputs; negative ones will come only if there are some here. With statistics of the batch.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class Evaluator:
         self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
         self._scales: dict[str, float] = {}
         run = self._copy()
-        self.dense = None if eight_bits is None else run.measure_scales(eight_bits[:STATISTICS])
-        """What the dense sub-network makes in floating point of the inputs that scales were measured on."""
+        self.dense = None if eight_bits is None else run.measure_scales(eight_bits)
+        """What the dense sub-network makes in floating point of the first of these inputs, twice as many as scales were
+        measured on."""
         self._scales = run.scales
         self.rounded = run.rounded
         """Number of convolutions that are run in eight bits."""
@@ -92,11 +94,13 @@ class Evaluator:
             run = self._idle.pop()
         except IndexError:  # all are in use, by other threads
             run = self._copy()
-        with following(run.module, tensors):
-            outputs: Tensor = functional_call(
-                run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs, genome)
-            )
-        self._idle.append(run)
+        try:
+            with following(run.module, tensors):
+                outputs: Tensor = functional_call(
+                    run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs, genome)
+                )
+        finally:
+            self._idle.append(run)
         return outputs
 
     @torch.inference_mode(False)
@@ -145,7 +149,7 @@ class _Run(nn.Module):
         self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._genes = [segment.genes for segment in segments[:-1]]
         self._kept = kept
-        self._at_once = sys.maxsize
+        self._at_once, self._statistics, self._learning = sys.maxsize, STATISTICS, False
         if batch_statistics:
             use_batch_statistics(module)
 
@@ -164,11 +168,16 @@ class _Run(nn.Module):
             self._rounded[name].scale = scale
 
     def measure_scales(self, inputs: Tensor) -> Tensor:
-        """Set them by what the dense sub-network makes of these inputs, and return that."""
+        """Set them by what the dense sub-network makes of the first inputs; returns that, and what it makes of more."""
         with self._measuring(), torch.no_grad():
             self._learn(True)
-            outputs: Tensor = self.module(inputs.float())
-            return outputs
+            outputs, more = [self.module(inputs[:STATISTICS].float())], inputs[STATISTICS : 2 * STATISTICS]
+            scales = self.scales
+            if len(more):
+                self._learn(False)
+                outputs.append(self.module(more.float()))
+            self.scales = scales
+            return torch.cat(outputs)
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -182,12 +191,18 @@ class _Run(nn.Module):
         while True:
             try:
                 return self._forward(inputs, genome)
-            except torch.OutOfMemoryError:
-                self._at_once = min(self._at_once, len(inputs)) // 2
-                if not self._at_once:
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
                     raise
+                half = min(self._statistics if self._learning else self._at_once, len(inputs)) // 2
+                if not half or (self._learning and self._whole):
+                    raise
+                if self._learning:
+                    self._statistics, what = half, "teach batch norm its statistics"
+                else:
+                    self._at_once, what = half, "are run at once"
                 self._kept.clear()
-                logger.warning("out of memory: from here on {} images are run at once", self._at_once)
+                logger.warning("out of memory: from here on {} images {}", half, what)
             if inputs.device.type == "cuda":
                 torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
 
@@ -217,13 +232,14 @@ class _Run(nn.Module):
         return made[-1].tensor
 
     def _learn(self, learning: bool) -> None:
+        self._learning = learning
         for operation in self._operations:
             operation.learning = learning
 
     def _pieces(self, inputs: Tensor) -> Iterator[tuple[slice, bool]]:
         """Rows that are run at once, and whether statistics are learnt on them."""
         count = len(inputs)
-        first = count if self._whole else min(STATISTICS, count) if self._learns else 0
+        first = count if self._whole else min(self._statistics, count) if self._learns else 0
         if first:
             yield slice(0, first), True
         size = max(1, _CACHED // self._largest) if inputs.device.type == "cpu" else count

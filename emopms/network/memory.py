@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -20,11 +21,43 @@ def room_on(device: str) -> int:
     return min(available_memory() // _SHARE, _MOST)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left: on a GPU, or in main memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    )
+
+
 def available_memory() -> int:
     """Bytes of main memory that this process may still take, within its control group where it has one."""
     free = _free_on_linux() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    limit, used = (_number(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
-    return free if limit is None or used is None else max(0, min(free, limit - used))
+    return max(0, min([free, *(left for left in map(_left_to, _GROUPS) if left is not None)]))
+
+
+class _Group(NamedTuple):
+    """Where a kind of control group says what it may take, what it takes, and which of that is cached files."""
+
+    folder: Path
+    limit: str
+    used: str
+    cached: str
+
+
+_GROUPS = (
+    _Group(Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    _Group(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def _left_to(group: _Group) -> int | None:
+    """Bytes that are left to a control group, where there is one with a limit. Cached files give way."""
+    try:
+        limit, used = (int((group.folder / name).read_text()) for name in (group.limit, group.used))
+        stat = (group.folder / "memory.stat").read_text().split()
+    except (OSError, ValueError):  # no such group, or no number: it has no limit
+        return None
+    cached = dict(zip(stat[::2], stat[1::2], strict=True)).get(group.cached, "0")
+    return limit - used + int(cached)
 
 
 def _free_on_linux() -> int | None:
@@ -33,11 +66,3 @@ def _free_on_linux() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
-def _number(file: Path) -> int | None:
-    """What stands in a file, or None where there is no such file or no number in it."""
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None

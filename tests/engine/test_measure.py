@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from loguru import logger
 
 from emopms.api import Images
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
+from emopms.builtin.objective.capability import Capability
 from emopms.engine.data import ImageSet
 from emopms.engine.journal import Journal
 from emopms.engine.measure import Scorer, predictions, score
@@ -53,6 +55,21 @@ def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
         alone = score(chain, images, device)
         assert measured.accuracy == alone.accuracy
         assert measured.loss == pytest.approx(alone.loss, rel=1e-5), "but for the number of threads"
+
+
+@pytest.mark.parametrize("precision", ["auto", "float"])
+def test_whole_networks_are_run_as_the_objectives_ask(precision: str) -> None:
+    torch.manual_seed(0)
+    network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(1, 8, 8), classes=3).eval()
+    divided = divide_network(network, ["stage1", "stage2"], torch.zeros(2, 1, 8, 8))
+    device = Device("cpu", eight_bits=True)
+    images = ImageSet(Images(np.zeros((64, 1, 8, 8), dtype=np.uint8), np.zeros(64, int)), Digits(), device)
+    asked = Capability.model_validate({"precision": precision})
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    Scorer(divided.whole, images, device, eight_bits=not asked.in_floating_point)(divided.whole.dense[None])
+    logger.remove(sink)
+    assert ("an objective asks for it" in said[0]) == (precision == "float")
 
 
 def test_a_score_is_the_mean_over_images_not_over_batches() -> None:

@@ -181,8 +181,8 @@ def test_the_choice_is_explained() -> None:
     assert rounded == 3
     assert "3 convolutions in eight bits" in why
     assert choice(sub, x, Device("cpu", bf16=True)) == (0, "in bf16: this device has no faster numbers for it")
-    assert choice(sub, x, eight_bits=False) == (0, "in fp32: the objective asks for it")
-    assert choice(sub, x, batch_statistics=False) == (0, "in fp32: the objective asks for it")
+    assert choice(sub, x, eight_bits=False) == (0, "in fp32: an objective asks for it")
+    assert choice(sub, x, batch_statistics=False) == (0, "in fp32: an objective asks for it")
 
 
 def test_eight_bits_are_not_chosen_where_nothing_can_take_them() -> None:

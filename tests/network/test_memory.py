@@ -10,7 +10,8 @@ MiB = 2**20
 FILES = {
     "/proc/meminfo": "MemTotal:  9000 kB\nMemAvailable:    8192 kB\n",
     "/sys/fs/cgroup/memory.max": f"{5 * MiB}\n",
-    "/sys/fs/cgroup/memory.current": f"{MiB}\n",
+    "/sys/fs/cgroup/memory.current": f"{3 * MiB}\n",
+    "/sys/fs/cgroup/memory.stat": f"anon {MiB}\ninactive_file {2 * MiB}\nactive_file 7\n",
 }
 
 
@@ -28,9 +29,20 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return files
 
 
-def test_a_control_group_counts(machine: dict[str, str]) -> None:
+def test_a_control_group_counts_but_not_the_files_that_it_caches(machine: dict[str, str]) -> None:
     assert memory.available_memory() == 4 * MiB
     assert memory.room_on("cpu") == MiB
+
+
+def test_an_older_kind_of_control_group_counts(machine: dict[str, str]) -> None:
+    older = {
+        "limit_in_bytes": f"{5 * MiB}\n",
+        "usage_in_bytes": f"{4 * MiB}\n",
+        "stat": f"inactive_file 9\ntotal_inactive_file {MiB}\n",
+    }
+    machine.clear()
+    machine |= {f"/sys/fs/cgroup/memory/memory.{name}": text for name, text in older.items()}
+    assert memory.available_memory() == 2 * MiB
 
 
 def test_without_a_limit_the_machine_counts(machine: dict[str, str]) -> None:
@@ -39,7 +51,8 @@ def test_without_a_limit_the_machine_counts(machine: dict[str, str]) -> None:
 
 
 def test_without_control_groups_the_machine_counts(machine: dict[str, str]) -> None:
-    del machine["/sys/fs/cgroup/memory.max"], machine["/sys/fs/cgroup/memory.current"]
+    for name in ("max", "current", "stat"):
+        del machine[f"/sys/fs/cgroup/memory.{name}"]
     assert memory.available_memory() == 8 * MiB
 
 

@@ -25,9 +25,13 @@ class Agreement(Objective):
     rest of the network re-estimates it always."""
     precision: Literal["auto", "float"] = "auto"
     """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
-    always in the device's floating-point numbers."""
+    always in the device's floating-point numbers, whole networks too."""
     batch_size: Annotated[int, Field(ge=2)] = 512
     """Calibration images a forward pass."""
+
+    @property
+    def in_floating_point(self) -> bool:
+        return self.precision == "float"
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         import numpy as np
@@ -36,18 +40,18 @@ class Agreement(Objective):
 
         from emopms.network.parallel import side_by_side
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=self.precision == "auto")
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
         with torch.inference_mode(), task.device.autocast():
-            batches = [
-                (inputs, F.log_softmax(task.tail(references).float(), dim=1))
-                for inputs, references, _ in task.batches(self.batch_size)
+            dense = [
+                F.log_softmax(task.tail(references).float(), dim=1)
+                for _, references, _ in task.batches(self.batch_size)
             ]
 
         def distance(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)
-            for inputs, dense in batches:
+            for (inputs, _, _), expected in zip(task.batches(self.batch_size), dense, strict=True):
                 own = F.log_softmax(task.tail(forward(inputs, genome)).float(), dim=1)
-                total += F.kl_div(own, dense, reduction="sum", log_target=True)
+                total += F.kl_div(own, expected, reduction="sum", log_target=True)
             return total / len(task.labels)
 
         return torch.stack(side_by_side(distance, genomes, task.device)).cpu().numpy().astype(np.float64)

@@ -19,9 +19,13 @@ class Capability(Objective):
     """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics."""
     precision: Literal["auto", "float"] = "auto"
     """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
-    always in the device's floating-point numbers."""
+    always in the device's floating-point numbers, whole networks too."""
     batch_size: BatchSize = 512
     """Calibration images a forward pass."""
+
+    @property
+    def in_floating_point(self) -> bool:
+        return self.precision == "float"
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         import numpy as np
@@ -29,7 +33,7 @@ class Capability(Objective):
 
         from emopms.network.parallel import side_by_side
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=self.precision == "auto")
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
 
         def loss(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)

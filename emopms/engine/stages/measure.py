@@ -44,7 +44,7 @@ class Measure(Stage):
         found = inputs[self.found_by].arrays("schemes")
         genomes, impairment, images = found["genomes"], found["impairment"], context.splits.validation
         with context.progress.track(self.name, len(genomes) * images.parts(BATCH), "measurements") as tracker:
-            scores = Scorer(divided.whole, images, context.device)(
+            scores = Scorer(divided.whole, images, context.device, eight_bits=context.eight_bits)(
                 genomes, out.journal("measured"), on_batch=lambda steps: tracker.advance(steps=steps)
             )
         loss = np.array([score.loss for score in scores])

@@ -49,7 +49,7 @@ class Rank(Stage):
         images = context.splits.ranking
         count = sum(map(len, candidates))
         with context.progress.track(self.name, count * images.parts(BATCH), "measurements") as tracker:
-            scores = Scorer(divided.whole, images, context.device)(
+            scores = Scorer(divided.whole, images, context.device, eight_bits=context.eight_bits)(
                 np.concatenate(candidates),
                 out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),

@@ -38,7 +38,8 @@ class Refine(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.divide(context.network(inputs["constrain"].tensors("network")))
         whole = divided.whole
-        score, cost = Scorer(whole, context.splits.ranking, context.device, hold=True), WholeCosts(context, whole)
+        images, cost = context.splits.ranking, WholeCosts(context, whole)
+        score = Scorer(whole, images, context.device, eight_bits=context.eight_bits, hold=True)
 
         def judge(genomes: NDArray[np.bool_]) -> Judged:
             losses, costs = np.array([found.loss for found in score(genomes)]), cost(genomes)

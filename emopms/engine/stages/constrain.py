@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from loguru import logger
@@ -38,6 +38,8 @@ _MASKS = 256
 @dataclass(frozen=True, kw_only=True)
 class Constrain(Stage):
     """Gives ``network``, the state of the recomposed dense network, and its ``score`` on validation images."""
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         constraint = context.spec.constraint

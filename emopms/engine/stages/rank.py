@@ -34,7 +34,7 @@ class Rank(Stage):
     luckiest.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.divide(context.network(inputs["constrain"].tensors("network")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -49,8 +48,7 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     algorithm = spec.algorithm.model_copy(update={"generations": generations})
     spec = spec.model_copy(update={"algorithm": algorithm})
     with one_thread():
-        for index, (task, genomes) in enumerate(zip(subject.tasks[way], subject.parts(way), strict=True)):
-            task = replace(task)  # which has evaluated nothing yet
+        for index, (task, genomes) in enumerate(zip(subject.tasks(way), subject.parts(way), strict=True)):
             clock = Clock(clock_for(subject.device))
             evaluations = _search(task, subject.contexts[way].coding(task.subnetwork), spec, index, clock)
             for part, spent in clock.seconds.items():

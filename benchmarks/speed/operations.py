@@ -32,7 +32,7 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
     seconds: dict[str, float] = dict.fromkeys((*KINDS, "other operations"), 0.0)
     cuda = subject.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-    tasks = [sharing_nothing(task) for task in subject.tasks[way]]
+    tasks = [sharing_nothing(task) for task in subject.tasks(way)]
     with one_thread(), profile(activities=activities) as profiler:
         began = perf_counter()
         for task, genomes in zip(tasks, subject.parts(way), strict=True):

@@ -21,6 +21,8 @@ from emopms.engine.task import make_task
 from emopms.network.importance import magnitude
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
@@ -92,9 +94,17 @@ class Subject:
     def images(self) -> int:
         return len(self.contexts["divided"].splits.calibration)
 
+    def tasks(self, way: Way) -> Iterator[Task]:
+        """The search tasks, as the ``evolve`` stages make them. They have evaluated nothing yet, and all that they keep
+        of it goes with them."""
+        return (replace(task) for task in self._tasks[way])
+
+    def fp32_tasks(self, way: Way) -> Iterator[Task]:
+        """The same in fp32."""
+        return (replace(task) for task in self._fp32_tasks[way])
+
     @cached_property
-    def tasks(self) -> dict[Way, list[Task]]:
-        """The search tasks, as the ``evolve`` stages make them."""
+    def _tasks(self) -> dict[Way, list[Task]]:
         return {way: tasks_of(context, self.network) for way, context in self.contexts.items()}
 
     @property
@@ -103,8 +113,7 @@ class Subject:
         return replace(self.device, bf16=False, eight_bits=False)
 
     @cached_property
-    def fp32_tasks(self) -> dict[Way, list[Task]]:
-        """The same in fp32."""
+    def _fp32_tasks(self) -> dict[Way, list[Task]]:
         return {
             way: tasks_of(with_same_images(context, device=self.exact), self.network)
             for way, context in self.contexts.items()
@@ -112,8 +121,8 @@ class Subject:
 
     def parts(self, way: Way) -> list[NDArray[np.bool_]]:
         """The candidates, cut like the network: one array [n, genes] a task. Whole, or divided, they are the same."""
-        tasks, start, parts = self.tasks[way], 0, []
-        for task in tasks:
+        start, parts = 0, []
+        for task in self.tasks(way):
             genes = task.subnetwork.channels.genes
             parts.append(self.candidates[:, start : start + genes])
             start += genes

@@ -28,7 +28,7 @@ PEERS = 4
 
 def peer_of(subject: Subject) -> Peer:
     """The peer for the same network, images, labels and prunable channels."""
-    (task,) = subject.tasks["whole"]
+    (task,) = subject.tasks("whole")
     layers = [(group.name, group.size) for group in task.subnetwork.channels.groups]
     return Peer(subject.network, layers, task.inputs, task.labels)
 
@@ -83,8 +83,8 @@ def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], N
     """
     now, peer = clock_for(subject.device), peer_of(subject)
     streams = {
-        way: [Stream(task, subject.contexts[way], f"evolve/{index}") for index, task in enumerate(tasks, start=1)]
-        for way, tasks in subject.tasks.items()
+        way: [Stream(task, context, f"evolve/{index}") for index, task in enumerate(subject.tasks(way), start=1)]
+        for way, context in subject.contexts.items()
     }
     peer.evaluate(subject.candidates[:1])
     rounds: list[dict[str, list[float]]] = []

@@ -26,8 +26,8 @@ def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArr
         peer_losses: The peer's losses of them [n], made with the dense network's batch-norm statistics.
     """
     frozen, objective = Capability(batch_norm="running"), Capability()
-    (whole,), fp32 = subject.tasks["whole"], subject.fp32_tasks
-    against_peer = {"fp32": difference(frozen.evaluate(candidates, fp32["whole"][0]), peer_losses)}
+    (whole,), (exact,) = subject.tasks("whole"), subject.fp32_tasks("whole")
+    against_peer = {"fp32": difference(frozen.evaluate(candidates, exact), peer_losses)}
     figures: dict[str, Any] = {"against_peer": against_peer}
     if subject.device.bf16:
         against_peer["bf16"] = difference(frozen.evaluate(candidates, whole), peer_losses)
@@ -35,9 +35,11 @@ def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArr
         figures["against_fp32"] = {
             way: [
                 agreement(objective.evaluate(genomes, low), objective.evaluate(genomes, high))
-                for low, high, genomes in zip(tasks, fp32[way], subject.parts(way), strict=True)
+                for low, high, genomes in zip(
+                    subject.tasks(way), subject.fp32_tasks(way), subject.parts(way), strict=True
+                )
             ]
-            for way, tasks in subject.tasks.items()
+            for way in subject.contexts
         }
     return figures
 
@@ -47,7 +49,7 @@ def against_cpu(subject: Subject) -> float:
     objective, cpu, worst = Capability(), Device("cpu"), 0.0
     for way, context in subject.contexts.items():
         subnetworks = replace(context, device=cpu).divide(copy.deepcopy(subject.network).cpu()).parts
-        for task, sub, genomes in zip(subject.fp32_tasks[way], subnetworks, subject.parts(way), strict=True):
+        for task, sub, genomes in zip(subject.fp32_tasks(way), subnetworks, subject.parts(way), strict=True):
             there = replace(
                 task,
                 subnetwork=sub,

@@ -1,10 +1,11 @@
 """The speed benchmark: the peer, the whole network and the divided one, on one machine in one run.
 
-    EMOPMS_DATA=/data python -m benchmarks.speed            # benchmarks/speed.json and docs/speed.md
-    EMOPMS_DATA=/data python -m benchmarks.speed --quick    # one network, a few candidates
+    EMOPMS_DATA=/data python -m benchmarks.speed                # benchmarks/speed.json and docs/speed.md
+    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56    # one network of them anew
+    EMOPMS_DATA=/data python -m benchmarks.speed --quick        # a few candidates, written to runs/speed/
 
-What is not measured in full is written to runs/speed/ instead.
-Each device has its own section in the JSON file: a run replaces its device's and leaves the other's as it is.
+Each device has its own section in the JSON file, and each network its own in there: they are written as soon as they
+are measured, and leave what was measured before, on the same machine, as it is.
 """
 
 from __future__ import annotations
@@ -43,15 +44,17 @@ class Size:
     """The depths for which whole and divided search run to the same hypervolume."""
     population: int
     generations: int
-    """Budget of the whole network's search."""
+    """Full budget of the whole network's search."""
     timed_generations: int
     """Of the search that is taken apart."""
     streamed_generations: int
     """Of the searches whose candidates a second are compared."""
     seeds: tuple[int, ...]
     """Of the searches that race."""
-    budgets: tuple[tuple[int, int], ...]
-    """Of the divided searches that are compared with the whole one: generations a sub-network, and of refining."""
+    whole: tuple[int, ...]
+    """Smaller budgets of the whole network's search, in generations, ascending."""
+    divided: tuple[tuple[int, int], ...]
+    """Budgets of the divided searches that are compared with it: generations a sub-network, and of refining."""
 
 
 FULL = Size(
@@ -62,7 +65,8 @@ FULL = Size(
     timed_generations=6,
     streamed_generations=8,
     seeds=(0, 1, 2),
-    budgets=((1, 1), (1, 2), (4, 4)),
+    whole=(6,),
+    divided=((1, 1), (1, 2), (4, 4)),
 )
 QUICK = Size(
     depths=(20,),
@@ -72,7 +76,8 @@ QUICK = Size(
     timed_generations=1,
     streamed_generations=2,
     seeds=(0, 1),
-    budgets=((1, 1), (3, 2)),
+    whole=(1,),
+    divided=((1, 1), (3, 2)),
 )
 
 
@@ -81,34 +86,28 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one network and a few candidates, written to runs/speed/")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure")
-    parser.add_argument("--population", type=int, help="candidates of a generation, and of the timings")
-    parser.add_argument("--generations", type=int, help="budget of the whole network's search")
     options = parser.parse_args()
-    chosen = {name: getattr(options, name) for name in ("depths", "population", "generations")}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    size = replace(QUICK if options.quick else FULL, **chosen)
-    began = {"command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]), "load": os.getloadavg()[0]}
-    folder = ROOT / "runs" / "speed" if options.quick or chosen else ROOT
+    size = QUICK if options.quick else FULL
+    size = replace(size, depths=options.depths or size.depths)
+    folder = ROOT / "runs" / "speed" if options.quick else ROOT
     for figures in measured(Device.choose(options.device), size):
-        write(options.device, began | figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
+        write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
 
 
 def measured(device: Device, size: Size) -> Iterator[dict[str, Any]]:
-    """All figures of one device, after each network those that there are."""
-    networks: dict[str, Any] = {}
-    rates: dict[str, dict[str, float]] = {}
+    """The section of one device, with one network after the other."""
     last: Subject | None = None
     for depth in size.depths:
+        load = os.getloadavg()[0]
         last = subject(depth, device=device, population=size.population, generations=size.generations, images_of=last)
         # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
-        rates = fastest(rates, matrix_rates(last.device))
-        networks[last.name] = measured_network(last, size)
-        rates = fastest(rates, matrix_rates(last.device))
+        before = matrix_rates(last.device)
+        figures = {"load": load, **measured_network(last, size)}
         yield {
             "machine": machine() | {"device": str(last.device)},
             "spec": last.contexts["divided"].spec.resolved(),
-            "matrix_rates": rates,
-            "networks": networks,
+            "matrix_rates": fastest(before, matrix_rates(last.device)),
+            "networks": {last.name: figures},
         }
 
 
@@ -124,19 +123,30 @@ def measured_network(network: Subject, size: Size) -> dict[str, Any]:
     figures["operations"] = {way: operations(network, way) for way in network.contexts}
     if network.depth in size.races:
         say(f"{network.name}: seconds to the same hypervolume")
-        figures["race"] = race(network, seeds=size.seeds, budgets=size.budgets)
+        figures["race"] = race(network, seeds=size.seeds, whole=size.whole, divided=size.divided)
     return figures
 
 
 def write(device: str, figures: dict[str, Any], json_file: Path, page_file: Path) -> None:
-    """Put the figures in their device's place, and write the page anew."""
+    """Put the figures of a network in their device's place, and write the page anew."""
     for file in (json_file, page_file):
         file.parent.mkdir(parents=True, exist_ok=True)
     sections = json.loads(json_file.read_text()) if json_file.exists() else {}
-    sections[device] = figures
+    sections[device] = joined(sections.get(device), figures)
     json_file.write_text(json.dumps(sections, indent=2) + "\n")
     page_file.write_text(page(sections))
     say(f"{json_file} and {page_file} are written")
+
+
+def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    """A device's section with the networks of another one taken in; what another machine measured is dropped."""
+    if known is None or known["machine"] != new["machine"]:
+        return new
+    networks = known["networks"] | new["networks"]
+    return new | {
+        "matrix_rates": fastest(known["matrix_rates"], new["matrix_rates"]),
+        "networks": dict(sorted(networks.items(), key=lambda network: int(network[0].partition("-")[2]))),
+    }
 
 
 def say(text: str) -> None:

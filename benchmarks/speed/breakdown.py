@@ -26,6 +26,7 @@ POINTS: Final = {
     "forward": ("emopms.network.evaluator:_Run.forward",),
     "slicing": ("emopms.network.evaluator:Evaluator.__call__", "emopms.network.evaluator:Evaluator.__init__"),
     "judge": ("emopms.network.judges:FeatureDistance.forward", "emopms.network.judges:OwnClassifier.forward"),
+    "sampling": ("emopms.builtin.sampling.sensitivity:Sensitivity.sample",),
     "algorithm": (
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.ask",
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.tell",

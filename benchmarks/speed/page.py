@@ -56,7 +56,8 @@ def section(title: str, figures: dict[str, Any]) -> str:
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
-        f"`{figures['command']}`. When it began, {figures['load']:.1f} other processes wanted to run.",
+        f"Before a network was measured, {max(network['load'] for network in networks.values()):.1f} other processes "
+        "wanted to run at most.",
         "### Candidates a second",
         rates_table(networks),
         "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU: the images, and what "
@@ -73,14 +74,13 @@ def section(title: str, figures: dict[str, Any]) -> str:
         "divided one for smaller budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
         f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
         "medians over seeds, and their range. One generation is the first population, and one of refining measures the "
-        "joint schemes: such a search chooses and combines, and breeds nothing yet. When the whole search reached a "
-        "hypervolume on its way was not looked at. "
+        "joint schemes: such a search chooses and combines, and breeds nothing yet. "
         "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
         "### Where the time of a search goes",
         breakdown_table(networks),
-        "Forward passes are those of candidates. The judge compares features. `algorithm` includes what draws the "
-        "first population, with forward and backward passes of its own.",
+        "Forward passes are those of candidates. The judge compares features. Sampling draws the first population, "
+        "with forward and backward passes of its own.",
         operations_table(networks),
         "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
         "### Arithmetic",
@@ -134,12 +134,12 @@ def races_table(networks: dict[str, Any]) -> str:
         if "race" not in figures:
             continue
         race = figures["race"]
-        whole = race["whole"]
-        for label, run in ((_WAYS["whole"], whole), *((_WAYS["divided"], run) for run in race["divided"])):
+        full = race["whole"][-1]
+        for label, run in ((label, run) for way, label in _WAYS.items() for run in race[way]):
             spent, least, most = run["seconds"], min(run["hypervolumes"]), max(run["hypervolumes"])
             search = [stage for stage in spent if stage != "measure"]
             shares = [
-                sum(spent[stage] for stage in stages) / sum(whole["seconds"][stage] for stage in stages)
+                sum(spent[stage] for stage in stages) / sum(full["seconds"][stage] for stage in stages)
                 for stages in (search, spent)
             ]
             rows.append(

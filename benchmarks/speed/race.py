@@ -56,21 +56,25 @@ class Standing:
         return sum(seconds for stage, seconds in self.seconds.items() if stage != "measure")
 
 
-def race(subject: Subject, *, seeds: Sequence[int], budgets: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Search the whole network for its full budget, and the divided one for smaller ones.
+def race(
+    subject: Subject, *, seeds: Sequence[int], whole: Sequence[int], divided: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    """Search the whole network for its full budget, and both ways for smaller ones.
 
     Args:
-        budgets: Of the divided searches, ascending: generations a sub-network, and of refining.
+        whole: Smaller budgets of the whole network's searches, in generations.
+        divided: Budgets of the divided ones, ascending: generations a sub-network, and of refining.
 
     Returns:
-        ``whole``, all ``divided``, and the ``share`` of the seconds of search that the first of these took that is as
-        good; None where none is.
+        Standings of the ``whole`` network, the full budget's last, of all ``divided`` ones, and the ``share`` of the
+        full budget's seconds of search that the first of these took that is as good; None where none is.
     """
-    budget = subject.contexts["whole"].spec.algorithm.generations
-    goal = standing(subject, "whole", seeds, (budget, 0))
-    divided = [standing(subject, "divided", seeds, each) for each in budgets]
-    share = next((each.search / goal.search for each in divided if each.hypervolume >= goal.hypervolume), None)
-    return {"whole": asdict(goal), "divided": [asdict(each) for each in divided], "share": share}
+    full = subject.contexts["whole"].spec.algorithm.generations
+    wholes = [standing(subject, "whole", seeds, (each, 0)) for each in (*whole, full)]
+    divideds = [standing(subject, "divided", seeds, each) for each in divided]
+    goal = wholes[-1]
+    share = next((each.search / goal.search for each in divideds if each.hypervolume >= goal.hypervolume), None)
+    return {"whole": [asdict(each) for each in wholes], "divided": [asdict(each) for each in divideds], "share": share}
 
 
 def standing(subject: Subject, way: Way, seeds: Sequence[int], budget: tuple[int, int]) -> Standing:

@@ -38,7 +38,7 @@ PUBLISHED = 56
 UNSEEN = 2000
 """Images that hypervolumes are measured on."""
 POINTS = 12
-"""Of each front that are ranked when the network is divided; of the whole network's as many as of all these."""
+"""Of each front that are ranked when the network is divided; of the whole network's as many as are measured."""
 SCHEMES = 40
 """Networks that a hypervolume is measured with, whichever way they were found."""
 
@@ -147,8 +147,7 @@ def subject(depth: int, *, device: Device, population: int, generations: int, im
         assert isinstance(network, ResNetCifar)
         network = deepened(network, depth)
     network = divided.device.place(network).eval()
-    points = POINTS * (len(divided.points) + 1)
-    whole = with_same_images(divided, points=(), spec=spec.model_copy(update={"points": points}))
+    whole = with_same_images(divided, points=(), spec=spec.model_copy(update={"points": SCHEMES}))
     sub = whole.divide(network).parts[0]
     images, _ = next(divided.splits.calibration.batches(BATCH))
     drawn = spec.sampling.sample(sub, images, population, numpy_rng(spec.seed, "speed"))

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.speed import breakdown
+from benchmarks.speed.__main__ import joined
 from benchmarks.speed.clock import Clock, Peak, watching
 from benchmarks.speed.deepen import deepened
 from benchmarks.speed.machine_rate import fastest
@@ -187,11 +188,10 @@ def some_figures() -> dict[str, Any]:
             for way, parts in (("whole", 1), ("divided", 3))
         },
         "operations": {way: {"convolution": 0.6, "batch norm": 0.4} for way in ("whole", "divided")},
-        "race": {"whole": run, "divided": [quick], "share": None},
+        "race": {"whole": [run | {"generations": 6}, run], "divided": [quick], "share": None},
+        "load": 0.0,
     }
     return {
-        "command": "python -m benchmarks.speed",
-        "load": 0.0,
         "machine": {"cpu": "some CPU", "threads": 2, "device": "cpu, fp32", "torch": "2"},
         "spec": spec_of(20, population=40, generations=30).resolved(),
         "matrix_rates": {"fp32": {"1024×1024×1024": 1e11}},
@@ -203,6 +203,7 @@ def test_the_page() -> None:
     text = page({"cpu": some_figures()})
     assert "| ResNet-20 | 1.00 | 8.00 | 25.00 | 8.2 | 25.8 | 1,024 / 1,024 / 1,024 |" in text
     assert "| ResNet-20 | 2.0e-07 | not used | not used | not used |" in text
+    assert "| whole network | 6 + 0 |" in text
     assert "| whole network | 30 + 0 | 1,200 | 95 (90 + 5 + 0 + 0) | 10 | 0.500 (0.400–0.600) | 1.00 (1.00) |" in text
     assert "| three sub-networks | 1 + 2 | 120 | 14 (6 + 5 + 1 + 2) | 10 | 0.500 (0.400–0.600) | 0.15 (0.23) |" in text
     assert "on ResNet-20 at none of these" in text
@@ -210,6 +211,15 @@ def test_the_page() -> None:
     assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text
     assert "Nothing was measured: no such device was at hand. `make bench-speed DEVICE=cuda` adds it." in text
     assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
+
+
+def test_networks_are_measured_one_by_one() -> None:
+    first = {"machine": "a", "matrix_rates": {"fp32": {"x": 1.0}}, "networks": {"ResNet-110": 1, "ResNet-56": 1}}
+    again = {"machine": "a", "matrix_rates": {"fp32": {"x": 2.0}}, "networks": {"ResNet-56": 2}}
+    both = joined(first, again)
+    assert both["matrix_rates"] == {"fp32": {"x": 2.0}}
+    assert list(both["networks"].items()) == [("ResNet-56", 2), ("ResNet-110", 1)]
+    assert joined(both, again | {"machine": "b"})["networks"] == {"ResNet-56": 2}
 
 
 def test_the_machine_is_as_fast_as_it_ever_was() -> None:

@@ -51,7 +51,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
 @pytest.mark.parametrize(
     ("number", "code", "last", "line"),
     [
-        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/2: 2/4"),
+        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/1: 1/4"),
         (signal.SIGTERM, 143, "terminated; the same command goes on from here", "pretrain: 2/4"),
     ],
 )

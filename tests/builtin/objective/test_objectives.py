@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
 from emopms.api import Cost, Task
+from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.agreement import Agreement
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
 from emopms.network.cost import count
 from emopms.network.device import Device
-from emopms.network.evaluator import dense_rest
+from emopms.network.evaluator import STATISTICS, dense_rest
 from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
 from emopms.network.subnetwork import subnetworks_of
 from emopms.network.surgery import fit_to, pruned_state
+from emopms.testing.tiny import genomes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +74,35 @@ def test_capability_is_the_loss_of_real_surgery_with_statistics_of_the_batch(tas
         expected.append(float(torch.stack(losses).sum()))
     found = Capability(batch_size=batch_size).evaluate(GENOMES, task)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("eight_bits", [False, True])
+def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_the_first(eight_bits: bool) -> None:
+    torch.manual_seed(0)
+    network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(3, 16, 16), classes=5).eval()
+    images, labels = torch.randn(STATISTICS + 150, 3, 16, 16), torch.randint(5, (STATISTICS + 150,))
+    (sub,) = subnetworks_of(network, [], images[:2])
+    device = Device("cpu", eight_bits=eight_bits)
+    task = Task(sub, images, labels, labels, OwnClassifier(), device, dense_rest([]))
+    genomes, expected = genomes_of(sub, 6), []
+    for genome in genomes:
+        part = pruned(task, genome)
+        for norm in (module for module in part.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.register_forward_hook(take_over_statistics)
+        with torch.no_grad():
+            scores = [part.train()(images[:STATISTICS]), part.eval()(images[STATISTICS:])]
+        expected.append(float(F.cross_entropy(torch.cat(scores), labels)))
+    found = Capability().evaluate(genomes, task)
+    np.testing.assert_allclose(found, expected, rtol=0.02 if eight_bits else 1e-5)
+    assert ("eight bits" in task.how()[0]) == eight_bits
+
+
+def take_over_statistics(norm: nn.Module, inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:
+    """Those of the batch, plain ones: PyTorch would take the unbiased variance."""
+    assert isinstance(norm, nn.BatchNorm2d)
+    if norm.training:
+        norm.running_mean = inputs[0].mean(dim=(0, 2, 3))
+        norm.running_var = inputs[0].var(dim=(0, 2, 3), correction=0)
 
 
 def test_capability_with_running_statistics_is_the_loss_in_eval(task: Task) -> None:

@@ -34,6 +34,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def not_deaf() -> Iterator[None]:
+    """Shells let what runs in the background ignore SIGINT, and so would the processes that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     path = tmp_path / "spec.yaml"
@@ -51,7 +59,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
 @pytest.mark.parametrize(
     ("number", "code", "last", "line"),
     [
-        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/1: 1/4"),
+        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/2: 2/4"),
         (signal.SIGTERM, 143, "terminated; the same command goes on from here", "pretrain: 2/4"),
     ],
 )

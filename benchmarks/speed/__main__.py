@@ -5,7 +5,8 @@
     EMOPMS_DATA=/data python -m benchmarks.speed --quick        # a few candidates, written to runs/speed/
 
 Each device has its own section in the JSON file, and each network its own in there: they are written as soon as they
-are measured, and leave what was measured before, on the same machine, as it is.
+are measured, and leave what was measured before, on the same machine, as it is. Each network has a process of its own:
+what memory costs, of which the peer asks for much, depends on what the process has done before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +26,15 @@ from benchmarks.speed.machine_rate import fastest, matrix_rates
 from benchmarks.speed.operations import operations
 from benchmarks.speed.page import page
 from benchmarks.speed.race import race
-from benchmarks.speed.subject import Subject, subject
+from benchmarks.speed.subject import subject
 from benchmarks.speed.throughput import throughput
 from benchmarks.speed.values import against_cpu, compared
 from emopms.network.device import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from benchmarks.speed.subject import Subject
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -62,11 +66,11 @@ FULL = Size(
     races=(20, 56),
     population=40,
     generations=30,
-    timed_generations=6,
+    timed_generations=12,
     streamed_generations=8,
     seeds=(0, 1, 2),
     whole=(6,),
-    divided=((1, 1), (1, 2), (4, 4)),
+    divided=((1, 1), (4, 4)),
 )
 QUICK = Size(
     depths=(20,),
@@ -90,25 +94,28 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     size = replace(size, depths=options.depths or size.depths)
     folder = ROOT / "runs" / "speed" if options.quick else ROOT
-    for figures in measured(Device.choose(options.device), size):
+    if len(size.depths) == 1:
+        figures = measured(Device.choose(options.device), size.depths[0], size)
         write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
-
-
-def measured(device: Device, size: Size) -> Iterator[dict[str, Any]]:
-    """The section of one device, with one network after the other."""
-    last: Subject | None = None
+        return
     for depth in size.depths:
-        load = os.getloadavg()[0]
-        last = subject(depth, device=device, population=size.population, generations=size.generations, images_of=last)
-        # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
-        before = matrix_rates(last.device)
-        figures = {"load": load, **measured_network(last, size)}
-        yield {
-            "machine": machine() | {"device": str(last.device)},
-            "spec": last.contexts["divided"].spec.resolved(),
-            "matrix_rates": fastest(before, matrix_rates(last.device)),
-            "networks": {last.name: figures},
-        }
+        same = ["--device", options.device, *(["--quick"] if options.quick else [])]
+        subprocess.run([sys.executable, "-m", "benchmarks.speed", "--depths", str(depth), *same], check=True)
+
+
+def measured(device: Device, depth: int, size: Size) -> dict[str, Any]:
+    """The section of one device, with one network."""
+    load = os.getloadavg()[0]
+    network = subject(depth, device=device, population=size.population, generations=size.generations)
+    # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+    before = matrix_rates(device)
+    figures = {"load": load, **measured_network(network, size)}
+    return {
+        "machine": machine() | {"device": str(device)},
+        "spec": network.contexts["divided"].spec.resolved(),
+        "matrix_rates": fastest(before, matrix_rates(device)),
+        "networks": {network.name: figures},
+    }
 
 
 def measured_network(network: Subject, size: Size) -> dict[str, Any]:

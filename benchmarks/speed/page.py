@@ -32,7 +32,10 @@ Candidates are those that searches with a population of {budget["pop_size"]} ask
 peer evaluates some of those of the whole network. Seconds, and ratios within a generation, are medians over
 generations. What candidates share is computed once, which is part of what is measured. Ours re-estimates
 batch norm for every candidate, which the peer does not. ResNet-20 and 56 have their published weights; ResNet-110 is
-the 56 with each block split into smaller steps. One seed ({first["spec"]["seed"]}), but for the races.
+the 56 with each block split into smaller steps. On the CPU a good part of the peer's time goes to memory that is mapped
+anew for each feature map of 512 images, as is usual; glibc can be told to keep it (`MALLOC_TRIM_THRESHOLD_`,
+`MALLOC_MMAP_THRESHOLD_`), which can make the peer a good deal faster.
+One seed ({first["spec"]["seed"]}), but for the races.
 
 {section("CPU", sections["cpu"]) if "cpu" in sections else absent("CPU", "make bench-speed")}
 

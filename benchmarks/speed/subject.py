@@ -129,16 +129,10 @@ class Subject:
         return parts
 
 
-def subject(depth: int, *, device: Device, population: int, generations: int, images_of: Subject | None) -> Subject:
-    """Prepare a network.
-
-    Args:
-        images_of: A subject on the same device whose images are taken over, instead of being read again.
-    """
+def subject(depth: int, *, device: Device, population: int, generations: int) -> Subject:
+    """Prepare a network."""
     spec = spec_of(min(depth, PUBLISHED), population=population, generations=generations)
     divided = prepare(spec, folder=data_folder(spec, None), device=device, progress=Silent()).context
-    if images_of is not None:
-        vars(divided)["splits"] = images_of.contexts["divided"].splits
     network = given_network(spec, divided.source, divided.folder)
     if depth > PUBLISHED:
         backbone = spec.backbone.model_copy(update={"depth": depth, "weights": None})

@@ -194,6 +194,12 @@ def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: 
     with_source(module)
 
 
+def in_eight_bits(node: fx.Node, module: fx.GraphModule) -> bool:
+    """Whether what a node makes is held in eight bits."""
+    called = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+    return isinstance(called, Rounding) or (isinstance(called, EightBits) and called.gives)
+
+
 def _is_convolved(node: fx.Node, module: fx.GraphModule) -> bool:
     """Whether nothing wants what a node makes but convolutions and sums that can take eight bits."""
     return bool(node.users) and all(_takes(user, node, module) for user in node.users)

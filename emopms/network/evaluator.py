@@ -144,7 +144,7 @@ class _Run(nn.Module):
         self._operations = [inner for inner in module.modules() if isinstance(inner, Fused | Norm)]
         self._rounded = {n: inner for n, inner in module.named_modules() if isinstance(inner, Rounding | EightBits)}
         with self._measuring():
-            segments = segments_of(module, channels, kept.numbers) if kept.room else []
+            segments = segments_of(module, channels, kept.share) if kept.room else []
         # What the segments do, to be done with the module's tensors, which are swapped.
         self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._genes = [segment.genes for segment in segments[:-1]]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
@@ -51,10 +52,16 @@ class Probe(nn.Module):
 
 
 class FeatureDistance(nn.Module):
-    """‖g − f‖² / ‖f‖² over the batch."""
+    """‖g − f‖² / ‖f‖² over the batch. What ‖f‖² is of a tensor is found out once: it must not be changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lengths = WeakTensorKeyDictionary()
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
-        return distance(features, reference)
+        if reference not in self._lengths:
+            self._lengths[reference] = _squares(reference.detach())
+        return distance(features, reference, self._lengths[reference])
 
 
 class Rest(nn.Module):
@@ -68,17 +75,21 @@ class Rest(nn.Module):
         return F.cross_entropy(self._tail[0](features), labels)
 
 
-def _norm(x: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
-    return norm
+def distance(features: Tensor, reference: Tensor, length: Tensor | None = None) -> Tensor:
+    """‖g − f‖² / ‖f‖² of features g from a reference f.
+
+    Args:
+        length: ‖f‖², where it is known.
+    """
+    length = _squares(reference) if length is None else length
+    return _squares(features, reference) / length.clamp_min(1e-12)
 
 
-def distance(features: Tensor, reference: Tensor) -> Tensor:
-    """‖g − f‖² / ‖f‖² of features g from a reference f."""
-    # In fp32, and by pieces that stay in the cache: copies of all features would take longer than a convolution.
-    size = max(1, _CACHED // features[0].numel()) if features.device.type == "cpu" else len(features)
-    pieces = zip(torch.split(features, size), torch.split(reference, size), strict=True)
-    norms = torch.stack([torch.stack([_norm(x - y), _norm(y)]) for x, y in pieces])
-    difference, length = norms.square().sum(dim=0)
-    relative: Tensor = difference / length.clamp_min(1e-12)
-    return relative
+def _squares(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """‖x‖² or ‖x − y‖², in fp32."""
+    # By pieces that stay in the cache: copies of all features would take longer than a convolution.
+    size = max(1, _CACHED // x[0].numel()) if x.device.type == "cpu" else len(x)
+    pieces: Iterable[Tensor] = torch.split(x, size)
+    if y is not None:
+        pieces = (own - other for own, other in zip(pieces, torch.split(y, size), strict=True))
+    return torch.stack([piece.float().square().sum() for piece in pieces]).sum()

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 
 _CANDIDATES = 32
-"""As many as this, at least, shall find room with what is kept of them."""
+"""As many as this, at least, shall find room with what is kept of them: a good part of a population."""
 _ENTRIES = 512
 """At most: of small networks there would be room for every candidate that ever was, and no use for the oldest."""
-_BYTES = 4
-"""Of a number, or two of lower precision."""
 
 
 class _Entry(NamedTuple):
@@ -43,8 +41,8 @@ class Kept:
 
     def __init__(self, room: int, images: int = 1) -> None:
         self.room = room
-        self.numbers = room // (_CANDIDATES * _BYTES * max(1, images))
-        """How many numbers an image may be kept of one candidate, for a good many candidates to have their place."""
+        self.share = room // (_CANDIDATES * max(1, images))
+        """How many bytes an image may be kept of one candidate, for a good many candidates to have their place."""
         self._taken = 0
         self._lock = Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()

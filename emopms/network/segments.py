@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emopms.network.division import needed_beside, part_of
+from emopms.network.eight_bits import in_eight_bits
 from emopms.network.fusion import layers_of
 from emopms.network.trace import shape_of
 
@@ -40,7 +41,7 @@ class Segment:
     """Those that this segment or one before it depends on, ascending."""
 
 
-def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> list[Segment]:
+def segments_of(module: fx.GraphModule, channels: Channels, room: int) -> list[Segment]:
     """Cut a sub-network where that pays.
 
     The first cut is where the first gene is about to be read, if anything comes before; all candidates share that.
@@ -48,7 +49,7 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
     Args:
         module: A traced sub-network, whose batch norms may have been fused (see `fuse`); it stays as it is.
         channels: The table of all its genes.
-        numbers: How many may be handed on of one image, in all, behind the first cut.
+        room: Bytes that may be handed on of one image, in all, behind the first cut.
     """
     nodes = list(module.graph.nodes)[:-1]
     reads = _tensors_read(module, nodes)
@@ -60,7 +61,8 @@ def segments_of(module: fx.GraphModule, channels: Channels, numbers: int) -> lis
     sizes = [math.prod((shape_of(node) or ())[1:]) for node in nodes]
     start = shared[0] if shared else 0
     choices = (_chosen(places, sizes, done, start, apart=done[-1] / most) for most in range(_MOST, 0, -1))
-    cuts = next(cuts for cuts in choices if sum(sizes[cut] for cut in cuts) <= numbers)  # none at all fit always
+    taken = [size * (1 if in_eight_bits(node, module) else 4) for node, size in zip(nodes, sizes, strict=True)]
+    cuts = next(cuts for cuts in choices if sum(taken[cut] for cut in cuts) <= room)  # none at all fit always
     ends = [*shared, *cuts, len(nodes) - 1]
     return [
         Segment(

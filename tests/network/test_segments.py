@@ -13,10 +13,11 @@ from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network import evaluator, segments
+from emopms.network.eight_bits import EightBits, use_eight_bits
 from emopms.network.evaluator import STATISTICS, Evaluator
 from emopms.network.fusion import Fused, fuse
 from emopms.network.kept import Kept
-from emopms.network.segments import segments_of
+from emopms.network.segments import before_genes, segments_of
 from emopms.network.subnetwork import SubNetwork, subnetworks_of
 
 from .networks import random_genome
@@ -110,15 +111,26 @@ def test_statistics_of_the_batch_and_the_dense_networks_are_not_mixed_up() -> No
         assert torch.equal(found, Evaluator(sub, batch_statistics=batch_statistics)(batch, sub.dense))
 
 
-@pytest.mark.parametrize(("numbers", "expected"), [(0, 2), (2**20, 8)])
-def test_segments_are_as_many_as_there_is_room_for(numbers: int, expected: int) -> None:
+@pytest.mark.parametrize(("room", "expected"), [(0, 2), (2**20, 8)])
+def test_segments_are_as_many_as_there_is_room_for(room: int, expected: int) -> None:
     sub = resnet(56)
     fuse(sub.module)
-    found = segments_of(sub.module, sub.channels, numbers)
+    found = segments_of(sub.module, sub.channels, room)
     assert len(found) == expected
     assert not len(found[0].genes), "the stem"
     assert [len(segment.genes) for segment in found] == sorted({len(segment.genes) for segment in found})
     assert found[-1].genes.tolist() == list(range(sub.channels.genes))
+
+
+def test_there_is_room_for_more_segments_in_eight_bits() -> None:
+    sub, room = resnet(56), 100_000
+    fuse(sub.module)
+    before = segments_of(sub.module, sub.channels, room)
+    use_eight_bits(sub.module, before_genes(sub.module, sub.channels), entry=False)
+    for operation in sub.module.modules():
+        if isinstance(operation, EightBits):
+            operation.measuring = True  # its scale is not known yet
+    assert len(before) < len(segments_of(sub.module, sub.channels, room))
 
 
 def test_segments_follow_one_another_to_the_same_function() -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pymoo.core.crossover import Crossover
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 from pymoo.core.sampling import Sampling
 from pymoo.core.termination import NoTermination
-from pymoo.operators.crossover.pntx import TwoPointCrossover
-from pymoo.operators.mutation.bitflip import BitflipMutation
+from pymoo.operators.mutation.nom import NoMutation
 from pymoo.problems.static import StaticProblem
 
 if TYPE_CHECKING:
@@ -51,15 +51,11 @@ class PymooSearch:
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:
-    """Fresh operators for a binary genome: our sampling and repair, two-point crossover, one flip on average.
-
-    Genes are in the order of the forward pass: a child begins as one of its parents does, and need not be evaluated
-    from the start (see `emopms.network.segments`).
-    """
+    """Fresh operators for a binary genome: our sampling and repair, and a crossover that mutates, too."""
     return {
         "sampling": _Sample(space.sample),
-        "crossover": TwoPointCrossover(prob=0.9),
-        "mutation": BitflipMutation(prob=1.0),
+        "crossover": _NewEnds(),
+        "mutation": NoMutation(),
         "repair": _Repair(space.repair),
         "eliminate_duplicates": True,
     }
@@ -72,6 +68,34 @@ class _Sample(Sampling):  # type: ignore[misc]
 
     def _do(self, problem: Any, n_samples: int, **kwargs: Any) -> NDArray[np.bool_]:
         return self._draw(n_samples)
+
+
+class _NewEnds(Crossover):  # type: ignore[misc]
+    """Two children, each of which begins as a parent does, up to a point that is drawn for both; behind it they are as
+    the other parent, but for one flip on average.
+
+    Genes are in the order of the forward pass, so that what comes before the point need not be evaluated again (see
+    `emopms.network.segments`). That is why nothing is flipped there: one flip anywhere, on average, would leave
+    children little of their beginnings.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(n_parents=2, n_offsprings=2, prob=1.0)
+
+    def _do(
+        self,
+        problem: Any,
+        X: NDArray[np.bool_],  # noqa: N803  pymoo calls it so
+        *,
+        random_state: np.random.Generator,
+        **kwargs: Any,
+    ) -> NDArray[np.bool_]:
+        _, pairs, genes = X.shape
+        point = random_state.integers(genes, size=(pairs, 1))
+        behind = np.arange(genes) >= point
+        flipped = behind & (random_state.random(X.shape) < 1 / (genes - point))
+        children: NDArray[np.bool_] = np.where(behind, X[::-1], X) ^ flipped
+        return children
 
 
 class _Repair(Repair):  # type: ignore[misc]

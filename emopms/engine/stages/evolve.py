@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Evolve(Stage):
     """Gives ``front`` (arrays ``genomes`` [p, genes], ``objectives`` [p, m], dense genome last) and ``search``."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     index: int
     """Of what is searched, from 0: the sub-networks, then the boundaries."""

@@ -120,6 +120,14 @@ def test_a_tiny_space_is_searched_whole_and_then_nothing_is_asked(
 
 
 @pytest.mark.parametrize("kind", EVOLVING)
+def test_children_begin_as_their_parents_do(kind: Kind) -> None:
+    search = start(kind(pop_size=40), genes=60)
+    (parents, _), (children, _) = generations(search, limit=2)
+    alike = (children[:, None] == parents).cumprod(axis=2).sum(axis=2).max(axis=1)  # with the nearest parent
+    assert 0.4 < alike.mean() / 60 < 0.7
+
+
+@pytest.mark.parametrize("kind", EVOLVING)
 def test_equal_objectives_raise_no_warnings(kind: Kind) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

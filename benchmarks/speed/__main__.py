@@ -70,7 +70,7 @@ FULL = Size(
     streamed_generations=8,
     seeds=(0, 1, 2),
     whole=(6,),
-    divided=((1, 1), (4, 4)),
+    divided=((1, 1), (2, 2)),
 )
 QUICK = Size(
     depths=(20,),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _PAYS = 128
 """Multiplications of each number by the convolutions that want it, from which on it pays to round it first."""
+_ENOUGH = 2**13
+"""Positions of a feature map, in all images together, whose mean and variance are as good as those of four times as many:
+neighbours are much alike."""
 _HEADROOM = 1.25
 """How much larger than anything in the dense network a candidate's activations may get before they are cut off."""
 
@@ -87,8 +90,12 @@ class EightBits(Fused):
             if other is not None:
                 other = other.contiguous(memory_format=torch.channels_last)
                 other = other if self._overwrites else other.clone()
-            return self._convolved(x, torch.uint8, "relu", other)
-        y = self._finish(self._convolved(x, dtype), _floating(other, adds, dtype))
+            return self._convolved(x, torch.uint8, "relu", other, adds.scale if adds is not None else 1.0)
+        other = _floating(other, adds, dtype)
+        if adds is not None and self.activation is RELU:
+            y = self._convolved(x, dtype, "relu", other, 1.0)
+        else:
+            y = self._finish(self._convolved(x, dtype), other)
         return rounded(y, self.scale) if self.gives else y
 
     def _learn(self, x: Tensor, dtype: torch.dtype) -> None:
@@ -100,27 +107,49 @@ class EightBits(Fused):
         packed = torch.ops.onednn.qconv_prepack(whole, scales, takes.scale, 0, *self._place(), list(x.shape))
         self._packed = packed, scales, torch.zeros_like(scales)
         statistics = torch.zeros_like(scales), torch.ones_like(scales)  # they make the results fp32
-        mean, variance = torch.batch_norm_update_stats(self._convolved(x, dtype), *statistics, 1.0)
+        some = self._convolved(x, dtype, apart=2 if self._plenty(x) else 1)
+        mean, variance = torch.batch_norm_update_stats(some, *statistics, 1.0)
         factor = (variance + norm.eps).rsqrt_()
         factor = factor if norm.weight is None else factor * norm.weight
         shift = -mean * factor  # a bias of the convolution would have gone with the mean
         self._packed = packed, scales * factor, shift if norm.bias is None else shift + norm.bias
 
-    def _convolved(self, x: Tensor, dtype: torch.dtype, then: str = "none", total: Tensor | None = None) -> Tensor:
-        takes, adds = self._sources
+    def _plenty(self, x: Tensor) -> bool:
+        """Whether every second row and column of what is made of this is enough to learn from."""
+        (convolution, _), (images, _, *size) = self.layers, x.shape
+        return images * math.prod(size) >= _ENOUGH * math.prod(2 * step for step in convolution.stride)
+
+    def _convolved(
+        self,
+        x: Tensor,
+        dtype: torch.dtype,
+        then: str = "none",
+        total: Tensor | None = None,
+        scale: float = 1.0,
+        apart: int = 1,
+    ) -> Tensor:
+        """Convolve in eight bits.
+
+        Args:
+            total: What is added, of the same dtype, and overwritten.
+            scale: What a one stands for in it.
+            apart: Leave out all rows and columns but every n-th of what would be made.
+        """
+        takes, _ = self._sources
         assert takes is not None
         assert self._packed is not None
         weight, scales, bias = self._packed
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         x = x.contiguous(memory_format=torch.channels_last)
         given = x, takes.scale, 0, weight, scales, zeros
+        stride, *others = self._place()
+        place = [apart * step for step in stride], *others
         result = self.scale if dtype == torch.uint8 else 1.0, 0, dtype
         if total is None:
-            y = torch.ops.onednn.qconv2d_pointwise(*given, bias, *self._place(), *result, then, [], "")
+            y = torch.ops.onednn.qconv2d_pointwise(*given, bias, *place, *result, then, [], "")
         else:
-            assert adds is not None
             y = torch.ops.onednn.qconv2d_pointwise.binary(
-                *given, total, bias, *self._place(), *result, adds.scale, 0, "sum", 1.0, then, [], ""
+                *given, total, bias, *place, *result, scale, 0, "sum", 1.0, then, [], ""
             )
         return cast("Tensor", y)
 

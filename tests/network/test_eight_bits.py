@@ -16,7 +16,9 @@ from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network import eight_bits
 from emopms.network.choice import evaluator_for
 from emopms.network.device import Device
+from emopms.network.eight_bits import EightBits, Rounding
 from emopms.network.evaluator import STATISTICS, Evaluator
+from emopms.network.fusion import RELU, Fused
 from emopms.network.kept import Kept
 from emopms.network.subnetwork import SubNetwork, subnetworks_of
 
@@ -105,6 +107,22 @@ def test_what_candidates_do_not_share_is_rounded_where_that_pays(monkeypatch: py
     for seed in range(3):
         genome = random_genome(sub, seed)
         assert distance(in_eight(x, genome), Evaluator(sub)(x, genome)) < 0.01
+
+
+@pytest.mark.parametrize(("size", "apart"), [(8, 1), (16, 2)])
+def test_large_maps_teach_batch_norm_by_every_second_row_and_column(size: int, apart: int) -> None:
+    torch.manual_seed(0)
+    convolution, norm, source = nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8), Rounding()
+    operation = EightBits(Fused(convolution, norm, RELU), source, None, gives=False, overwrites=False)
+    source.scale, operation.learning = 0.02, True
+    x = torch.randint(0, 60, (STATISTICS, 4, size, size), dtype=torch.uint8)
+    x[:, :, ::2, ::2] *= 4
+    with torch.no_grad():
+        found = operation(x)
+        plain = convolution(x * 0.02)
+        variance, mean = torch.var_mean(plain[:, :, ::apart, ::apart], dim=(0, 2, 3), keepdim=True, correction=0)
+        expected = F.relu((plain - mean) / (variance + norm.eps).sqrt())
+    assert distance(found, expected) < 1e-4
 
 
 def test_negative_factors_of_batch_norm_are_kept() -> None:

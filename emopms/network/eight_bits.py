@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PAYS = 128
 """Multiplications of each number by the convolutions that want it, from which on it pays to round it first."""
 _ENOUGH = 2**13
-"""Positions of a feature map, in all images together, whose mean and variance are as good as those of four times as many:
+"""Positions of a feature map, in all images, whose mean and variance are as good as those of four times as many:
 neighbours are much alike."""
 _HEADROOM = 1.25
 """How much larger than anything in the dense network a candidate's activations may get before they are cut off."""

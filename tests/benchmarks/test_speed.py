@@ -213,6 +213,10 @@ def test_the_page() -> None:
     assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
 
 
+def test_the_page_is_that_of_the_stored_figures() -> None:
+    assert page(json.loads((ROOT / "benchmarks/speed.json").read_text())) == (ROOT / "docs/speed.md").read_text()
+
+
 def test_networks_are_measured_one_by_one() -> None:
     first = {"machine": "a", "matrix_rates": {"fp32": {"x": 1.0}}, "networks": {"ResNet-110": 1, "ResNet-56": 1}}
     again = {"machine": "a", "matrix_rates": {"fp32": {"x": 2.0}}, "networks": {"ResNet-56": 2}}

@@ -92,8 +92,8 @@ class EightBits(Fused):
                 other = other if self._overwrites else other.clone()
             return self._convolved(x, torch.uint8, "relu", other, adds.scale if adds is not None else 1.0)
         other = _floating(other, adds, dtype)
-        if adds is not None and self.activation is RELU:
-            y = self._convolved(x, dtype, "relu", other, 1.0)
+        if other is not None and adds is not None and self.activation is RELU:
+            y = self._convolved(x, dtype, "relu", other.contiguous(memory_format=torch.channels_last))
         else:
             y = self._finish(self._convolved(x, dtype), other)
         return rounded(y, self.scale) if self.gives else y

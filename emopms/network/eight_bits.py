@@ -90,7 +90,7 @@ class EightBits(Fused):
             if other is not None:
                 other = other.contiguous(memory_format=torch.channels_last)
                 other = other if self._overwrites else other.clone()
-            return self._convolved(x, torch.uint8, "relu", other, adds.scale if adds is not None else 1.0)
+            return self._convolved(x, torch.uint8, "relu", other)
         other = _floating(other, adds, dtype)
         if other is not None and adds is not None and self.activation is RELU:
             y = self._convolved(x, dtype, "relu", other.contiguous(memory_format=torch.channels_last))
@@ -120,22 +120,15 @@ class EightBits(Fused):
         return images * math.prod(size) >= _ENOUGH * math.prod(2 * step for step in convolution.stride)
 
     def _convolved(
-        self,
-        x: Tensor,
-        dtype: torch.dtype,
-        then: str = "none",
-        total: Tensor | None = None,
-        scale: float = 1.0,
-        apart: int = 1,
+        self, x: Tensor, dtype: torch.dtype, then: str = "none", total: Tensor | None = None, apart: int = 1
     ) -> Tensor:
         """Convolve in eight bits.
 
         Args:
             total: What is added, of the same dtype, and overwritten.
-            scale: What a one stands for in it.
             apart: Leave out all rows and columns but every n-th of what would be made.
         """
-        takes, _ = self._sources
+        takes, adds = self._sources
         assert takes is not None
         assert self._packed is not None
         weight, scales, bias = self._packed
@@ -148,6 +141,8 @@ class EightBits(Fused):
         if total is None:
             y = torch.ops.onednn.qconv2d_pointwise(*given, bias, *place, *result, then, [], "")
         else:
+            assert adds is not None
+            scale = adds.scale if dtype == torch.uint8 else 1.0
             y = torch.ops.onednn.qconv2d_pointwise.binary(
                 *given, total, bias, *place, *result, scale, 0, "sum", 1.0, then, [], ""
             )

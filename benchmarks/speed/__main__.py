@@ -48,7 +48,7 @@ class Size:
     """The depths for which whole and divided search run to the same hypervolume."""
     population: int
     generations: int
-    """Full budget of the whole network's search."""
+    """Full budget of the whole network's search, that of specs/cifar10_resnet56.yaml."""
     timed_generations: int
     """Of the search that is taken apart."""
     streamed_generations: int
@@ -65,12 +65,12 @@ FULL = Size(
     depths=(20, 56, 110),
     races=(20, 56),
     population=40,
-    generations=30,
+    generations=50,
     timed_generations=12,
     streamed_generations=8,
     seeds=(0, 1, 2),
     whole=(6,),
-    divided=((1, 1), (2, 2)),
+    divided=((1, 1), (2, 4), (4, 8)),
 )
 QUICK = Size(
     depths=(20,),

@@ -82,8 +82,8 @@ def section(title: str, figures: dict[str, Any]) -> str:
         f"{figures['spec']['schemes']} networks of either way.",
         "### Where the time of a search goes",
         breakdown_table(networks),
-        "Forward passes are those of candidates. The judge compares features. Sampling draws the first population, "
-        "with forward and backward passes of its own.",
+        "Forward passes are those of candidates. The judge compares features, of large maps every second row. Sampling "
+        "draws the first population, with forward and backward passes of its own.",
         operations_table(networks),
         "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
         "### Arithmetic",

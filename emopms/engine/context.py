@@ -21,6 +21,7 @@ from emopms.network.surgery import fit_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from emopms.api import Folder, Source
     from emopms.engine.data import ImageSet
     from emopms.engine.progress import Progress
+    from emopms.engine.store import Artefact
     from emopms.network.device import Device
     from emopms.network.subnetwork import SubNetwork
     from emopms.spec import Spec
@@ -83,6 +85,17 @@ class Context:
     def divide(self, network: nn.Module) -> DividedNetwork:
         """The sub-networks of a dense network; they share its parameters."""
         return divided(network, self.points, self.device.images(example_of(self.source)), self.spec)
+
+    def constrained(self, artefact: Artefact) -> DividedNetwork:
+        """The sub-networks that ``constrain`` left, made once: to trace a deep network takes as long as to judge some
+        candidates. The stages that search and measure leave them as they are."""
+        if artefact.folder not in self._constrained:
+            self._constrained[artefact.folder] = self.divide(self.network(artefact.tensors("network")))
+        return self._constrained[artefact.folder]
+
+    @cached_property
+    def _constrained(self) -> dict[Path, DividedNetwork]:
+        return {}
 
     def coding(self, sub: SubNetwork) -> Coding:
         """How the spec's searches write down what is kept of a sub-network, by its present weights."""

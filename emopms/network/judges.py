@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_ENOUGH = 2**21
+"""Numbers of a batch of maps that tell how far apart two are as well as more would."""
 _CACHED = 2**17
 """Numbers of a piece on the CPU."""
 
@@ -52,7 +54,10 @@ class Probe(nn.Module):
 
 
 class FeatureDistance(nn.Module):
-    """‖g − f‖² / ‖f‖² over the batch. What ‖f‖² is of a tensor is found out once: it must not be changed."""
+    """‖g − f‖² / ‖f‖² over the batch, of large maps over every second row: neighbours are much alike.
+
+    What ‖f‖² is of a tensor is found out once: it must not be changed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,8 +65,8 @@ class FeatureDistance(nn.Module):
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         if reference not in self._lengths:
-            self._lengths[reference] = _squares(reference.detach())
-        return distance(features, reference, self._lengths[reference])
+            self._lengths[reference] = _squares(_enough(reference.detach()))
+        return distance(_enough(features), _enough(reference), self._lengths[reference])
 
 
 class Rest(nn.Module):
@@ -73,6 +78,10 @@ class Rest(nn.Module):
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self._tail[0](features), labels)
+
+
+def _enough(maps: Tensor) -> Tensor:
+    return maps[:, :, ::2] if maps.dim() == 4 and maps.numel() >= 2 * _ENOUGH else maps
 
 
 def distance(features: Tensor, reference: Tensor, length: Tensor | None = None) -> Tensor:

@@ -28,9 +28,8 @@ class Feature(ConstraintTraining):
     def loss(self, step: ChainStep) -> Tensor:
         import torch
 
-        from emopms.network.judges import FeatureDistance
+        from emopms.network.judges import distance
 
-        distance = FeatureDistance()
         total = torch.zeros((), device=step.labels.device)
         received = step.references[0]
         for index, sub in enumerate(step.subnetworks):
@@ -38,6 +37,6 @@ class Feature(ConstraintTraining):
             pruned = sub.forward(received, step.draw(index))
             for share, output in ((self.dense, sub.forward(dense_input)), (1.0, pruned)):
                 total = total + share * step.judges[index](output, expected, step.labels)
-                total = total + share * self.weight * distance(output, expected, step.labels)
+                total = total + share * self.weight * distance(output, expected)
             received = pruned.detach()  # each sub-network learns from its own loss alone
         return total

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class FeatureMse(Selector):
-    """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖²: no training, no labels."""
+    """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖²: no training, no labels.
+
+    Of large maps every second row counts.
+    """
 
     name: Literal["feature_mse"] = "feature_mse"
 

@@ -39,7 +39,7 @@ _MASKS = 256
 class Constrain(Stage):
     """Gives ``network``, the state of the recomposed dense network, and its ``score`` on validation images."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         constraint = context.spec.constraint

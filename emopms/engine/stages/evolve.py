@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 class Evolve(Stage):
     """Gives ``front`` (arrays ``genomes`` [p, genes], ``objectives`` [p, m], dense genome last) and ``search``."""
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     index: int
     """Of what is searched, from 0: the sub-networks, then the boundaries."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         spec = context.spec
-        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        divided = context.constrained(inputs["constrain"])
         judges = make_judges(context, divided.parts, state=inputs["selectors"].tensors("judges"))
         sub = divided.searched[self.index]
         task = make_task(context.splits.calibration, divided, sub, judges, context.device)

@@ -69,9 +69,9 @@ class Finetune(Stage):
         schemes: Mapping[str, NDArray[np.generic]],
         scheme: int,
     ) -> nn.Module:
-        dense = context.network(inputs["constrain"].tensors("network"))
+        dense = context.constrained(inputs["constrain"])
         genome = np.asarray(schemes["genomes"][scheme], dtype=np.bool_)
-        network = context.network(pruned_state(dense, [(context.divide(dense).channels, genome)]))
+        network = context.network(pruned_state(dense.network, [(dense.channels, genome)]))
         counted = count(network, context.device.images(example_of(context.source)))
         predicted = int(schemes["macs"][scheme])
         if counted.macs != predicted:

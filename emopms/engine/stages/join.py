@@ -30,7 +30,7 @@ class Join(Stage):
     version: ClassVar[int] = 5
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        divided = context.constrained(inputs["constrain"])
         fronts = [inputs["rank"].arrays(f"front-{sub.name}") for sub in divided.searched]
         with at_work(context.spec.ranker, "join the fronts"):
             found = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])

@@ -40,7 +40,7 @@ class Measure(Stage):
     """The stage whose schemes they are."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        divided = context.constrained(inputs["constrain"])
         found = inputs[self.found_by].arrays("schemes")
         genomes, impairment, images = found["genomes"], found["impairment"], context.splits.validation
         with context.progress.track(self.name, len(genomes) * images.parts(BATCH), "measurements") as tracker:

@@ -37,7 +37,7 @@ class Rank(Stage):
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        divided = context.constrained(inputs["constrain"])
         found = [inputs[f"evolve/{sub.name}"].arrays("front") for sub in divided.searched]
         fronts = [_some(context.spec, front, worst=guessing_loss(context.classes)) for front in found]
         dense = divided.whole.dense

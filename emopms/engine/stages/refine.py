@@ -36,7 +36,7 @@ class Refine(Stage):
     """
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        divided = context.divide(context.network(inputs["constrain"].tensors("network")))
+        divided = context.constrained(inputs["constrain"])
         whole = divided.whole
         images, cost = context.splits.ranking, WholeCosts(context, whole)
         score = Scorer(whole, images, context.device, eight_bits=context.eight_bits, hold=True)

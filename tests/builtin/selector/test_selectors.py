@@ -105,6 +105,18 @@ def test_distance_of_features_is_relative() -> None:
     torch.testing.assert_close(judge(x, other, LABELS), expected)
 
 
+def test_of_large_maps_every_second_row_counts() -> None:
+    x, other = features((16, 128, 128)), features((16, 128, 128), 1)
+    assert len(x) * 16 * 64 * 128 < 2**21 <= 3 * len(x) * 16 * 64 * 128
+    judge = FeatureMse().judge(site((16, 128, 128)))
+    torch.testing.assert_close(judge(x, other, LABELS), (x - other).square().sum() / other.square().sum())
+    x, other = x.repeat(3, 1, 1, 1), other.repeat(3, 1, 1, 1)
+    x[:, :, 1::2] = 0
+    assert float(judge(other * 1.5, other, LABELS)) == pytest.approx(0.25)
+    some = (x - other)[:, :, ::2].square().sum() / other[:, :, ::2].square().sum()
+    torch.testing.assert_close(judge(x, other, LABELS), some)
+
+
 def test_distance_from_nothing_is_finite() -> None:
     judge = FeatureMse().judge(site((4,)))
     assert torch.isfinite(judge(features((4,)), torch.zeros(6, 4), LABELS))

@@ -48,7 +48,7 @@ class Size:
     """The depths for which whole and divided search run to the same hypervolume."""
     population: int
     generations: int
-    """Full budget of the whole network's search, that of specs/cifar10_resnet56.yaml."""
+    """Full budget of the whole network's search: enough for it to get no better, or hardly."""
     timed_generations: int
     """Of the search that is taken apart."""
     streamed_generations: int
@@ -65,12 +65,12 @@ FULL = Size(
     depths=(20, 56, 110),
     races=(20, 56),
     population=40,
-    generations=50,
+    generations=100,
     timed_generations=12,
     streamed_generations=8,
     seeds=(0, 1, 2),
-    whole=(6,),
-    divided=((1, 1), (2, 4), (4, 8)),
+    whole=(20,),
+    divided=((2, 4), (3, 6)),
 )
 QUICK = Size(
     depths=(20,),

@@ -72,8 +72,7 @@ def section(title: str, figures: dict[str, Any]) -> str:
         "that a search sees with those in fp32; the lowest of all sub-networks counts.",
         "### Seconds to the same hypervolume",
         races_table(networks),
-        f"{reached(networks)} The whole network is searched for its full budget, "
-        f"{figures['spec']['algorithm']['generations']} generations of {figures['spec']['algorithm']['pop_size']}; the "
+        f"{reached(networks)} The whole network is searched for its full budget, the largest of those listed, the "
         "divided one for smaller budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
         f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
         "medians over seeds, and their range. One generation is the first population, and one of refining measures the "

@@ -48,7 +48,7 @@ class Size:
     """The depths for which whole and divided search run to the same hypervolume."""
     population: int
     generations: int
-    """Full budget of the whole network's search: enough for it to get no better, or hardly."""
+    """Full budget of the whole network's search."""
     timed_generations: int
     """Of the search that is taken apart."""
     streamed_generations: int
@@ -146,14 +146,20 @@ def write(device: str, figures: dict[str, Any], json_file: Path, page_file: Path
 
 
 def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    """A device's section with the networks of another one taken in; what another machine measured is dropped."""
-    if known is None or known["machine"] != new["machine"]:
+    """A device's section with the networks of another one taken in; what another machine measured is dropped, and what
+    was measured otherwise."""
+    if known is None or _circumstances(known) != _circumstances(new):
         return new
     networks = known["networks"] | new["networks"]
     return new | {
         "matrix_rates": fastest(known["matrix_rates"], new["matrix_rates"]),
         "networks": dict(sorted(networks.items(), key=lambda network: int(network[0].partition("-")[2]))),
     }
+
+
+def _circumstances(figures: dict[str, Any]) -> tuple[Any, Any]:
+    """On what, and how, but for the network."""
+    return figures["machine"], {key: value for key, value in figures["spec"].items() if key not in ("name", "backbone")}
 
 
 def say(text: str) -> None:

@@ -59,8 +59,8 @@ def section(title: str, figures: dict[str, Any]) -> str:
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
-        f"Before a network was measured, {max(network['load'] for network in networks.values()):.1f} other processes "
-        "wanted to run at most.",
+        f"The load before a network was measured was {max(network['load'] for network in networks.values()):.1f} at "
+        "most; that of the network before it is in there.",
         "### Candidates a second",
         rates_table(networks),
         "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU: the images, and what "

@@ -26,6 +26,7 @@ class Task:
     """One sub-network's search: all that its candidates are judged with. Inputs are computed once and kept."""
 
     subnetwork: SubNetwork
+    """All stages share it: copy its modules before they are changed."""
     inputs: Tensor
     """Calibration features f_{i−1} [N, …] that enter the sub-network; in main memory where the device has no room."""
     references: Tensor

@@ -97,6 +97,12 @@ class Context:
     def _constrained(self) -> dict[Path, DividedNetwork]:
         return {}
 
+    @cached_property
+    def handed_on(self) -> dict[int, Tensor]:
+        """Dense features of the calibration images that enter a sub-network, by its index: kept by the search of the
+        one before it, until its own search takes them."""
+        return {}
+
     def coding(self, sub: SubNetwork) -> Coding:
         """How the spec's searches write down what is kept of a sub-network, by its present weights."""
         return coding_of(sub, self.spec)

@@ -11,6 +11,7 @@ from emopms.engine.judging import Judged, judged
 from emopms.engine.measure import BATCH
 from emopms.network.evaluator import dense_rest
 from emopms.network.judges import OwnClassifier
+from emopms.network.memory import halving
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ class WholeCosts:
         self._objectives = [objective for objective in context.spec.objectives if isinstance(objective, Cost)]
         images, labels = next(iter(context.splits.calibration.batches(BATCH)))
         with torch.inference_mode(), context.device.autocast():
-            scores = whole.forward(images)
+            scores = halving(whole.forward, images)
         self._task = Task(whole, images, scores, labels, OwnClassifier(), context.device, tail=dense_rest([]))
 
     def __call__(self, genomes: NDArray[np.bool_]) -> Judged:

@@ -17,7 +17,7 @@ from emopms.errors import RunError
 from emopms.network.choice import evaluator_for
 from emopms.network.gathering import Gathered, wherever
 from emopms.network.kept import Kept
-from emopms.network.memory import room_on
+from emopms.network.memory import halving, room_on
 from emopms.network.parallel import side_by_side
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ def _sums(scores: Tensor, labels: Tensor) -> list[float]:
 
 @torch.inference_mode()
 def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device, *, exact: bool = False) -> Score:
-    """Measure a network as it stands, in its current mode.
+    """Measure a network as it stands, in eval mode.
 
     Args:
         exact: In fp32, as exported models run, for figures that are reported.
     """
     with _fp32() if exact else device.autocast():
-        sums = [_sums(network(pixels), labels) for pixels, labels in images.batches(BATCH)]
+        sums = [_sums(halving(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
     loss, right = np.sum(sums, axis=0) / len(images)
     return Score(float(loss), float(right))
 
@@ -108,7 +108,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
     """The class [N] to which a network, as it stands, gives the highest score; in fp32, as exported models run."""
     with _fp32():
-        found = [network(pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
+        found = [halving(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
     classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
     return classes
 

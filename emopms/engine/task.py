@@ -10,9 +10,10 @@ from emopms.api import Task
 from emopms.engine.measure import BATCH
 from emopms.network.evaluator import dense_rest
 from emopms.network.gathering import Gathered, wherever
+from emopms.network.memory import halving
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from emopms.engine.data import ImageSet
     from emopms.network.device import Device
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
 
 def make_task(
-    images: ImageSet, divided: DividedNetwork, sub: SubNetwork, judges: nn.ModuleList, device: Device
+    images: ImageSet,
+    divided: DividedNetwork,
+    sub: SubNetwork,
+    judges: nn.ModuleList,
+    device: Device,
+    *,
+    handed_on: Tensor | None = None,
 ) -> Task:
     """The search task of one of those searched: its features of calibration images, computed once and kept on the
     device.
 
     Args:
         judges: One a part; boundaries are judged as the last part is.
+        handed_on: What enters it, where that is known: the references of the task of the part before it.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (Gathered(len(images), wherever) for _ in range(2))
@@ -35,16 +43,20 @@ def make_task(
     with torch.inference_mode(), device.autocast():
         for pixels, classes in images.batches(BATCH):
             features, rows = pixels, slice(start, start := start + len(pixels))
-            for part in before:
-                features = part.forward(features)
-            features = inputs.add(features, rows)
-            references.add(sub.forward(features), rows)
+            if handed_on is not None:
+                features = handed_on[rows].to(pixels.device)
+            else:
+                for part in before:
+                    features = halving(part.forward, features)
+                features = inputs.add(features, rows)
+            references.add(halving(sub.forward, features), rows)
             labels.append(classes)
-    assert inputs.tensor is not None
+    entering = inputs.tensor if handed_on is None else handed_on
+    assert entering is not None
     assert references.tensor is not None
     return Task(
         subnetwork=sub,
-        inputs=inputs.tensor,
+        inputs=entering,
         references=references.tensor,
         labels=torch.cat(labels),
         judge=judges[-1] if sub.is_last else judges[sub.index],

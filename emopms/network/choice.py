@@ -8,6 +8,7 @@ import torch
 
 from emopms.network.evaluator import Evaluator
 from emopms.network.judges import distance
+from emopms.network.memory import out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,12 @@ def evaluator_for(
         return plain("this device has no faster numbers for it")
     if not eight_bits or not batch_statistics:
         return plain("an objective asks for it")
-    rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
+    try:
+        rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        return plain("there is no memory to measure the scales of eight bits")
     if not rounded.rounded:
         return plain("no convolution can take eight bits")
     assert rounded.dense is not None

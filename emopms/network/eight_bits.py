@@ -28,6 +28,8 @@ _ENOUGH = 2**13
 neighbours are much alike."""
 _HEADROOM = 1.25
 """How much larger than anything in the dense network a candidate's activations may get before they are cut off."""
+_TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
+"""Dtypes and factors that tell whether a layer does the same before rounding and behind it."""
 
 
 class Rounding(nn.Module):
@@ -87,9 +89,10 @@ class EightBits(Fused):
         if self.learning:
             self._learn(x, dtype)
         if self.gives and (other is None or adds is not None):
-            if other is not None:
+            if other is not None and self._overwrites:
                 other = other.contiguous(memory_format=torch.channels_last)
-                other = other if self._overwrites else other.clone()
+            elif other is not None:
+                other = other.clone(memory_format=torch.channels_last)
             return self._convolved(x, torch.uint8, "relu", other)
         other = _floating(other, adds, dtype)
         if other is not None and adds is not None and self.activation is RELU:
@@ -116,8 +119,14 @@ class EightBits(Fused):
 
     def _plenty(self, x: Tensor) -> bool:
         """Whether every second row and column of what is made of this is enough to learn from."""
-        (convolution, _), (images, _, *size) = self.layers, x.shape
-        return images * math.prod(size) >= _ENOUGH * math.prod(2 * step for step in convolution.stride)
+        (convolution, _), (stride, padding, dilation, _) = self.layers, self._place()
+        made = [
+            (size + 2 * pad - apart * (width - 1) - 1) // step + 1
+            for size, width, step, pad, apart in zip(
+                x.shape[2:], convolution.kernel_size, stride, padding, dilation, strict=True
+            )
+        ]
+        return len(x) * math.prod(made) >= 4 * _ENOUGH
 
     def _convolved(
         self, x: Tensor, dtype: torch.dtype, then: str = "none", total: Tensor | None = None, apart: int = 1
@@ -208,7 +217,8 @@ def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: 
         if takes is None and not gives and adds is None:
             continue
         held = [other for other, maker in makers.items() if maker is adds]
-        overwrites = all(position[user] <= position[node] for other in held for user in other.users)
+        last = all(position[user] <= position[node] for other in held for user in other.users)
+        overwrites = last and takes is not adds  # which is read while the sum is written
         operation = EightBits(fused, takes, adds, gives=gives, overwrites=overwrites)
         module.add_submodule(str(node.target), operation)
         if gives:
@@ -262,9 +272,6 @@ def _commutes(node: fx.Node, module: fx.GraphModule) -> bool:
         return False
     same = eight.dtype == torch.uint8 and torch.equal(eight.float(), plain) and torch.equal(half, plain / 2)
     return bool(same)
-
-
-_TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
 
 
 def _run(node: fx.Node, module: fx.GraphModule, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import copy
 import math
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ class Evaluator:
         self._eight_bits = eight_bits is not None
         self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
         self._scales: dict[str, float] = {}
+        self._limits = _Limits()
         run = self._copy()
         self.dense = None if eight_bits is None else run.measure_scales(eight_bits)
         """What the dense sub-network makes in floating point of the first of these inputs, twice as many as scales were
@@ -110,12 +112,21 @@ class Evaluator:
             module,
             self._channels,
             self._kept,
+            self._limits,
             batch_statistics=self._batch_statistics,
             eight_bits=self._eight_bits,
             signed=self._signed,
         )
         run.scales = self._scales
         return run
+
+
+@dataclass
+class _Limits:
+    """How many images memory has been enough for, as far as is known."""
+
+    statistics: int = field(default_factory=lambda: STATISTICS)
+    at_once: int = sys.maxsize
 
 
 class _Run(nn.Module):
@@ -129,6 +140,7 @@ class _Run(nn.Module):
         module: fx.GraphModule,
         channels: Channels,
         kept: Kept,
+        limits: _Limits,
         *,
         batch_statistics: bool,
         eight_bits: bool,
@@ -148,8 +160,7 @@ class _Run(nn.Module):
         # What the segments do, to be done with the module's tensors, which are swapped.
         self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._genes = [segment.genes for segment in segments[:-1]]
-        self._kept = kept
-        self._at_once, self._statistics, self._learning = sys.maxsize, STATISTICS, False
+        self._kept, self._limits, self._learning = kept, limits, False
         if batch_statistics:
             use_batch_statistics(module)
 
@@ -189,28 +200,31 @@ class _Run(nn.Module):
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
         while True:
+            limits = replace(self._limits)  # all copies share them
             try:
-                return self._forward(inputs, genome)
+                return self._forward(inputs, genome, limits)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-                half = min(self._statistics if self._learning else self._at_once, len(inputs)) // 2
+                half = min(limits.statistics if self._learning else limits.at_once, len(inputs)) // 2
                 if not half or (self._learning and self._whole):
                     raise
                 if self._learning:
-                    self._statistics, what = half, "teach batch norm its statistics"
+                    self._limits.statistics = min(self._limits.statistics, half)
+                    what = "teach batch norm its statistics"
                 else:
-                    self._at_once, what = half, "are run at once"
+                    self._limits.at_once = min(self._limits.at_once, half)
+                    what = "are run at once"
                 self._kept.clear()
                 logger.warning("out of memory: from here on {} images {}", half, what)
             if inputs.device.type == "cuda":
                 torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
 
-    def _forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
+    def _forward(self, inputs: Tensor, genome: NDArray[np.bool_], limits: _Limits) -> Tensor:
         for operation in self._operations:
             operation.forget()
         keys = [
-            (self._learns, bool(self._rounded), index, genome[genes].tobytes())
+            (self._learns, limits.statistics, bool(self._rounded), index, genome[genes].tobytes())
             for index, genes in enumerate(self._genes)
         ]
         with self._kept.last_of(inputs, keys) as found:
@@ -218,13 +232,19 @@ class _Run(nn.Module):
             segments = self._segments[shared + 1 :]
             spaces = [*(self._kept.space for _ in segments[:-1]), beside]
             made = [Gathered(len(inputs), space) for space in spaces]
-            for rows, learning in self._pieces(inputs):
-                self._learn(learning)
-                piece = features[rows]
-                if found and piece.dtype == torch.uint8:  # which sums may overwrite
-                    piece = piece.clone()
-                for segment, gathered in zip(segments, made, strict=True):
-                    piece = gathered.add(segment(self.module, piece), rows)
+            try:
+                for rows, learning in self._pieces(inputs, limits):
+                    self._learn(learning)
+                    piece = features[rows]
+                    if found and piece.dtype == torch.uint8:  # which sums may overwrite
+                        piece = piece.clone()
+                    for segment, gathered in zip(segments, made, strict=True):
+                        piece = gathered.add(segment(self.module, piece), rows)
+            except BaseException:
+                for gathered in made[:-1]:
+                    if gathered.tensor is not None:
+                        self._kept.give_back(gathered.tensor)
+                raise
         for key, gathered in zip(keys[shared + 1 :], made, strict=False):
             if gathered.tensor is not None:
                 self._kept.keep(inputs, key, gathered.tensor)
@@ -236,14 +256,14 @@ class _Run(nn.Module):
         for operation in self._operations:
             operation.learning = learning
 
-    def _pieces(self, inputs: Tensor) -> Iterator[tuple[slice, bool]]:
+    def _pieces(self, inputs: Tensor, limits: _Limits) -> Iterator[tuple[slice, bool]]:
         """Rows that are run at once, and whether statistics are learnt on them."""
         count = len(inputs)
-        first = count if self._whole else min(self._statistics, count) if self._learns else 0
+        first = count if self._whole else min(limits.statistics, count) if self._learns else 0
         if first:
             yield slice(0, first), True
         size = max(1, _CACHED // self._largest) if inputs.device.type == "cpu" else count
-        size = min(size, self._at_once)
+        size = min(size, limits.at_once)
         for start in range(first, count, size):
             yield slice(start, min(start + size, count)), False
 

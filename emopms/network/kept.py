@@ -72,7 +72,7 @@ class Kept:
                     self._in_use += Counter()  # drops what is at zero
 
     def space(self, count: int, piece: Tensor) -> Tensor | None:
-        """An empty tensor for so many rows like those of a piece, to be kept; None where there is no room.
+        """An empty tensor for so many rows like those of a piece, to keep or give back; None where there is no room.
 
         Args:
             piece: Laid out row by row.
@@ -80,6 +80,8 @@ class Kept:
         shape, strides = (count, *piece.shape[1:]), piece.stride()
         numbers = extent(shape, strides)
         size = numbers * piece.element_size()
+        if size > self.room:
+            return None
         with self._lock:
             old: Tensor | None = None
             crowded = self._taken + size > self.room or len(self._entries) >= _ENTRIES
@@ -104,8 +106,18 @@ class Kept:
             if self._entries.setdefault((id(source), key), _Entry(source, value)).value is not value:
                 self._taken -= value.untyped_storage().nbytes()  # another thread was faster
 
-    def clear(self) -> None:
-        """Forget everything, and what was given out but never kept."""
+    @property
+    def taken(self) -> int:
+        """Bytes of what is kept, and of the spaces that were asked for."""
+        return self._taken
+
+    def give_back(self, space: Tensor) -> None:
+        """Do without a `space` that will not be filled."""
         with self._lock:
-            self._taken = 0
+            self._taken -= space.untyped_storage().nbytes()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._taken -= sum(entry.value.untyped_storage().nbytes() for entry in self._entries.values())
             self._entries.clear()

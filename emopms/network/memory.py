@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from loguru import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
 
 _SHARE = 4
 """One part in so many of what is available may be taken to save time with."""
@@ -26,6 +32,20 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
+
+
+def halving(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """``forward(batch)``, in halves where there is no memory for the whole; it must treat each row by itself."""
+    try:
+        return forward(batch)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error) or len(batch) < 2:
+            raise
+    if batch.device.type == "cuda":
+        torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
+    half = len(batch) // 2
+    logger.warning("out of memory: {} images are run in halves", len(batch))
+    return torch.cat([halving(forward, batch[:half]), halving(forward, batch[half:])])
 
 
 def available_memory() -> int:

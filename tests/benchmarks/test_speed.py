@@ -218,12 +218,15 @@ def test_the_page_is_that_of_the_stored_figures() -> None:
 
 
 def test_networks_are_measured_one_by_one() -> None:
-    first = {"machine": "a", "matrix_rates": {"fp32": {"x": 1.0}}, "networks": {"ResNet-110": 1, "ResNet-56": 1}}
-    again = {"machine": "a", "matrix_rates": {"fp32": {"x": 2.0}}, "networks": {"ResNet-56": 2}}
+    same: dict[str, Any] = {"machine": "a", "spec": {"name": "speed-resnet110", "points": 12}}
+    first = same | {"matrix_rates": {"fp32": {"x": 1.0}}, "networks": {"ResNet-110": 1, "ResNet-56": 1}}
+    again = same | {"matrix_rates": {"fp32": {"x": 2.0}}, "networks": {"ResNet-56": 2}}
+    again["spec"] = again["spec"] | {"name": "speed-resnet56"}
     both = joined(first, again)
     assert both["matrix_rates"] == {"fp32": {"x": 2.0}}
     assert list(both["networks"].items()) == [("ResNet-56", 2), ("ResNet-110", 1)]
     assert joined(both, again | {"machine": "b"})["networks"] == {"ResNet-56": 2}
+    assert joined(both, again | {"spec": {"points": 9}})["networks"] == {"ResNet-56": 2}
 
 
 def test_the_machine_is_as_fast_as_it_ever_was() -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -22,10 +23,16 @@ from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
 from emopms.engine.blame import at_work
+from emopms.engine.context import Context
 from emopms.engine.run import _log_into
 from emopms.errors import ComponentError
 from emopms.network.cost import count
+from emopms.testing.unchanged import Snapshot
 from tests.engine.conftest import stages, tiny, weights, without_times
+
+if TYPE_CHECKING:
+    from emopms.engine.store import Artefact
+    from emopms.network.divided import DividedNetwork
 
 
 def test_a_spec_made_of_components_equals_one_read_from_yaml() -> None:
@@ -110,8 +117,22 @@ def test_a_second_run_takes_every_stage_from_the_store(finished: emopms.Result) 
     assert without_times(again.summary) == without_times(finished.summary)
 
 
-def test_the_same_spec_gives_the_same_result_elsewhere(finished: emopms.Result, tmp_path: Path) -> None:
+def test_the_same_spec_gives_the_same_result_elsewhere(
+    finished: emopms.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constrained, seen = Context.constrained, []
+
+    def watched(self: Context, artefact: Artefact) -> DividedNetwork:
+        found = constrained(self, artefact)
+        seen.append((found, Snapshot(found.network)))
+        return found
+
+    monkeypatch.setattr(Context, "constrained", watched)
     again = emopms.run(tiny(), run_dir=tmp_path / "again", device="cpu")
+    (first, before), *others = seen
+    assert len(others) >= 4
+    assert all(other is first for other, _ in others)
+    assert not before.changes(), "stages share a network that none of them changes"
     assert not any(stages(again).values())
     assert without_times(again.summary) == without_times(finished.summary)
     assert (again.folder / "front.csv").read_bytes() == (finished.folder / "front.csv").read_bytes()

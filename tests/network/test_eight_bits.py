@@ -98,6 +98,31 @@ def test_values_are_close_to_those_in_floating_point(way: str, rounded: int, bf1
         assert distance(found, plain(x, genome)) < 0.01
 
 
+class Alone(nn.Module):
+    """A residual block of one convolution, which is given what is added to it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.stem, self.stem_norm = nn.Conv2d(3, channels, 3, padding=1), nn.BatchNorm2d(channels)
+        self.only, self.norm = nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
+        self.last, self.last_norm = nn.Conv2d(channels, 16, 3, padding=1), nn.BatchNorm2d(16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem_norm(self.stem(x)))
+        scores: Tensor = self.last_norm(self.last(F.relu(self.norm(self.only(x)) + x)))
+        return scores
+
+
+@pytest.mark.parametrize("channels", [16, 32])
+def test_what_a_convolution_reads_is_not_overwritten_by_its_sum(channels: int) -> None:
+    torch.manual_seed(0)
+    x = features(size=12)
+    sub = subnetworks_of(Alone(channels).eval(), [], x[:2], prune_residual=True)[0]
+    in_eight = Evaluator(sub, eight_bits=x)
+    assert in_eight.rounded == 2
+    assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 1e-3
+
+
 def test_what_candidates_do_not_share_is_rounded_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     x = features()
     sub = whole(block("projection"), x)
@@ -207,6 +232,15 @@ def test_eight_bits_are_not_chosen_where_nothing_can_take_them() -> None:
     x = features()
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Conv2d(4, 4, 3), nn.Flatten())
     assert choice(whole(network, x), x) == (0, "in fp32: no convolution can take eight bits")
+
+
+def test_eight_bits_are_not_chosen_where_there_is_no_memory_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(Fused, "forward", full)
+    rounded, why = choice(whole(block("bias"), x := features()), x)
+    assert (rounded, why) == (0, "in fp32: there is no memory to measure the scales of eight bits")
 
 
 def test_eight_bits_are_not_chosen_where_they_are_too_few() -> None:

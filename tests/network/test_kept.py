@@ -74,6 +74,27 @@ def test_nothing_is_kept_where_there_is_no_room(room: int) -> None:
     assert not put(Kept(room), "a", 1.0)
 
 
+def test_what_has_no_room_at_all_drives_nothing_out() -> None:
+    kept = Kept(2 * 4 * 64 * 4)
+    put(kept, "a", 1.0)
+    assert not put(kept, "b", 2.0, rows=9)
+    assert value_of(kept, "a") == (0, 1.0)
+
+
+def test_what_is_given_back_or_forgotten_leaves_its_room() -> None:
+    kept, piece = Kept(2 * 4 * 64 * 4), torch.zeros(2, 64)
+    space, other = kept.space(4, piece), kept.space(4, piece)
+    assert space is not None
+    assert other is not None
+    assert kept.space(4, piece) is None
+    kept.give_back(space)
+    kept.clear()
+    kept.keep(SOURCE, "b", other)
+    assert kept.taken == 4 * 64 * 4, "what is kept after all was forgotten takes its room, too"
+    kept.clear()
+    assert kept.taken == 0
+
+
 def test_things_of_other_sizes_make_room() -> None:
     kept = Kept(4 * 4 * 64 * 4)
     for key in range(4):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from emopms.network import memory
 
@@ -32,6 +33,28 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_a_control_group_counts_but_not_the_files_that_it_caches(machine: dict[str, str]) -> None:
     assert memory.available_memory() == 4 * MiB
     assert memory.room_on("cpu") == MiB
+
+
+def test_what_is_too_much_at_once_is_run_in_halves() -> None:
+    sizes: list[int] = []
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise MemoryError
+        return batch * 2
+
+    assert memory.halving(forward, torch.arange(7)).tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert sizes == [7, 3, 1, 2, 4, 2, 2]
+
+
+@pytest.mark.parametrize("error", [MemoryError("one image"), RuntimeError("no such layer")])
+def test_what_halves_do_not_mend_is_raised(error: Exception) -> None:
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        memory.halving(forward, torch.zeros(4))
 
 
 def test_an_older_kind_of_control_group_counts(machine: dict[str, str]) -> None:

@@ -201,8 +201,32 @@ def test_out_of_memory_statistics_are_learnt_on_fewer_images(error: Exception, m
             raise error
         return small(self, x, other)
 
+    forward = Evaluator(sub, kept=Kept(ROOM))
     with monkeypatch.context() as patched:
         patched.setattr(Fused, "forward", limited)
-        found = Evaluator(sub, kept=Kept(ROOM))(batch, sub.dense)
+        found = forward(batch, sub.dense)
+    forward._idle.clear()  # what the next thread gets is a copy that has met no limit
+    assert torch.equal(forward(batch, sub.dense), found)
     monkeypatch.setattr(evaluator, "STATISTICS", STATISTICS // 4)
     torch.testing.assert_close(found, Evaluator(sub)(batch, sub.dense))
+
+
+def test_a_candidate_that_fails_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    sub, batch = resnet(), torch.randn(8, 3, 32, 32)
+    kept, calls, small = Kept(ROOM), 0, Fused.forward
+    forward = Evaluator(sub, kept=kept)
+
+    def failing(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise ValueError("spoilt")
+        return small(self, x, other)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Fused, "forward", failing)
+        with pytest.raises(ValueError, match="spoilt"):
+            forward(batch, sub.dense)
+    assert kept.taken == 0
+    forward(batch, sub.dense)
+    assert kept.taken > 0

@@ -74,9 +74,9 @@ class _NewEnds(Crossover):  # type: ignore[misc]
     """Two children, each of which begins as a parent does, up to a point that is drawn for both; behind it they are as
     the other parent, but for one flip on average.
 
-    Genes are in the order of the forward pass, so that what comes before the point need not be evaluated again (see
-    `emopms.network.segments`). That is why nothing is flipped there: one flip anywhere, on average, would leave
-    children little of their beginnings.
+    Genes are in the order of the forward pass (but for those of boundaries, which come last), so that what comes before
+    the point need not be evaluated again (see `emopms.network.segments`). That is why nothing is flipped there: one
+    flip anywhere, on average, would leave children little of their beginnings.
     """
 
     def __init__(self) -> None:

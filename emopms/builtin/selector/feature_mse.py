@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class FeatureMse(Selector):
     """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖²: no training, no labels.
 
-    Of large maps every second row counts.
+    Of large maps every second row counts (of maps whose channels come last, every second column).
     """
 
     name: Literal["feature_mse"] = "feature_mse"

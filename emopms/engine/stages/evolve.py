@@ -36,7 +36,10 @@ class Evolve(Stage):
         divided = context.constrained(inputs["constrain"])
         judges = make_judges(context, divided.parts, state=inputs["selectors"].tensors("judges"))
         sub = divided.searched[self.index]
-        task = make_task(context.splits.calibration, divided, sub, judges, context.device)
+        known = context.handed_on.pop(self.index, None)
+        task = make_task(context.splits.calibration, divided, sub, judges, context.device, handed_on=known)
+        if self.index + 1 < len(divided.parts):
+            context.handed_on[self.index + 1] = task.references
         log = SearchLog(out.journal("judged"))
         memory = memory_for(task, spec.objectives, on_new=log.append)
         log.replay(memory)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from emopms.api import SearchSpace
 from emopms.builtin.algorithm.nsga2 import Nsga2
+from emopms.builtin.algorithm.pymoo_search import _NewEnds
 from emopms.builtin.algorithm.random import RandomSearch
 from emopms.builtin.algorithm.sms_emoa import SmsEmoa
 from emopms.builtin.algorithm.spea2 import Spea2
@@ -125,6 +126,18 @@ def test_children_begin_as_their_parents_do(kind: Kind) -> None:
     (parents, _), (children, _) = generations(search, limit=2)
     alike = (children[:, None] == parents).cumprod(axis=2).sum(axis=2).max(axis=1)  # with the nearest parent
     assert 0.4 < alike.mean() / 60 < 0.7
+
+
+def test_children_are_one_parent_up_to_a_point_and_the_other_but_for_a_flip_behind_it() -> None:
+    pairs, genes = 400, 50
+    parents = np.stack([np.zeros((pairs, genes), dtype=np.bool_), np.ones((pairs, genes), dtype=np.bool_)])
+    own, other = _NewEnds()._do(None, parents, random_state=np.random.default_rng(0))
+    begins = np.cumprod(~own, axis=1).sum(axis=1)  # of the first parent all are False, of the second all True
+    assert (np.cumprod(other, axis=1).sum(axis=1) - begins).mean() == pytest.approx(0, abs=2)
+    assert genes * 0.4 < begins.mean() < genes * 0.6
+    flips = [(~child[begin:]).sum() for child, begin in zip(own, begins, strict=True)]
+    assert 0.7 < np.mean(flips) < 1.3
+    assert own[:, : genes // 10].mean() == pytest.approx(0.05, abs=0.03), "before the point nothing is flipped"
 
 
 @pytest.mark.parametrize("kind", EVOLVING)

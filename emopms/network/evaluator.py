@@ -6,7 +6,7 @@ import copy
 import math
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ class Evaluator:
         self._eight_bits = eight_bits is not None
         self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
         self._scales: dict[str, float] = {}
-        self._limits = _Limits()
+        self._limits = _Limits(STATISTICS, sys.maxsize)
         run = self._copy()
         self.dense = None if eight_bits is None else run.measure_scales(eight_bits)
         """What the dense sub-network makes in floating point of the first of these inputs, twice as many as scales were
@@ -125,8 +125,8 @@ class Evaluator:
 class _Limits:
     """How many images memory has been enough for, as far as is known."""
 
-    statistics: int = field(default_factory=lambda: STATISTICS)
-    at_once: int = sys.maxsize
+    statistics: int
+    at_once: int
 
 
 class _Run(nn.Module):

@@ -51,7 +51,7 @@ bench-compatibility: .venv/installed-dev
 	$(BIN)/python benchmarks/compatibility.py
 
 # docs/speed.md. Needs the data root in EMOPMS_DATA, as bench-cifar10 does; DEVICE=cuda measures on a GPU,
-# BENCH=--quick takes two minutes. About an hour and a quarter on two quiet cores.
+# BENCH=--quick takes two minutes. About two hours and a quarter on two quiet cores.
 bench-speed: .venv/installed-dev
 	$(BIN)/python -m benchmarks.speed --device $(or $(DEVICE),cpu) $(BENCH)
 

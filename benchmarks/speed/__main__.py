@@ -2,11 +2,13 @@
 
     EMOPMS_DATA=/data python -m benchmarks.speed                # benchmarks/speed.json and docs/speed.md
     EMOPMS_DATA=/data python -m benchmarks.speed --depths 56    # one network of them anew
+    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56 --only race    # one of `KINDS` of it
     EMOPMS_DATA=/data python -m benchmarks.speed --quick        # a few candidates, written to runs/speed/
 
 Each device has its own section in the JSON file, and each network its own in there: they are written as soon as they
 are measured, and leave what was measured before, on the same machine, as it is. Each network has a process of its own:
-what memory costs, of which the peer asks for much, depends on what the process has done before.
+what memory costs, of which the peer asks for much, depends on what the process has done before. Networks that race
+after constraint training are trained below runs/speed/, once.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from benchmarks.speed.machine_rate import fastest, matrix_rates
 from benchmarks.speed.operations import operations
 from benchmarks.speed.page import page
 from benchmarks.speed.race import race
-from benchmarks.speed.subject import subject
+from benchmarks.speed.subject import CONSTRAINT, subject, trained_by_constraints
 from benchmarks.speed.throughput import throughput
 from benchmarks.speed.values import against_cpu, compared
 from emopms.network.device import Device
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.speed.subject import Subject
+
+KINDS = ("rates", "race", "trained_race")
+"""What is measured of a network; the last two are races between whole and divided search, with published weights and
+after constraint training."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -46,6 +52,8 @@ class Size:
     depths: Sequence[int]
     races: tuple[int, ...]
     """The depths for which whole and divided search run to the same hypervolume."""
+    trained_races: tuple[int, ...]
+    """Those for which they do so after constraint training."""
     population: int
     generations: int
     """Full budget of the whole network's search."""
@@ -64,6 +72,7 @@ class Size:
 FULL = Size(
     depths=(20, 56, 110),
     races=(20, 56),
+    trained_races=(20, 56),
     population=40,
     generations=100,
     timed_generations=12,
@@ -75,6 +84,7 @@ FULL = Size(
 QUICK = Size(
     depths=(20,),
     races=(20,),
+    trained_races=(),
     population=8,
     generations=3,
     timed_generations=1,
@@ -90,56 +100,78 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one network and a few candidates, written to runs/speed/")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure")
+    parser.add_argument("--only", choices=KINDS, help="what to measure, of networks of which the rest is measured")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     size = replace(size, depths=options.depths or size.depths)
     folder = ROOT / "runs" / "speed" if options.quick else ROOT
     if len(size.depths) == 1:
-        figures = measured(Device.choose(options.device), size.depths[0], size)
-        write(options.device, figures, folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md")
+        json_file, page_file = folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md"
+        sections = json.loads(json_file.read_text()) if json_file.exists() else {}
+        sections[options.device] = measured(options, size, sections.get(options.device))
+        write(sections, json_file, page_file)
         return
     for depth in size.depths:
         same = ["--device", options.device, *(["--quick"] if options.quick else [])]
+        same += ["--only", options.only] if options.only else []
         subprocess.run([sys.executable, "-m", "benchmarks.speed", "--depths", str(depth), *same], check=True)
 
 
-def measured(device: Device, depth: int, size: Size) -> dict[str, Any]:
-    """The section of one device, with one network."""
-    load = os.getloadavg()[0]
+def measured(options: argparse.Namespace, size: Size, known: dict[str, Any] | None) -> dict[str, Any]:
+    """The section of one device, with one network measured anew."""
+    device, (depth,) = Device.choose(options.device), size.depths
     network = subject(depth, device=device, population=size.population, generations=size.generations)
-    # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
-    before = matrix_rates(device)
-    figures = {"load": load, **measured_network(network, size)}
-    return {
+    new: dict[str, Any] = {
         "machine": machine() | {"device": str(device)},
         "spec": network.contexts["divided"].spec.resolved(),
-        "matrix_rates": fastest(before, matrix_rates(device)),
-        "networks": {network.name: figures},
+        "matrix_rates": {},
+        "networks": {},
     }
+    if options.only is not None and network.name not in joined(known, new)["networks"]:
+        raise SystemExit(f"{network.name} was not measured like this, on this machine, yet: leave out --only first.")
+    # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+    before = matrix_rates(device)
+    new["networks"] = {network.name: measured_network(network, size, only=options.only)}
+    new["matrix_rates"] = fastest(before, matrix_rates(device))
+    return joined(known, new)
 
 
-def measured_network(network: Subject, size: Size) -> dict[str, Any]:
+def measured_network(network: Subject, size: Size, *, only: str | None) -> dict[str, Any]:
+    """What is measured of a network, or one of `KINDS` of it alone."""
+    kinds = KINDS if only is None else (only,)
+    figures: dict[str, Any] = {}
+    if "rates" in kinds:
+        figures |= measured_rates(network, size)
+    if "race" in kinds and network.depth in size.races:
+        say(f"{network.name}: seconds to the same hypervolume")
+        figures["race"] = race(network, seeds=size.seeds, whole=size.whole, divided=size.divided)
+    if "trained_race" in kinds and network.depth in size.trained_races:
+        say(f"{network.name}: constraint training")
+        trained = trained_by_constraints(network, ROOT / "runs" / "speed" / network.name.lower())
+        say(f"{network.name}: seconds to the same hypervolume after it")
+        raced = race(trained, seeds=size.seeds, whole=size.whole, divided=size.divided)
+        figures["trained_race"] = {"constraint": CONSTRAINT, **raced}
+    return figures
+
+
+def measured_rates(network: Subject, size: Size) -> dict[str, Any]:
+    load = os.getloadavg()[0]
     say(f"{network.name}: candidates a second")
     rates, candidates, peer = throughput(network, generations=size.streamed_generations)
     say(f"{network.name}: {rates['candidates_a_second']}; values")
-    figures = {"throughput": rates, "values": compared(network, candidates, peer[:, 0])}
+    figures: dict[str, Any] = {"load": load, "throughput": rates, "values": compared(network, candidates, peer[:, 0])}
     if network.device.type == "cuda":
         figures["values"]["cuda_against_cpu"] = against_cpu(network)
     say(f"{network.name}: where the time goes")
     figures["breakdown"] = {way: breakdown(network, way, size.timed_generations) for way in network.contexts}
     figures["operations"] = {way: operations(network, way) for way in network.contexts}
-    if network.depth in size.races:
-        say(f"{network.name}: seconds to the same hypervolume")
-        figures["race"] = race(network, seeds=size.seeds, whole=size.whole, divided=size.divided)
     return figures
 
 
-def write(device: str, figures: dict[str, Any], json_file: Path, page_file: Path) -> None:
-    """Put the figures of a network in their device's place, and write the page anew."""
+def write(sections: dict[str, Any], json_file: Path, page_file: Path) -> None:
+    """Write all figures, and the page that they make."""
     for file in (json_file, page_file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    sections = json.loads(json_file.read_text()) if json_file.exists() else {}
-    sections[device] = joined(sections.get(device), figures)
     json_file.write_text(json.dumps(sections, indent=2) + "\n")
     page_file.write_text(page(sections))
     say(f"{json_file} and {page_file} are written")
@@ -150,7 +182,9 @@ def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     was measured otherwise."""
     if known is None or _circumstances(known) != _circumstances(new):
         return new
-    networks = known["networks"] | new["networks"]
+    networks = dict(known["networks"])
+    for name, figures in new["networks"].items():
+        networks[name] = networks.get(name, {}) | figures
     return new | {
         "matrix_rates": fastest(known["matrix_rates"], new["matrix_rates"]),
         "networks": dict(sorted(networks.items(), key=lambda network: int(network[0].partition("-")[2]))),

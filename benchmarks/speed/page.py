@@ -71,14 +71,17 @@ def section(title: str, figures: dict[str, Any]) -> str:
         "batch-norm statistics, as the largest relative difference. Spearman's rank correlation compares the losses "
         "that a search sees with those in fp32; the lowest of all sub-networks counts.",
         "### Seconds to the same hypervolume",
-        races_table(networks),
-        f"{reached(networks)} The whole network is searched for its full budget, the largest of those listed, the "
-        "divided one for smaller budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
+        "The whole network is searched for its full budget, the largest of those listed, the divided one for smaller "
+        "budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
         f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
         "medians over seeds, and their range. One generation is the first population, and one of refining measures the "
         "joint schemes: such a search chooses and combines, and breeds nothing yet. "
         "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
+        *trained_races(networks),
+        "With the weights as they were published:",
+        races_table(networks, "race"),
+        reached(networks, "race"),
         "### Where the time of a search goes",
         breakdown_table(networks),
         "Forward passes are those of candidates. The judge compares features, of large maps every second row. Sampling "
@@ -130,12 +133,9 @@ def values_table(networks: dict[str, Any]) -> str:
     return table(["", "fp32 − peer", "bf16 − peer", *(f"Spearman, {way}" for way in _WAYS.values())], rows)
 
 
-def races_table(networks: dict[str, Any]) -> str:
+def races_table(networks: dict[str, Any], kind: str) -> str:
     rows = []
-    for name, figures in networks.items():
-        if "race" not in figures:
-            continue
-        race = figures["race"]
+    for name, race in races(networks, kind):
         full = race["whole"][-1]
         for label, run in ((label, run) for way, label in _WAYS.items() for run in race[way]):
             spent, least, most = run["seconds"], min(run["hypervolumes"]), max(run["hypervolumes"])
@@ -171,11 +171,30 @@ def races_table(networks: dict[str, Any]) -> str:
     )
 
 
-def reached(networks: dict[str, Any]) -> str:
+def trained_races(networks: dict[str, Any]) -> list[str]:
+    """What is said of races after constraint training, where there are some."""
+    if not races(networks, "trained_race"):
+        return []
+    constraint = races(networks, "trained_race")[0][1]["constraint"]
+    return [
+        "Both ways search the same network. First the one that constraint training leaves, as the method has it: its "
+        f"sub-networks have learned to work with pruned neighbours (`constraint: {constraint['name']}`, learning rate "
+        f"{constraint['lr']}, epochs: {constraint['epochs']}). The seconds of the training are in neither search's.",
+        races_table(networks, "trained_race"),
+        reached(networks, "trained_race"),
+    ]
+
+
+def races(networks: dict[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """Those of one kind that were run, by network."""
+    return [(name, figures[kind]) for name, figures in networks.items() if kind in figures]
+
+
+def reached(networks: dict[str, Any], kind: str) -> str:
     """Where the divided search is as good as the whole network's."""
     found = [
         f"on {name} in {race['share']:.2f} of its time" if race["share"] is not None else f"on {name} at none of these"
-        for name, race in ((name, figures["race"]) for name, figures in networks.items() if "race" in figures)
+        for name, race in races(networks, kind)
     ]
     return f"The divided search has the whole one's median hypervolume {', '.join(found)}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,14 +15,18 @@ from emopms.engine.context import given_network
 from emopms.engine.folders import data_folder
 from emopms.engine.judges import make_judges
 from emopms.engine.measure import BATCH
+from emopms.engine.plan import plan
 from emopms.engine.preflight import prepare
 from emopms.engine.progress import Silent
+from emopms.engine.runner import run_stages
 from emopms.engine.seeds import numpy_rng
+from emopms.engine.store import Store
 from emopms.engine.task import make_task
 from emopms.network.importance import magnitude
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,6 +46,8 @@ POINTS = 12
 """Of each front that are ranked when the network is divided; of the whole network's as many as are measured."""
 SCHEMES = 40
 """Networks that a hypervolume is measured with, whichever way they were found."""
+CONSTRAINT = {"name": "feature", "epochs": 1, "lr": 0.01}
+"""The constraint training of networks that race after it."""
 
 
 def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:
@@ -146,6 +153,27 @@ def subject(depth: int, *, device: Device, population: int, generations: int) ->
     images, _ = next(divided.splits.calibration.batches(BATCH))
     drawn = spec.sampling.sample(sub, images, population, numpy_rng(spec.seed, "speed"))
     return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
+
+
+def trained_by_constraints(network: Subject, folder: Path) -> Subject:
+    """The same after constraint training.
+
+    Args:
+        folder: Where that is run, and resumed; what is finished there is not done again.
+    """
+    context = network.contexts["divided"]
+    resolved = context.spec.resolved()
+    data = resolved["data"] | {"augment": ["flip", "crop"]}
+    spec = emopms.Spec.model_validate(resolved | {"data": data, "constraint": CONSTRAINT})
+    prepared = prepare(spec, folder=context.folder, device=network.device, progress=Silent())
+    planned = plan(spec, points=prepared.context.points, fingerprint=prepared.fingerprint, device=str(network.device))
+    last = [step.stage.name for step in planned].index("constrain")
+    store = Store(folder)
+    with store.lock():
+        done = run_stages(planned[: last + 1], prepared.context, store)
+    trained = copy.deepcopy(network.network)
+    trained.load_state_dict(done["constrain"].artefact.tensors("network"))
+    return replace(network, network=trained)
 
 
 def tasks_of(context: Context, network: nn.Module) -> list[Task]:

@@ -40,15 +40,15 @@ format: .venv/installed-dev
 
 # The table of docs/results.md. Needs the data root in EMOPMS_DATA (see specs/cifar10_resnet20.yaml).
 bench-cifar10: .venv/installed-dev
-	$(BIN)/python benchmarks/cifar10_resnet20.py
+	$(BIN)/python -m benchmarks.cifar10_resnet20
 
 # docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
 bench-agreement: .venv/installed-dev
-	$(BIN)/python benchmarks/efficientnet_lite0_photos.py
+	$(BIN)/python -m benchmarks.efficientnet_lite0_photos
 
 # docs/compatibility.md, from random weights: needs nothing but the two plugins. About half an hour on two quiet cores.
 bench-compatibility: .venv/installed-dev
-	$(BIN)/python benchmarks/compatibility.py
+	$(BIN)/python -m benchmarks.compatibility
 
 # docs/speed.md. Needs the data root in EMOPMS_DATA, as bench-cifar10 does; DEVICE=cuda measures on a GPU,
 # BENCH=--quick takes two minutes. About two hours and a quarter on two quiet cores.

@@ -4,7 +4,7 @@ Runs ``specs/cifar10_resnet20.yaml``, then the same spec with no split points an
 the seconds that the divided search took. Writes ``benchmarks/cifar10_resnet20.json``, ``docs/results.md`` and
 ``docs/front.svg``. Interrupted, it goes on where it was.
 
-    EMOPMS_DATA=/data python benchmarks/cifar10_resnet20.py
+    EMOPMS_DATA=/data python -m benchmarks.cifar10_resnet20
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from machine import machine
 
 import emopms
+from benchmarks.machine import machine
+from emopms.builtin.split.at import At
 from emopms.cli.terminal import Lines
 from emopms.engine.context import fresh_network
-from emopms.engine.evolution import memory_for
 from emopms.engine.folders import data_folder
 from emopms.engine.judges import make_judges
+from emopms.engine.memory import memory_for
 from emopms.engine.preflight import prepare
 from emopms.engine.seeds import numpy_rng
 from emopms.engine.task import make_task
@@ -46,7 +47,7 @@ def main() -> None:
     whole_spec = spec.model_copy(
         update={
             "name": f"{spec.name}-whole",
-            "split": type(spec.split)(),
+            "split": At(points=()),
             "finetune": spec.finetune.model_copy(update={"epochs": 0}),  # its front is compared, not its models
         }
     )
@@ -60,7 +61,7 @@ def main() -> None:
     whole = emopms.run(whole_spec.model_copy(update={"algorithm": algorithm}), run_dir=whole_dir, progress=Lines())
 
     figures = {
-        "command": "python benchmarks/cifar10_resnet20.py",
+        "command": "python -m benchmarks.cifar10_resnet20",
         "machine": machine(),
         "spec": spec.resolved(),
         "divided": divided.summary,
@@ -73,7 +74,7 @@ def main() -> None:
 
 def search_seconds(summary: dict[str, Any]) -> float:
     """What all took that leads to the front."""
-    return sum(stage["seconds"] for stage in summary["stages"] if stage["name"].startswith(SEARCH_STAGES))
+    return float(sum(stage["seconds"] for stage in summary["stages"] if stage["name"].startswith(SEARCH_STAGES)))
 
 
 def seconds_a_generation(spec: emopms.Spec) -> float:

@@ -11,10 +11,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from machine import machine
-from timm_models import timm
-
 import emopms
+from benchmarks.machine import machine
+from benchmarks.timm_models import timm
 from emopms.cli.terminal import Lines
 from emopms.engine.context import given_network
 from emopms.engine.folders import data_folder
@@ -36,7 +35,7 @@ def main() -> None:
     result = emopms.run(spec, run_dir=ROOT / "runs" / spec.name, progress=Lines())
     context = prepare(spec, folder=data_folder(spec, None), device=Device.choose("auto"), progress=Lines()).context
     figures = {
-        "command": "python benchmarks/efficientnet_lite0_photos.py",
+        "command": "python -m benchmarks.efficientnet_lite0_photos",
         "machine": machine(),
         "spec": spec.resolved(),
         "photos": {"train": context.source.train_size, "test": context.source.test_size},

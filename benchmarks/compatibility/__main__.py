@@ -1,6 +1,6 @@
 """Which networks can be pruned: goes through all of them and writes the page, ``make bench-compatibility``.
 
-    python benchmarks/compatibility.py [--keep]
+    python -m benchmarks.compatibility [--keep]
 
 With ``--keep``, rows that this very code measured before are kept. Needs plugins/emopms-timm and emopms-onnx.
 """
@@ -18,11 +18,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from compatibility_networks import NETWORKS, SEED
-from compatibility_page import page
-from machine import machine
+from benchmarks.compatibility.networks import NETWORKS, SEED
+from benchmarks.compatibility.page import page
+from benchmarks.machine import machine
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = ROOT / "benchmarks" / "compatibility.json"
 TIME_LIMIT_S = 240
 """For one network: what takes longer counts as hanging."""
@@ -34,7 +34,7 @@ def main() -> None:
     before = json.loads(FIGURES.read_text()) if options.parse_args().keep else {}
     known = {row["name"]: row for row in before.get("networks", []) if before["code"] == code()}
     figures: dict[str, Any] = {
-        "command": "python benchmarks/compatibility.py",
+        "command": "python -m benchmarks.compatibility",
         "machine": machine() | {name: version(name) for name in ("timm", "onnx", "onnxruntime")},
         "seed": SEED,
         "time_limit_s": TIME_LIMIT_S,
@@ -55,9 +55,9 @@ def measured(name: str, *, limit: float) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "row.json"
         file.write_text(json.dumps({"name": name, "step": "start"}))
-        process = [sys.executable, str(Path(__file__).parent / "compatibility_row.py"), name, str(file)]
+        process = [sys.executable, "-m", "benchmarks.compatibility.row", name, str(file)]
         try:
-            done = subprocess.run(process, timeout=limit, stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run(process, cwd=ROOT, timeout=limit, stderr=subprocess.PIPE, text=True, check=False)
             ended = {"result": "wrong", "reason": f"ended with {done.returncode}: {done.stderr.strip()[-300:]}"}
         except subprocess.TimeoutExpired:
             ended = {"result": "hung", "reason": f"not done after {limit:.0f} s"}
@@ -70,7 +70,7 @@ def measured(name: str, *, limit: float) -> dict[str, Any]:
 def code() -> str:
     """Hash of all code that a row depends on, which the page does not."""
     files = [file for folder in ("emopms", "plugins", "benchmarks") for file in (ROOT / folder).rglob("*.py")]
-    measuring = (file for file in sorted(files) if file.name != "compatibility_page.py")
+    measuring = (file for file in sorted(files) if file != ROOT / "benchmarks" / "compatibility" / "page.py")
     return hashlib.sha256(b"".join(file.read_bytes() for file in measuring)).hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """One row of the compatibility table: all that is done with one network.
 
-``python benchmarks/compatibility_row.py NAME FILE`` writes it to FILE, as JSON and before each step, so that whoever
+``python -m benchmarks.compatibility.row NAME FILE`` writes it to FILE, as JSON and before each step, so that whoever
 ends the process sees how far it came.
 """
 
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from compatibility_counter import counted
-from compatibility_networks import NETWORKS, SEED, Network
-from compatibility_pruning import Scheme, pruned_to
 from emopms_onnx.conversion import open_session, run
 from emopms_onnx.exporter import Onnx
 from emopms_onnx.timing import median_times
 from safetensors.torch import load_file
 
+from benchmarks.compatibility.counter import counted
+from benchmarks.compatibility.networks import NETWORKS, SEED, Network
+from benchmarks.compatibility.pruning import Scheme, pruned_to
 from emopms.api import PrunedModel
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
@@ -44,9 +44,9 @@ from emopms.network.surgery import fit_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from compatibility_pruning import Genomes
     from torch import Tensor, nn
 
+    from benchmarks.compatibility.pruning import Genomes
     from emopms.api import Exporter
 
     Row = dict[str, Any]

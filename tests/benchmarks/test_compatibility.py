@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from benchmarks.compatibility import page, pruning, row
+from benchmarks.compatibility.__main__ import measured
+from benchmarks.compatibility.counter import counted
+from benchmarks.compatibility.networks import Network
 from emopms.network.channels import Channels
+from emopms.network.cost import count
+from emopms.network.subnetwork import subnetworks_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 SMALL: dict[str, Any] = {"name": "small_resnet", "widths": [8, 16]}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    sys.path.insert(0, str(BENCHMARKS))
-    yield
-    sys.path.remove(str(BENCHMARKS))
+@pytest.fixture(autouse=True)
+def _timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row, "TIMING_S", 0.0)
 
 
-@pytest.fixture
-def row(monkeypatch: pytest.MonkeyPatch) -> Any:
-    module = import_module("compatibility_row")
-    monkeypatch.setattr(module, "TIMING_S", 0.0)
-    return module
-
-
-def network(name: str, size: int, backbone: dict[str, Any] | None = None) -> Any:
-    return import_module("compatibility_networks").Network(name, size, 10, backbone or {})
+def network(name: str, size: int, backbone: dict[str, Any] | None = None) -> Network:
+    return Network(name, size, 10, backbone or {})
 
 
 @pytest.mark.parametrize(("name", "size", "backbone"), [("small", 12, SMALL), ("test_vit", 32, None)])
-def test_a_network_is_pruned_and_the_page_says_so(name: str, size: int, backbone: Any, row: Any) -> None:
+def test_a_network_is_pruned_and_the_page_says_so(name: str, size: int, backbone: Any) -> None:
     steps = []
-    found = row.examine(network(name, size, backbone), lambda row: steps.append(row["step"]))
+    found = row.examine(network(name, size, backbone), lambda found: steps.append(found["step"]))
     assert found["result"] == "pruned", found
     assert steps == [
         "build",
@@ -57,34 +47,33 @@ def test_a_network_is_pruned_and_the_page_says_so(name: str, size: int, backbone
     assert found["masked"] < 1e-9 < found["effect"]
     assert all(export["error"] < 1e-4 for export in found["exports"].values())
     assert set(found["latency"]) == {"1", "16"}
-    text = page([found])
+    text = page_of([found])
     assert "**1 networks: 1 pruned, 0 refused, 0 wrong, 0 hanging.**" in text
     assert f"| {name} | {size} | pruned |" in text
 
 
-def page(rows: list[dict[str, Any]]) -> str:
+def page_of(rows: list[dict[str, Any]]) -> str:
     where = {"cpu": "any", "threads": 1, "torch": "2", "timm": "1", "onnx": "1", "onnxruntime": "1"}
     figures = {"command": "", "machine": where, "seed": 0, "time_limit_s": 1, "networks": rows}
-    return str(import_module("compatibility_page").page(figures))
+    return page.page(figures)
 
 
-def test_a_refusal_is_a_row_with_the_reason(row: Any) -> None:
+def test_a_refusal_is_a_row_with_the_reason() -> None:
     found = row.examine(network("pinned", 8, {"name": "module", "factory": f"{__name__}:pinned"}))
     assert found["result"] == "refused"
     assert "no channel that could be pruned" in found["reason"]
-    assert " ".join(found["reason"].split()) in " ".join(page([found]).split())
+    assert " ".join(found["reason"].split()) in " ".join(page_of([found]).split())
 
 
 def pinned() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
 
 
-def test_a_table_that_ties_the_wrong_channels_is_found(row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_ties_the_wrong_channels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sliced evaluation and surgery go by the same table and agree; the network with zeros does not."""
-    read = import_module("compatibility_pruning").subnetworks_of
 
     def confused(*args: Any, **options: Any) -> Any:
-        subnetworks = read(*args, **options)
+        subnetworks = subnetworks_of(*args, **options)
         for sub in subnetworks:
             table: Channels = sub.channels
             dims = {name: dict(by_dim) for name, by_dim in table.dims.items()}
@@ -93,29 +82,27 @@ def test_a_table_that_ties_the_wrong_channels_is_found(row: Any, monkeypatch: py
             sub.channels = Channels(table.groups, dims, table.layers, table.pinned, table.uncounted)
         return subnetworks
 
-    for module in (row, import_module("compatibility_pruning")):
+    for module in (row, pruning):
         monkeypatch.setattr(module, "subnetworks_of", confused)
     found = row.examine(network("small", 12, SMALL))
     assert found["result"] == "wrong"
     assert "the masked and the pruned network are" in found["reason"]
 
 
-def test_a_counter_that_is_off_by_one_is_found(row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = row.count
+def test_a_counter_that_is_off_by_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row, "count", lambda *args: type(count(*args))(count(*args).macs + 1, 1, ()))
     found = row.examine(network("small", 12, SMALL))
     assert (found["result"], found["step"]) == ("wrong", "count")
 
 
 def test_what_takes_too_long_is_a_row_that_says_so() -> None:
-    command = import_module("compatibility")
-    found = command.measured("ResNet-20", limit=0.5)
+    found = measured("ResNet-20", limit=0.5)
     assert (found["result"], found["step"]) == ("hung", "start")
     assert "not done after" in found["reason"]
 
 
 def test_a_process_that_dies_is_a_row_that_says_so() -> None:
-    found = import_module("compatibility").measured("no such network", limit=60)
+    found = measured("no such network", limit=60)
     assert found["result"] == "wrong"
     assert "ValueError" in found["reason"]
 
@@ -131,7 +118,7 @@ def test_the_counter_tells_layers_functions_and_products_apart() -> None:
             x = self.linear(self.conv(x).flatten(2).transpose(1, 2))  # [N, 36, 5]
             return nn.functional.linear(x @ x.transpose(1, 2) @ x, self.weight).mean(1)
 
-    found = import_module("compatibility_counter").counted(Mixed(), torch.zeros(2, 3, 8, 8))
+    found = counted(Mixed(), torch.zeros(2, 3, 8, 8))
     assert found.layers == 36 * 4 * 27 + 36 * 4 * 5
     assert found.functions == {"Mixed": 36 * 5 * 7}
     assert found.products == {"bmm": 2 * 36 * 36 * 5}

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from timm_models import timm
 from torch import nn
 
+from benchmarks.timm_models import timm
 from emopms import registry
 from emopms.network.batchnorm import recalibrate
 
@@ -62,6 +62,8 @@ def disturb(network: nn.Module, images: Tensor) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             mean, variance = module.running_mean, module.running_var
+            assert mean is not None
+            assert variance is not None
             mean.add_((torch.rand_like(mean) - 0.5) * variance.sqrt())
             variance.mul_(torch.rand_like(variance) + 0.5)
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from emopms.builtin.objective.capability import Capability
-from emopms.network.device import Device
+from emopms.network.device import Device, fp32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject
 
 
+@fp32()
 def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArray[np.float64]) -> dict[str, Any]:
     """Losses of candidates against the peer's, and those that a search sees against fp32.
 
@@ -44,6 +45,7 @@ def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArr
     return figures
 
 
+@fp32()
 def against_cpu(subject: Subject) -> float:
     """Largest relative difference of fp32 losses from those that the CPU makes of the same features."""
     objective, cpu, worst = Capability(), Device("cpu"), 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,13 +14,14 @@ from loguru import logger
 
 from emopms.errors import RunError
 from emopms.network.choice import evaluator_for
+from emopms.network.device import fp32
 from emopms.network.gathering import Gathered, wherever
 from emopms.network.kept import Kept
 from emopms.network.memory import halving, room_on
 from emopms.network.parallel import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -98,7 +98,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
     Args:
         exact: In fp32, as exported models run, for figures that are reported.
     """
-    with _fp32() if exact else device.autocast():
+    with fp32() if exact else device.autocast():
         sums = [_sums(halving(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
     loss, right = np.sum(sums, axis=0) / len(images)
     return Score(float(loss), float(right))
@@ -107,20 +107,10 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 @torch.inference_mode()
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
     """The class [N] to which a network, as it stands, gives the highest score; in fp32, as exported models run."""
-    with _fp32():
+    with fp32():
         found = [halving(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
     classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
     return classes
-
-
-@contextmanager
-def _fp32() -> Iterator[None]:
-    """No TF32 in convolutions; elsewhere PyTorch uses none unless asked to."""
-    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
 
 
 class Scorer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from emopms.errors import RunError
 from emopms.network.trace import in_eval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -80,6 +82,16 @@ class Device:
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.type == "cuda" else "cpu"
         return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
+
+
+@contextmanager
+def fp32() -> Iterator[None]:
+    """No TF32 in convolutions; elsewhere PyTorch uses none unless asked to."""
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:

@@ -5,9 +5,9 @@
     EMOPMS_DATA=/data python -m benchmarks.speed --depths 56 --only race    # one of `KINDS` of it
     EMOPMS_DATA=/data python -m benchmarks.speed --quick        # a few candidates, written to runs/speed/
 
-Each device has its own section in the JSON file, and each network its own in there: they are written as soon as they
-are measured, and leave what was measured before, on the same machine, as it is. Each network has a process of its own:
-what memory costs, of which the peer asks for much, depends on what the process has done before. Networks that race
+Each device has its own section in the JSON file, and each network its own in there: what is measured is written at
+once, and leaves what was measured before, on the same machine, as it is. Everything is measured in a process of its
+own: what memory costs, of which the peer asks for much, depends on what the process has done before. Networks that race
 after constraint training are trained below runs/speed/, once.
 """
 
@@ -18,7 +18,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,13 @@ from benchmarks.speed.machine_rate import fastest, matrix_rates
 from benchmarks.speed.operations import operations
 from benchmarks.speed.page import page
 from benchmarks.speed.race import race
-from benchmarks.speed.subject import CONSTRAINT, subject, trained_by_constraints
+from benchmarks.speed.subject import TRAINING, subject, trained_by_constraints
 from benchmarks.speed.throughput import throughput
 from benchmarks.speed.values import against_cpu, compared
 from emopms.network.device import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from benchmarks.speed.subject import Subject
 
@@ -49,11 +49,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Size:
     """How much to measure."""
 
-    depths: Sequence[int]
-    races: tuple[int, ...]
-    """The depths for which whole and divided search run to the same hypervolume."""
-    trained_races: tuple[int, ...]
-    """Those for which they do so after constraint training."""
+    depths: Mapping[str, tuple[int, ...]]
+    """Of the networks to measure, for each of `KINDS`."""
     population: int
     generations: int
     """Full budget of the whole network's search."""
@@ -70,9 +67,7 @@ class Size:
 
 
 FULL = Size(
-    depths=(20, 56, 110),
-    races=(20, 56),
-    trained_races=(20, 56),
+    depths={"rates": (20, 56, 110), "race": (20, 56), "trained_race": (20, 56)},
     population=40,
     generations=100,
     timed_generations=12,
@@ -82,9 +77,7 @@ FULL = Size(
     divided=((2, 4), (3, 6)),
 )
 QUICK = Size(
-    depths=(20,),
-    races=(20,),
-    trained_races=(),
+    depths={"rates": (20,), "race": (20,), "trained_race": ()},
     population=8,
     generations=3,
     timed_generations=1,
@@ -103,69 +96,80 @@ def main() -> None:
     parser.add_argument("--only", choices=KINDS, help="what to measure, of networks of which the rest is measured")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
-    size = replace(size, depths=options.depths or size.depths)
-    folder = ROOT / "runs" / "speed" if options.quick else ROOT
-    if len(size.depths) == 1:
-        json_file, page_file = folder / "benchmarks" / "speed.json", folder / "docs" / "speed.md"
-        sections = json.loads(json_file.read_text()) if json_file.exists() else {}
-        sections[options.device] = measured(options, size, sections.get(options.device))
-        write(sections, json_file, page_file)
+    jobs = [
+        (depth, kind)
+        for depth in sorted({depth for depths in size.depths.values() for depth in depths})
+        for kind in KINDS
+        if depth in size.depths[kind] and depth in (options.depths or [depth]) and kind == (options.only or kind)
+    ]
+    if not jobs:
+        parser.error(f"there is nothing to measure; there are {dict(size.depths)}")
+    if len(jobs) == 1:
+        measure(Device.choose(options.device), *jobs[0], size, ROOT / "runs" / "speed" if options.quick else ROOT)
         return
-    for depth in size.depths:
+    for depth, kind in jobs:
         same = ["--device", options.device, *(["--quick"] if options.quick else [])]
-        same += ["--only", options.only] if options.only else []
-        subprocess.run([sys.executable, "-m", "benchmarks.speed", "--depths", str(depth), *same], check=True)
+        command = [sys.executable, "-m", "benchmarks.speed", "--depths", str(depth), "--only", kind, *same]
+        subprocess.run(command, check=True)
 
 
-def measured(options: argparse.Namespace, size: Size, known: dict[str, Any] | None) -> dict[str, Any]:
-    """The section of one device, with one network measured anew."""
-    device, (depth,) = Device.choose(options.device), size.depths
+def measure(device: Device, depth: int, kind: str, size: Size, folder: Path) -> None:
+    """Measure one of `KINDS` of one network, and write it to ``folder``.
+
+    Raises:
+        SystemExit: Races come after rates, measured in the same circumstances.
+    """
+    load = os.getloadavg()[0]
     network = subject(depth, device=device, population=size.population, generations=size.generations)
     new: dict[str, Any] = {
         "machine": machine() | {"device": str(device)},
         "spec": network.contexts["divided"].spec.resolved(),
+        "training": TRAINING,
         "matrix_rates": {},
         "networks": {},
     }
-    if options.only is not None and network.name not in joined(known, new)["networks"]:
-        raise SystemExit(f"{network.name} was not measured like this, on this machine, yet: leave out --only first.")
-    # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
-    before = matrix_rates(device)
-    new["networks"] = {network.name: measured_network(network, size, only=options.only)}
-    new["matrix_rates"] = fastest(before, matrix_rates(device))
-    return joined(known, new)
-
-
-def measured_network(network: Subject, size: Size, *, only: str | None) -> dict[str, Any]:
-    """What is measured of a network, or one of `KINDS` of it alone."""
-    kinds = KINDS if only is None else (only,)
-    figures: dict[str, Any] = {}
-    if "rates" in kinds:
-        figures |= measured_rates(network, size)
-    if "race" in kinds and network.depth in size.races:
-        say(f"{network.name}: seconds to the same hypervolume")
-        figures["race"] = race(network, seeds=size.seeds, whole=size.whole, divided=size.divided)
-    if "trained_race" in kinds and network.depth in size.trained_races:
+    json_file = folder / "benchmarks" / "speed.json"
+    if kind == "rates":
+        # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+        before = matrix_rates(device)
+        figures = {"load": load, **measured_rates(network, size)}
+        new["matrix_rates"] = fastest(before, matrix_rates(device))
+    elif network.name not in joined(stored(json_file).get(device.type), new)["networks"]:
+        raise SystemExit(f"{network.name} was not measured like this, on this machine, yet: --only rates comes first.")
+    elif kind == "race":
+        figures = {kind: raced(network, size)}
+    else:
         say(f"{network.name}: constraint training")
-        trained = trained_by_constraints(network, ROOT / "runs" / "speed" / network.name.lower())
-        say(f"{network.name}: seconds to the same hypervolume after it")
-        raced = race(trained, seeds=size.seeds, whole=size.whole, divided=size.divided)
-        figures["trained_race"] = {"constraint": CONSTRAINT, **raced}
-    return figures
+        trained, training = trained_by_constraints(network, ROOT / "runs" / "speed" / network.name.lower())
+        figures = {kind: {"training": training, **raced(trained, size)}}
+    new["networks"] = {network.name: figures}
+    sections = stored(json_file)  # others may have been measured meanwhile
+    sections[device.type] = joined(sections.get(device.type), new)
+    write(sections, json_file, folder / "docs" / "speed.md")
+
+
+def raced(network: Subject, size: Size) -> dict[str, Any]:
+    say(f"{network.name}: seconds to the same hypervolume")
+    return race(network, seeds=size.seeds, whole=size.whole, divided=size.divided)
 
 
 def measured_rates(network: Subject, size: Size) -> dict[str, Any]:
-    load = os.getloadavg()[0]
     say(f"{network.name}: candidates a second")
-    rates, candidates, peer = throughput(network, generations=size.streamed_generations)
+    rates, candidates = throughput(network, generations=size.streamed_generations)
     say(f"{network.name}: {rates['candidates_a_second']}; values")
-    figures: dict[str, Any] = {"load": load, "throughput": rates, "values": compared(network, candidates, peer[:, 0])}
+    figures: dict[str, Any] = {"throughput": rates, "values": compared(network, candidates)}
     if network.device.type == "cuda":
         figures["values"]["cuda_against_cpu"] = against_cpu(network)
     say(f"{network.name}: where the time goes")
     figures["breakdown"] = {way: breakdown(network, way, size.timed_generations) for way in network.contexts}
     figures["operations"] = {way: operations(network, way) for way in network.contexts}
     return figures
+
+
+def stored(file: Path) -> dict[str, Any]:
+    """What was measured so far, by device."""
+    sections: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return sections
 
 
 def write(sections: dict[str, Any], json_file: Path, page_file: Path) -> None:
@@ -191,9 +195,10 @@ def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _circumstances(figures: dict[str, Any]) -> tuple[Any, Any]:
+def _circumstances(figures: dict[str, Any]) -> tuple[Any, ...]:
     """On what, and how, but for the network."""
-    return figures["machine"], {key: value for key, value in figures["spec"].items() if key not in ("name", "backbone")}
+    spec = {key: value for key, value in figures["spec"].items() if key not in ("name", "backbone")}
+    return figures["machine"], figures["training"], spec
 
 
 def say(text: str) -> None:

@@ -59,8 +59,8 @@ def section(title: str, figures: dict[str, Any]) -> str:
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
-        f"The load before a network was measured was {max(network['load'] for network in networks.values()):.1f} at "
-        "most; that of the network before it is in there.",
+        f"The load before candidates a second were measured was {max(each['load'] for each in networks.values()):.1f} "
+        "at most; that of what was measured before is in there.",
         "### Candidates a second",
         rates_table(networks),
         "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU: the images, and what "
@@ -74,11 +74,11 @@ def section(title: str, figures: dict[str, Any]) -> str:
         "The whole network is searched for its full budget, the largest of those listed, the divided one for smaller "
         "budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
         f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
-        "medians over seeds, and their range. One generation is the first population, and one of refining measures the "
-        "joint schemes: such a search chooses and combines, and breeds nothing yet. "
+        f"medians over {seeds(networks)} seeds, and their range. One generation is the first population, and one of "
+        "refining measures the joint schemes: such a search chooses and combines, and breeds nothing yet. "
         "`refine` and what comes before it are the search; `measure` then measures "
         f"{figures['spec']['schemes']} networks of either way.",
-        *trained_races(networks),
+        *trained_races(networks, figures["training"]),
         "With the weights as they were published:",
         races_table(networks, "race"),
         reached(networks, "race"),
@@ -171,15 +171,21 @@ def races_table(networks: dict[str, Any], kind: str) -> str:
     )
 
 
-def trained_races(networks: dict[str, Any]) -> list[str]:
+def trained_races(networks: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """What is said of races after constraint training, where there are some."""
     if not races(networks, "trained_race"):
         return []
-    constraint = races(networks, "trained_race")[0][1]["constraint"]
+    constraint = settings["constraint"]
+    spent = "; ".join(
+        f"{training['seconds']:.0f} for {name}, whose accuracy on unseen images is "
+        f"{training['before']['accuracy']:.1%} before and {training['after']['accuracy']:.1%} after it"
+        for name, training in ((name, race["training"]) for name, race in races(networks, "trained_race"))
+    )
     return [
         "Both ways search the same network. First the one that constraint training leaves, as the method has it: its "
         f"sub-networks have learned to work with pruned neighbours (`constraint: {constraint['name']}`, learning rate "
-        f"{constraint['lr']}, epochs: {constraint['epochs']}). The seconds of the training are in neither search's.",
+        f"{constraint['lr']}, epochs: {constraint['epochs']}), and the network to work with these images, which are "
+        f"JPEGs. The seconds of the training are in neither search's: {spent}.",
         races_table(networks, "trained_race"),
         reached(networks, "trained_race"),
     ]
@@ -188,6 +194,11 @@ def trained_races(networks: dict[str, Any]) -> list[str]:
 def races(networks: dict[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
     """Those of one kind that were run, by network."""
     return [(name, figures[kind]) for name, figures in networks.items() if kind in figures]
+
+
+def seeds(networks: dict[str, Any]) -> int:
+    """With how many the searches race."""
+    return max((len(race["whole"][-1]["hypervolumes"]) for _, race in races(networks, "race")), default=0)
 
 
 def reached(networks: dict[str, Any], kind: str) -> str:

@@ -61,6 +61,8 @@ def race(
 ) -> dict[str, Any]:
     """Search the whole network for its full budget, and both ways for smaller ones.
 
+    All budgets are run with one seed before the next: what slows the machine down for a while slows down both ways.
+
     Args:
         whole: Smaller budgets of the whole network's searches, in generations.
         divided: Budgets of the divided ones, ascending: generations a sub-network, and of refining.
@@ -70,23 +72,26 @@ def race(
         full budget's seconds of search that the first of these took that is as good; None where none is.
     """
     full = subject.contexts["whole"].spec.algorithm.generations
-    wholes = [standing(subject, "whole", seeds, (each, 0)) for each in (*whole, full)]
-    divideds = [standing(subject, "divided", seeds, each) for each in divided]
+    budgets: dict[Way, list[tuple[int, int]]] = {
+        "whole": [(each, 0) for each in (*whole, full)],
+        "divided": list(divided),
+    }
+    runs = [
+        {way: [standing(subject, way, seed, each) for each in own] for way, own in budgets.items()} for seed in seeds
+    ]
+    wholes, divideds = ([median_of(same) for same in zip(*(run[way] for run in runs), strict=True)] for way in budgets)
     goal = wholes[-1]
     share = next((each.search / goal.search for each in divideds if each.hypervolume >= goal.hypervolume), None)
     return {"whole": [asdict(each) for each in wholes], "divided": [asdict(each) for each in divideds], "share": share}
 
 
-def standing(subject: Subject, way: Way, seeds: Sequence[int], budget: tuple[int, int]) -> Standing:
-    """What searches of one budget come to."""
-    generations, refined = budget
-    found, context = [], subject.contexts[way]
+def standing(subject: Subject, way: Way, seed: int, budget: tuple[int, int]) -> Standing:
+    """What a search of some budget comes to."""
+    (generations, refined), context = budget, subject.contexts[way]
     algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
-    for seed in seeds:
-        spec = context.spec.model_copy(update={"seed": seed, "algorithm": algorithm, "refine": refined})
-        with TemporaryDirectory() as folder:
-            found.append(_search(with_same_images(context, spec=spec), subject.network, Path(folder)))
-    return median_of(found)
+    spec = context.spec.model_copy(update={"seed": seed, "algorithm": algorithm, "refine": refined})
+    with TemporaryDirectory() as folder:
+        return _search(with_same_images(context, spec=spec), subject.network, Path(folder))
 
 
 def median_of(runs: Sequence[Standing]) -> Standing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,8 +45,8 @@ POINTS = 12
 """Of each front that are ranked when the network is divided; of the whole network's as many as are measured."""
 SCHEMES = 40
 """Networks that a hypervolume is measured with, whichever way they were found."""
-CONSTRAINT = {"name": "feature", "epochs": 1, "lr": 0.01}
-"""The constraint training of networks that race after it."""
+TRAINING = {"constraint": {"name": "feature", "epochs": 1, "lr": 0.01}, "augment": ["flip", "crop"]}
+"""The constraint training of networks that race after it, and what is done to its images."""
 
 
 def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:
@@ -155,25 +154,31 @@ def subject(depth: int, *, device: Device, population: int, generations: int) ->
     return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
 
 
-def trained_by_constraints(network: Subject, folder: Path) -> Subject:
+def trained_by_constraints(network: Subject, folder: Path) -> tuple[Subject, dict[str, Any]]:
     """The same after constraint training.
 
     Args:
-        folder: Where that is run, and resumed; what is finished there is not done again.
+        network: One with published weights.
+        folder: Run directory of the training, which is resumed there; what is finished is not done again.
+
+    Returns:
+        The network; and the training's seconds, with the dense network's scores on unseen images before and after it.
     """
+    if network.depth > PUBLISHED:
+        raise ValueError(f"{network.name} has no published weights, with which its training would begin.")
     context = network.contexts["divided"]
     resolved = context.spec.resolved()
-    data = resolved["data"] | {"augment": ["flip", "crop"]}
-    spec = emopms.Spec.model_validate(resolved | {"data": data, "constraint": CONSTRAINT})
+    data = resolved["data"] | {"augment": TRAINING["augment"]}
+    spec = emopms.Spec.model_validate(resolved | {"data": data, "constraint": TRAINING["constraint"]})
     prepared = prepare(spec, folder=context.folder, device=network.device, progress=Silent())
     planned = plan(spec, points=prepared.context.points, fingerprint=prepared.fingerprint, device=str(network.device))
     last = [step.stage.name for step in planned].index("constrain")
-    store = Store(folder)
+    store = Store(folder / "store")
     with store.lock():
-        done = run_stages(planned[: last + 1], prepared.context, store)
-    trained = copy.deepcopy(network.network)
-    trained.load_state_dict(done["constrain"].artefact.tensors("network"))
-    return replace(network, network=trained)
+        done = run_stages(planned[: last + 1], with_same_images(context, spec=spec), store)
+    before, after = done["pretrain"].artefact, done["constrain"].artefact
+    figures = {"seconds": done["constrain"].seconds, "before": before.json("score"), "after": after.json("score")}
+    return replace(network, network=context.network(after.tensors("network"))), figures
 
 
 def tasks_of(context: Context, network: nn.Module) -> list[Task]:

@@ -73,13 +73,13 @@ class Stream:
         return found
 
 
-def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], NDArray[np.bool_], NDArray[np.float64]]:
+def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     """Search in all ways for a few generations, by turns, so that whatever disturbs the machine disturbs all of them.
 
     The peer evaluates some of each generation's candidates of the whole network.
 
     Returns:
-        Medians over the generations; the candidates [n, genes] that the peer evaluated; and its objectives [n, 2].
+        Medians over the generations, and the candidates [n, genes] that the peer evaluated.
     """
     now, peer = clock_for(subject.device), peer_of(subject)
     streams = {
@@ -89,7 +89,7 @@ def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], N
     peer.evaluate(subject.candidates[:1])
     rounds: list[dict[str, list[float]]] = []
     peaks: dict[str, int] = {}
-    candidates, values = [], []
+    candidates = []
     for _ in range(generations):
         seconds: dict[str, list[float]] = {}
         for way, own in streams.items():
@@ -101,13 +101,13 @@ def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], N
         (whole,) = streams["whole"]
         share = whole.genomes[-1][:: -(-len(whole.genomes[-1]) // PEERS)]
         peak, began = Peak(subject.device), now()
-        values.append(peer.evaluate(share))
+        peer.evaluate(share)
         seconds["peer"] = [(now() - began) / len(share)]
         peaks["peer"] = max(peaks.get("peer", 0), peak.bytes())
         candidates.append(share)
         rounds.append(seconds)
     figures = summary(rounds) | {"peak_bytes": peaks, "evaluations": evaluations(streams)}
-    return figures, np.concatenate(candidates), np.concatenate(values)
+    return figures, np.concatenate(candidates)
 
 
 def summary(rounds: list[dict[str, list[float]]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.speed.throughput import peer_of
 from emopms.builtin.objective.capability import Capability
 from emopms.network.device import Device, fp32
 
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
 
 
 @fp32()
-def compared(subject: Subject, candidates: NDArray[np.bool_], peer_losses: NDArray[np.float64]) -> dict[str, Any]:
-    """Losses of candidates against the peer's, and those that a search sees against fp32.
-
-    Args:
-        candidates: Of the whole network [n, genes].
-        peer_losses: The peer's losses of them [n], made with the dense network's batch-norm statistics.
-    """
+def compared(subject: Subject, candidates: NDArray[np.bool_]) -> dict[str, Any]:
+    """Losses of candidates of the whole network [n, genes] against the peer's, which it makes with the dense network's
+    batch-norm statistics; and those that a search sees against fp32."""
     frozen, objective = Capability(batch_norm="running"), Capability()
     (whole,), (exact,) = subject.tasks("whole"), subject.fp32_tasks("whole")
+    peer_losses = peer_of(subject).evaluate(candidates)[:, 0]
     against_peer = {"fp32": difference(frozen.evaluate(candidates, exact), peer_losses)}
     figures: dict[str, Any] = {"against_peer": against_peer}
     if subject.device.bf16:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -12,15 +13,15 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.speed import breakdown
-from benchmarks.speed.__main__ import joined
+from benchmarks.speed.__main__ import joined, main
 from benchmarks.speed.clock import Clock, Peak, watching
 from benchmarks.speed.deepen import deepened
 from benchmarks.speed.machine_rate import fastest
 from benchmarks.speed.operations import kind_of
 from benchmarks.speed.page import page, table
 from benchmarks.speed.peer import Peer
-from benchmarks.speed.race import Standing, median_of
-from benchmarks.speed.subject import spec_of
+from benchmarks.speed.race import Standing, median_of, race
+from benchmarks.speed.subject import TRAINING, spec_of
 from benchmarks.speed.throughput import summary
 from benchmarks.speed.values import agreement, difference
 from emopms.builtin.nets.resnet import ResNetCifar
@@ -119,6 +120,37 @@ def test_medians_of_races() -> None:
     assert median_of(runs).search == 10.0
 
 
+def test_ways_race_by_turns_and_the_first_that_is_as_good_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The divided one is as good with its second budget, the cheapest of those that are."""
+    found = {("whole", (2, 0)): (0.4, 20.0), ("whole", (9, 0)): (0.6, 90.0)}
+    found |= {("divided", (1, 1)): (0.5, 3.0), ("divided", (2, 1)): (0.7, 9.0), ("divided", (3, 3)): (0.8, 30.0)}
+    asked = []
+
+    def standing(subject: Any, way: Any, seed: int, budget: tuple[int, int]) -> Standing:
+        asked.append((seed, way, budget))
+        volume, seconds = found[way, budget]
+        return Standing(*budget, 40, volume, {"evolve": seconds, "measure": 5.0}, (volume,))
+
+    monkeypatch.setattr("benchmarks.speed.race.standing", standing)
+    whole = SimpleNamespace(spec=spec_of(20, population=4, generations=9))
+    result = race(
+        cast("Any", SimpleNamespace(contexts={"whole": whole})),
+        seeds=(0, 1),
+        whole=(2,),
+        divided=((1, 1), (2, 1), (3, 3)),
+    )
+    assert asked == [(seed, *each) for seed in (0, 1) for each in found]
+    assert result["share"] == pytest.approx(0.1)
+    assert [run["hypervolume"] for run in result["divided"]] == [0.5, 0.7, 0.8]
+
+
+@pytest.mark.parametrize("arguments", ["--depths 110 --only race", "--depths 44", "--quick --only trained_race"])
+def test_what_is_never_measured_is_refused(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks.speed", *arguments.split()])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+
+
 @pytest.mark.parametrize(
     ("operation", "kind"),
     [
@@ -190,7 +222,7 @@ def some_figures() -> dict[str, Any]:
         "operations": {way: {"convolution": 0.6, "batch norm": 0.4} for way in ("whole", "divided")},
         "race": {"whole": [run | {"generations": 6}, run], "divided": [quick], "share": None},
         "trained_race": {
-            "constraint": {"name": "feature", "epochs": 1, "lr": 0.01},
+            "training": {"seconds": 263.0, "before": {"accuracy": 0.8}, "after": {"accuracy": 0.9}},
             "whole": [run],
             "divided": [quick | {"generations": 7}],
             "share": 0.15,
@@ -200,6 +232,7 @@ def some_figures() -> dict[str, Any]:
     return {
         "machine": {"cpu": "some CPU", "threads": 2, "device": "cpu, fp32", "torch": "2"},
         "spec": spec_of(20, population=40, generations=30).resolved(),
+        "training": TRAINING,
         "matrix_rates": {"fp32": {"1024×1024×1024": 1e11}},
         "networks": {"ResNet-20": network},
     }
@@ -214,6 +247,7 @@ def test_the_page() -> None:
     assert "| three sub-networks | 1 + 2 | 120 | 14 (6 + 5 + 1 + 2) | 10 | 0.500 (0.400–0.600) | 0.15 (0.23) |" in text
     assert "| three sub-networks | 7 + 2 | 120 | 14 (6 + 5 + 1 + 2) |" in text
     published = text.index("With the weights as they were published:")
+    assert "263 for ResNet-20, whose accuracy on unseen images is 80.0% before and 90.0% after it." in unwrapped(text)
     assert text.index("on ResNet-20 in 0.15 of its time") < published < text.index("on ResNet-20 at none of these")
     assert "| ResNet-20 | whole network | 90.0% | 10.0% |" in text
     assert "| ResNet-20 | 2 of 3 | 10.0 | 5.0 | 50.0 | 10.00 | fp32 | 60% | 80% |" in text
@@ -221,12 +255,20 @@ def test_the_page() -> None:
     assert all(len(line) <= 120 for line in text.splitlines() if line[:1] != "|")
 
 
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_the_page_is_that_of_the_stored_figures() -> None:
     assert page(json.loads((ROOT / "benchmarks/speed.json").read_text())) == (ROOT / "docs/speed.md").read_text()
 
 
 def test_networks_are_measured_one_by_one() -> None:
-    same: dict[str, Any] = {"machine": "a", "spec": {"name": "speed-resnet110", "points": 12}}
+    same: dict[str, Any] = {
+        "machine": "a",
+        "training": {"epochs": 1},
+        "spec": {"name": "speed-resnet110", "points": 12},
+    }
     networks = {"ResNet-110": {"rates": 1}, "ResNet-56": {"rates": 1, "race": 1}}
     first = same | {"matrix_rates": {"fp32": {"x": 1.0}}, "networks": networks}
     again = same | {"matrix_rates": {"fp32": {"x": 2.0}}, "networks": {"ResNet-56": {"rates": 2}}}
@@ -235,6 +277,7 @@ def test_networks_are_measured_one_by_one() -> None:
     assert both["matrix_rates"] == {"fp32": {"x": 2.0}}
     assert list(both["networks"].items()) == [("ResNet-56", {"rates": 2, "race": 1}), ("ResNet-110", {"rates": 1})]
     assert joined(both, again | {"machine": "b"})["networks"] == {"ResNet-56": {"rates": 2}}
+    assert joined(both, again | {"training": {"epochs": 2}})["networks"] == {"ResNet-56": {"rates": 2}}
     assert joined(both, again | {"spec": {"points": 9}})["networks"] == {"ResNet-56": {"rates": 2}}
 
 

@@ -73,7 +73,7 @@ def test_a_narrow_candidate_is_faster(heavy: Task, runtime: Literal["torch", "on
 def test_a_larger_batch_takes_longer_even_with_fewer_inputs_kept(heavy: Task) -> None:
     dense = heavy.subnetwork.dense[None]
     one, many = (Latency(repeats=15, batch_size=size).evaluate(dense, heavy)[0] for size in (1, 24))
-    assert 2 * one < many
+    assert one < many
 
 
 def test_equal_widths_are_measured_once_and_equal(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,14 +23,14 @@ import emopms
 from benchmarks.machine import machine
 from emopms.builtin.split.at import At
 from emopms.cli.terminal import Lines
-from emopms.engine.context import fresh_network
-from emopms.engine.folders import data_folder
-from emopms.engine.judges import make_judges
-from emopms.engine.memory import memory_for
-from emopms.engine.preflight import prepare
-from emopms.engine.seeds import numpy_rng
-from emopms.engine.task import make_task
-from emopms.network.device import Device
+from emopms.engine.pipeline.preflight import prepare
+from emopms.engine.search.cache import memory_for
+from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.task import make_task
+from emopms.engine.session.context import fresh_network
+from emopms.engine.support.paths import data_folder
+from emopms.engine.support.seeds import numpy_rng
+from emopms.network.runtime.device import Device
 
 ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "specs" / "cifar10_resnet20.yaml"

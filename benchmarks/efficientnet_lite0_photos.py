@@ -15,15 +15,15 @@ import emopms
 from benchmarks.machine import machine
 from benchmarks.timm_models import timm
 from emopms.cli.terminal import Lines
-from emopms.engine.context import given_network
-from emopms.engine.folders import data_folder
-from emopms.engine.measure import BATCH, score
-from emopms.engine.preflight import prepare
-from emopms.network.batchnorm import recalibrate
-from emopms.network.device import Device
+from emopms.engine.pipeline.preflight import prepare
+from emopms.engine.session.context import given_network
+from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.support.paths import data_folder
+from emopms.network.layers.batchnorm import recalibrate
+from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
-    from emopms.engine.context import Context
+    from emopms.engine.session.context import Context
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "plugins" / "emopms-timm" / "specs" / "efficientnet_lite0_photos.yaml"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from emopms.network.device import Device
+from emopms.network.runtime.device import Device
 
 
 def machine() -> dict[str, Any]:

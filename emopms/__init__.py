@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emopms.engine.load import load as load
+    from emopms.engine.models.load import load as load
     from emopms.engine.run import Result as Result
     from emopms.engine.run import run as run
     from emopms.errors import EmopmsError as EmopmsError
@@ -22,7 +22,7 @@ _HOMES = {
     "EmopmsError": "emopms.errors",
     "Result": "emopms.engine.run",
     "Spec": "emopms.spec",
-    "load": "emopms.engine.load",
+    "load": "emopms.engine.models.load",
     "load_spec": "emopms.spec",
     "run": "emopms.engine.run",
 }

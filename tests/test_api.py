@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from emopms.network import choice
-from emopms.network.kept import Kept
+from emopms.network.inference import precision as choice
+from emopms.network.inference.activation_cache import Kept
 from emopms.testing.tiny import tiny
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import emopms
-from emopms.engine.store import Store
+from emopms.engine.storage.store import Store
 
 RELEASED = sorted(path for path in (Path(__file__).parent / "released").iterdir() if (path / "scores.json").exists())
 SPEC: dict[str, Any] = {

@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.timm_models import timm
 from emopms import registry
-from emopms.network.batchnorm import recalibrate
+from emopms.network.layers.batchnorm import recalibrate
 
 if TYPE_CHECKING:
     from torch import Tensor

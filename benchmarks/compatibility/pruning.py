@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.importance import magnitude
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.partition.importance import magnitude
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,14 +32,14 @@ from emopms.api import PrunedModel
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.errors import NetworkError, RunError
-from emopms.network.cost import count
-from emopms.network.cuts import even_points
-from emopms.network.device import Device
-from emopms.network.division import divide
-from emopms.network.evaluator import Evaluator
-from emopms.network.labels import channels_of
-from emopms.network.subnetwork import subnetworks_of
-from emopms.network.surgery import fit_to
+from emopms.network.channels.cost import count
+from emopms.network.channels.labels import channels_of
+from emopms.network.channels.surgery import fit_to
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.partition.divide import divide
+from emopms.network.partition.split_points import even_points
+from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

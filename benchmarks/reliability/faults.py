@@ -11,7 +11,7 @@ from loguru import logger
 
 import emopms
 from benchmarks.reliability.subject import outcome
-from emopms.engine.progress import Silent
+from emopms.engine.support.progress import Silent
 from emopms.errors import EmopmsError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import emopms
 from benchmarks.reliability.subject import outcome
-from emopms.engine.progress import Silent
+from emopms.engine.support.progress import Silent
 from emopms.errors import EmopmsError
 
 if TYPE_CHECKING:

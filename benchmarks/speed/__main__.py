@@ -31,7 +31,7 @@ from benchmarks.speed.race import race
 from benchmarks.speed.subject import TRAINING, subject, trained_by_constraints
 from benchmarks.speed.throughput import throughput
 from benchmarks.speed.values import against_cpu, compared
-from emopms.network.device import Device
+from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,28 +9,31 @@ import numpy as np
 from benchmarks.speed.clock import Clock, clock_for, watching
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.evolution import drawn_by, evolve
-from emopms.engine.judging import judged
-from emopms.engine.memory import memory_for
-from emopms.engine.seeds import derive
+from emopms.engine.search.cache import memory_for
+from emopms.engine.search.evaluation import judged
+from emopms.engine.search.loop import drawn_by, evolve
+from emopms.engine.support.seeds import derive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.speed.subject import Subject, Way
     from emopms.api import Task
-    from emopms.network.coding import Coding
+    from emopms.network.channels.encoding import Coding
     from emopms.spec import Spec
 
 POINTS: Final = {
-    "forward": ("emopms.network.evaluator:_Run.forward",),
-    "slicing": ("emopms.network.evaluator:Evaluator.__call__", "emopms.network.evaluator:Evaluator.__init__"),
-    "judge": ("emopms.network.judges:FeatureDistance.forward", "emopms.network.judges:OwnClassifier.forward"),
+    "forward": ("emopms.network.inference.evaluator:_Run.forward",),
+    "slicing": (
+        "emopms.network.inference.evaluator:Evaluator.__call__",
+        "emopms.network.inference.evaluator:Evaluator.__init__",
+    ),
+    "judge": ("emopms.network.criteria:FeatureDistance.forward", "emopms.network.criteria:OwnClassifier.forward"),
     "sampling": ("emopms.builtin.sampling.sensitivity:Sensitivity.sample",),
     "algorithm": (
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.ask",
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.tell",
-        "emopms.engine.evolution:nondominated",
+        "emopms.engine.search.loop:nondominated",
     ),
 }
 """The functions that stand for each part of a search; the rest is ``other``."""

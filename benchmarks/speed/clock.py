@@ -17,7 +17,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from emopms.network.device import Device
+    from emopms.network.runtime.device import Device
 
 
 class Clock:

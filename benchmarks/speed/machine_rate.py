@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from emopms.network.device import Device
+    from emopms.network.runtime.device import Device
 
 SHAPES: Final = (
     (1024, 1024, 1024),

@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.judging import judged
+from emopms.engine.search.evaluation import judged
 
 if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject, Way

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 import torch_pruning as tp
 from pymoo.core.problem import ElementwiseProblem
 
-from emopms.network.device import in_layout
+from emopms.network.runtime.device import in_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

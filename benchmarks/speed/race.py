@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.clock import clock_for
 from benchmarks.speed.subject import with_same_images
-from emopms.engine.judges import make_judges
+from emopms.engine.search.criteria import make_judges
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.join import Join
 from emopms.engine.stages.measure import Measure
 from emopms.engine.stages.rank import Rank
 from emopms.engine.stages.refine import Refine
-from emopms.engine.store import Workspace
+from emopms.engine.storage.store import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.speed.subject import Subject, Way
-    from emopms.engine.context import Context
+    from emopms.engine.session.context import Context
 
 
 STAGES = ("evolve", "rank", "join", "refine", "measure")

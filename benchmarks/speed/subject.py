@@ -10,18 +10,18 @@ from unittest import mock
 import emopms
 from benchmarks.speed.deepen import deepened
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.engine.context import given_network
-from emopms.engine.folders import data_folder
-from emopms.engine.judges import make_judges
-from emopms.engine.measure import BATCH
-from emopms.engine.plan import plan
-from emopms.engine.preflight import prepare
-from emopms.engine.progress import Silent
-from emopms.engine.runner import run_stages
-from emopms.engine.seeds import numpy_rng
-from emopms.engine.store import Store
-from emopms.engine.task import make_task
-from emopms.network.importance import magnitude
+from emopms.engine.pipeline.plan import plan
+from emopms.engine.pipeline.preflight import prepare
+from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.task import make_task
+from emopms.engine.session.context import given_network
+from emopms.engine.session.scoring import BATCH
+from emopms.engine.storage.store import Store
+from emopms.engine.support.paths import data_folder
+from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import numpy_rng
+from emopms.network.partition.importance import magnitude
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from emopms.api import Task
-    from emopms.engine.context import Context
-    from emopms.network.device import Device
+    from emopms.engine.session.context import Context
+    from emopms.network.runtime.device import Device
 
 Way = Literal["whole", "divided"]
 
@@ -191,7 +191,7 @@ def tasks_of(context: Context, network: nn.Module) -> list[Task]:
 def sharing_nothing(task: Task) -> Task:
     """The task anew, with an evaluator that keeps nothing of one candidate for another."""
     task = replace(task)
-    with mock.patch("emopms.network.memory.room_on", return_value=0):
+    with mock.patch("emopms.network.runtime.free_memory.room_on", return_value=0):
         task.evaluator()
     return task
 

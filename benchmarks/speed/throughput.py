@@ -10,17 +10,17 @@ import numpy as np
 
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
-from emopms.engine.evolution import drawn_by, evolve
-from emopms.engine.judging import Judged, judged
-from emopms.engine.memory import Memory
-from emopms.engine.seeds import derive
+from emopms.engine.search.cache import Memory
+from emopms.engine.search.evaluation import Judged, judged
+from emopms.engine.search.loop import drawn_by, evolve
+from emopms.engine.support.seeds import derive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.speed.subject import Subject
     from emopms.api import Task
-    from emopms.engine.context import Context
+    from emopms.engine.session.context import Context
 
 PEERS = 4
 """Candidates of each generation that the peer evaluates."""

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.speed.throughput import peer_of
 from emopms.builtin.objective.capability import Capability
-from emopms.network.device import Device, fp32
+from emopms.network.runtime.device import Device, fp32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.network.device import Device
-    from emopms.network.evaluator import Evaluator
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.inference.evaluator import Evaluator
+    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network.runtime.device import Device
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Task:
     norms are re-estimated on each batch."""
 
     def evaluator(self, *, batch_statistics: bool = True, eight_bits: bool = True) -> Evaluator:
-        """What runs candidates, always the same one (see `emopms.network.evaluator.Evaluator`).
+        """What runs candidates, always the same one (see `emopms.network.inference.evaluator.Evaluator`).
 
         Args:
             eight_bits: Convolve in eight bits where that is faster and hardly matters (see `evaluator_for`).
@@ -53,9 +53,9 @@ class Task:
         return [why for _, why in self._evaluators.values()]
 
     def _evaluator(self, batch_statistics: bool, eight_bits: bool) -> tuple[Evaluator, str]:
-        from emopms.network.choice import evaluator_for
-        from emopms.network.kept import Kept
-        from emopms.network.memory import room_on
+        from emopms.network.inference.activation_cache import Kept
+        from emopms.network.inference.precision import evaluator_for
+        from emopms.network.runtime.free_memory import room_on
 
         chosen = batch_statistics, eight_bits
         if chosen not in self._evaluators:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from emopms.engine.forecast import Forecast, MemoryForecast
-    from emopms.engine.outline import Size
+    from emopms.engine.forecast.forecast import Forecast, MemoryForecast
+    from emopms.engine.pipeline.partition_summary import Size
     from emopms.spec import Spec
 
 _WIDTH = 100
@@ -32,8 +32,8 @@ def command(arguments: argparse.Namespace) -> None:
     """
     spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
 
-    from emopms.engine.forecast import forecast
-    from emopms.engine.preflight import require_reachable
+    from emopms.engine.forecast.forecast import forecast
+    from emopms.engine.pipeline.preflight import require_reachable
 
     with Console(stderr=True).status("timing what would run"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)

@@ -14,7 +14,7 @@ from emopms.spec import load_spec
 if TYPE_CHECKING:
     import argparse
 
-    from emopms.engine.progress import Progress
+    from emopms.engine.support.progress import Progress
 
 
 def command(arguments: argparse.Namespace) -> None:

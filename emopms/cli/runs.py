@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from emopms.cli.tables import columns, console, printable, size
-from emopms.engine.runs import find, look
-from emopms.engine.waste import clean, survey
+from emopms.engine.storage.cleanup import clean, survey
+from emopms.engine.storage.inventory import find, look
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from emopms.engine.runs import Run
-    from emopms.engine.waste import Survey
+    from emopms.engine.storage.cleanup import Survey
+    from emopms.engine.storage.inventory import Run
 
 _WIDTH = 160
 """Columns where there is no terminal to ask."""

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from emopms.engine.interruption import came
+from emopms.engine.support.interruption import came
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from emopms.engine.folders import data_folder, run_folder
-from emopms.engine.plan import plan
-from emopms.engine.preflight import prepare, require_reachable
-from emopms.engine.progress import Silent
-from emopms.engine.publish import publish
-from emopms.engine.runner import run_stages
-from emopms.engine.store import Store
+from emopms.engine.pipeline.plan import plan
+from emopms.engine.pipeline.preflight import prepare, require_reachable
+from emopms.engine.pipeline.publish import publish
+from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.storage.store import Store
+from emopms.engine.support.paths import data_folder, run_folder
+from emopms.engine.support.progress import Silent
 from emopms.errors import StoreError
-from emopms.network.device import Device
+from emopms.network.runtime.device import Device
 from emopms.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from emopms.engine.progress import Progress
+    from emopms.engine.support.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 import torch.nn.functional as F
 
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import devices
 from emopms.testing.unchanged import Globals

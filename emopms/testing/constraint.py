@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import ChainStep, Constraint, ConstraintTraining
-from emopms.network.judges import FeatureDistance, OwnClassifier
+from emopms.network.criteria import FeatureDistance, OwnClassifier
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import Tiny, devices, genomes_of, tiny
 

@@ -6,8 +6,8 @@ from contextlib import chdir
 from typing import TYPE_CHECKING, ClassVar
 
 from emopms.api import PrunedModel
-from emopms.network.subnetwork import subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import CLASSES, SHAPE, genomes_of, images, tiny_network
 from emopms.testing.unchanged import Snapshot

@@ -55,7 +55,7 @@ class ObjectiveConformance(ComponentConformance):
             assert not changed, f"evaluate changed task.{', task.'.join(changed)}: all candidates share them."
             assert not network.changes(), (
                 f"evaluate changed the sub-network ({network.changes()}): evaluate a copy, or "
-                "emopms.network.evaluator.Evaluator."
+                "emopms.network.inference.evaluator.Evaluator."
             )
             assert not judge.changes(), f"evaluate changed the judge ({judge.changes()})."
 

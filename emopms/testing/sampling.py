@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Sampling
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 class SamplingConformance(ComponentConformance):

@@ -17,7 +17,7 @@ from emopms.testing.unchanged import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emopms.network.device import Device
+    from emopms.network.runtime.device import Device
 
 _STEPS = 60
 """Training steps given to the judges of a trained selector."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import images, tiny_network
 from emopms.testing.unchanged import Snapshot

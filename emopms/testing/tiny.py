@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.api import Task
-from emopms.network.device import Device
-from emopms.network.evaluator import dense_rest
-from emopms.network.importance import magnitude
-from emopms.network.judges import FeatureDistance, OwnClassifier
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.criteria import FeatureDistance, OwnClassifier
+from emopms.network.inference.evaluator import dense_rest
+from emopms.network.partition.importance import magnitude
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

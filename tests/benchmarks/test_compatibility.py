@@ -12,9 +12,9 @@ from benchmarks.compatibility import page, pruning, row
 from benchmarks.compatibility.__main__ import measured
 from benchmarks.compatibility.counter import counted
 from benchmarks.compatibility.networks import Network
-from emopms.network.channels import Channels
-from emopms.network.cost import count
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.cost import count
+from emopms.network.channels.table import Channels
+from emopms.network.partition.subnetwork import subnetworks_of
 
 SMALL: dict[str, Any] = {"name": "small_resnet", "widths": [8, 16]}
 

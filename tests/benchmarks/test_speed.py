@@ -25,10 +25,10 @@ from benchmarks.speed.subject import TRAINING, spec_of
 from benchmarks.speed.throughput import summary
 from benchmarks.speed.values import agreement, difference
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.network.cost import count
-from emopms.network.device import Device
-from emopms.network.evaluator import Evaluator
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.cost import count
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable

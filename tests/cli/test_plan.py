@@ -10,7 +10,7 @@ import yaml
 import emopms
 from emopms.cli.main import main
 from emopms.cli.plan import duration
-from emopms.engine import stopwatch
+from emopms.engine.forecast import stopwatch
 from tests.engine.conftest import TINY, tiny
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ def test_cuda_that_is_not_there(
 
 
 def test_a_run_directory_that_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from emopms.engine.store import Store
+    from emopms.engine.storage.store import Store
 
     with Store(tmp_path / "run" / "store").lock():
         code, error = _fail(capsys, str(_write(tmp_path)), "--run-dir", str(tmp_path / "run"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emopms.cli.tables import printable, size
-from emopms.engine.store import Store
+from emopms.engine.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import emopms
-from emopms.engine.forecast import forecast
+from emopms.engine.forecast.forecast import forecast
 from emopms.errors import SpecError
 
 from .conftest import tiny, weights

@@ -22,17 +22,17 @@ from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
-from emopms.engine.blame import at_work
-from emopms.engine.context import Context
 from emopms.engine.run import _log_into
+from emopms.engine.session.context import Context
+from emopms.engine.support.component_calls import at_work
 from emopms.errors import ComponentError
-from emopms.network.cost import count
+from emopms.network.channels.cost import count
 from emopms.testing.unchanged import Snapshot
 from tests.engine.conftest import stages, tiny, weights, without_times
 
 if TYPE_CHECKING:
-    from emopms.engine.store import Artefact
-    from emopms.network.divided import DividedNetwork
+    from emopms.engine.storage.store import Artefact
+    from emopms.network.partition.partitioned import DividedNetwork
 
 
 def test_a_spec_made_of_components_equals_one_read_from_yaml() -> None:

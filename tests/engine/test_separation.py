@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import emopms
 from emopms.api import Folder, Images, Source
 from emopms.builtin.data.digits import Digits
-from emopms.engine.data import Splits
+from emopms.engine.session.data import Splits
 from emopms.engine.stages.export import Export
 from emopms.errors import DataError
-from emopms.network.device import Device
+from emopms.network.runtime.device import Device
 from tests.engine.conftest import TINY, Unlabelled, weights
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ from emopms.api import Folder
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.cli.terminal import closing_table
-from emopms.engine.preflight import prepare
-from emopms.engine.progress import Silent
+from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.stages.finetune import distillation_loss
+from emopms.engine.support.progress import Silent
 from emopms.errors import SpecError
-from emopms.network.device import Device
+from emopms.network.runtime.device import Device
 from emopms.spec.model import Finetune
 from tests.engine.conftest import Unlabelled
 
 if TYPE_CHECKING:
-    from emopms.engine.context import Context
+    from emopms.engine.session.context import Context
 
 SPEC = """\
 version: 1

@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from .networks import random_genome, randomise
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 
-from emopms.network.cost import count
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.cost import count
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

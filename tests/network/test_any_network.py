@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import fx, nn
 
-from emopms.network.cost import count
-from emopms.network.evaluator import Evaluator
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.cost import count
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from .networks import random_genome
 from .zoo import KINDS, Recipe, build, images, recipes

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from emopms.api import Selector, TrainedSelector
-from emopms.network.judges import FeatureDistance, Probe
+from emopms.network.criteria import FeatureDistance, Probe
 from emopms.testing import SelectorConformance
 from tests.testing.broken import Broken, component
 

@@ -75,8 +75,8 @@ class _NewEnds(Crossover):  # type: ignore[misc]
     the other parent, but for one flip on average.
 
     Genes are in the order of the forward pass (but for those of boundaries, which come last), so that what comes before
-    the point need not be evaluated again (see `emopms.network.segments`). That is why nothing is flipped there: one
-    flip anywhere, on average, would leave children little of their beginnings.
+    the point need not be evaluated again (see `emopms.network.inference.segments`). That is why nothing is flipped
+    there: one flip anywhere, on average, would leave children little of their beginnings.
     """
 
     def __init__(self) -> None:

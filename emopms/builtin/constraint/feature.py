@@ -28,7 +28,7 @@ class Feature(ConstraintTraining):
     def loss(self, step: ChainStep) -> Tensor:
         import torch
 
-        from emopms.network.judges import distance
+        from emopms.network.criteria import distance
 
         total = torch.zeros((), device=step.labels.device)
         received = step.references[0]

@@ -21,7 +21,7 @@ class Pt2(Exporter):
         import torch
 
         from emopms.errors import RunError
-        from emopms.network.rounding import are_close, largest
+        from emopms.network.graph.closeness import are_close, largest
 
         batch = torch.export.Dim("batch")
         program = torch.export.export(model.network, (model.example,), dynamic_shapes=({0: batch},))

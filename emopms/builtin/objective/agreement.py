@@ -38,7 +38,7 @@ class Agreement(Objective):
         import torch
         import torch.nn.functional as F
 
-        from emopms.network.parallel import side_by_side
+        from emopms.network.runtime.parallel import side_by_side
 
         forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
         with torch.inference_mode(), task.device.autocast():

@@ -31,7 +31,7 @@ class Capability(Objective):
         import numpy as np
         import torch
 
-        from emopms.network.parallel import side_by_side
+        from emopms.network.runtime.parallel import side_by_side
 
         forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
 

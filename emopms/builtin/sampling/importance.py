@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 class Importance(Sampling):
@@ -32,7 +32,7 @@ class Importance(Sampling):
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
-        from emopms.network.importance import magnitude
+        from emopms.network.partition.importance import magnitude
 
         importance = magnitude(subnetwork)
         genomes = np.zeros((count, subnetwork.channels.genes), dtype=np.bool_)

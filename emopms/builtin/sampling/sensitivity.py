@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 class Sensitivity(Sampling):
@@ -22,8 +22,8 @@ class Sensitivity(Sampling):
 
     Were the effects of channels to add up, this ratio would give the whole front, as in the relaxed knapsack problem:
     so the search begins near it. One backward pass over 512 images finds the effects of all channels (see
-    `emopms.network.importance.sensitivity`). Blur makes candidates differ in which channels they keep and not only in
-    how many.
+    `emopms.network.partition.importance.sensitivity`). Blur makes candidates differ in which channels they keep and
+    not only in how many.
     """
 
     name: Literal["sensitivity"] = "sensitivity"
@@ -35,7 +35,7 @@ class Sensitivity(Sampling):
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
-        from emopms.network.importance import sensitivity
+        from emopms.network.partition.importance import sensitivity
 
         worth = sensitivity(subnetwork, inputs, rng) / np.maximum(subnetwork.costs.macs_by_gene, 1)
         genomes = np.zeros((count, len(worth)), dtype=np.bool_)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 class Uniform(Sampling):

@@ -19,6 +19,6 @@ class FeatureMse(Selector):
     name: Literal["feature_mse"] = "feature_mse"
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.network.judges import FeatureDistance
+        from emopms.network.criteria import FeatureDistance
 
         return FeatureDistance()

@@ -16,6 +16,6 @@ class LinearProbe(TrainedSelector):
     name: Literal["linear_probe"] = "linear_probe"
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.network.judges import Probe
+        from emopms.network.criteria import Probe
 
         return Probe(site.channels, site.classes, site.channel_dim)

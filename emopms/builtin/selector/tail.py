@@ -19,6 +19,6 @@ class Tail(Selector):
     name: Literal["tail"] = "tail"
 
     def judge(self, site: Site) -> nn.Module:
-        from emopms.network.judges import Rest
+        from emopms.network.criteria import Rest
 
         return Rest(site.tail)

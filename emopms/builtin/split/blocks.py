@@ -16,6 +16,6 @@ class Blocks(Split):
     name: Literal["blocks"] = "blocks"
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-        from emopms.network.cuts import block_points
+        from emopms.network.partition.split_points import block_points
 
         return block_points(network, example, prune_residual=prune_residual)

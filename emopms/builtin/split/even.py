@@ -20,6 +20,6 @@ class Even(Split):
     """Number of sub-networks."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-        from emopms.network.cuts import even_points
+        from emopms.network.partition.split_points import even_points
 
         return even_points(network, example, self.parts, prune_residual=prune_residual)

@@ -9,13 +9,13 @@ import torch
 from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
-from emopms.engine.blame import at_work, require_array
-from emopms.engine.judges import make_judges
-from emopms.engine.measure import BATCH, require_knowledge, score
-from emopms.engine.seeds import numpy_rng
-from emopms.engine.stage import Stage
-from emopms.engine.training import train
-from emopms.network.batchnorm import recalibrate
+from emopms.engine.search.criteria import make_judges
+from emopms.engine.session.scoring import BATCH, require_knowledge, score
+from emopms.engine.session.training import train
+from emopms.engine.stages.base import Stage
+from emopms.engine.support.component_calls import at_work, require_array
+from emopms.engine.support.seeds import numpy_rng
+from emopms.network.layers.batchnorm import recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
-    from emopms.engine.training import Loss
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.engine.session.context import Context
+    from emopms.engine.session.training import Loss
+    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.network.partition.subnetwork import SubNetwork
 
 _TOLERATED = 0.02
 """Loss of validation accuracy of the recomposed dense network above which the user is warned."""

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 from loguru import logger
 
 from emopms.api import Cost
-from emopms.engine.evolution import drawn_by
-from emopms.engine.judges import make_judges
-from emopms.engine.memory import memory_for
-from emopms.engine.search import SearchLog, search
-from emopms.engine.stage import Stage
-from emopms.engine.task import make_task
+from emopms.engine.search.cache import memory_for
+from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.loop import drawn_by
+from emopms.engine.search.stage_search import SearchLog, search
+from emopms.engine.search.task import make_task
+from emopms.engine.stages.base import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

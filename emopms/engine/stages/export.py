@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from emopms.api import PrunedModel
-from emopms.engine.blame import at_work
-from emopms.engine.card import model_card
-from emopms.engine.context import example_of
-from emopms.engine.files import writing
-from emopms.engine.measure import score
-from emopms.engine.stage import Stage
-from emopms.network.cost import count
-from emopms.network.device import in_layout
+from emopms.engine.models.model_card import model_card
+from emopms.engine.session.context import example_of
+from emopms.engine.session.scoring import score
+from emopms.engine.stages.base import Stage
+from emopms.engine.storage.atomic import writing
+from emopms.engine.support.component_calls import at_work
+from emopms.network.channels.cost import count
+from emopms.network.runtime.device import in_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from loguru import logger
 
-from emopms.engine.context import example_of
-from emopms.engine.measure import BATCH, score
-from emopms.engine.stage import Stage
-from emopms.engine.training import sgd, train
+from emopms.engine.session.context import example_of
+from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.session.training import sgd, train
+from emopms.engine.stages.base import Stage
 from emopms.errors import RunError
-from emopms.network.batchnorm import recalibrate
-from emopms.network.cost import count
-from emopms.network.surgery import pruned_state
+from emopms.network.channels.cost import count
+from emopms.network.channels.surgery import pruned_state
+from emopms.network.layers.batchnorm import recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
-    from emopms.engine.training import Loss
+    from emopms.engine.session.context import Context
+    from emopms.engine.session.training import Loss
+    from emopms.engine.storage.store import Artefact, Workspace
     from emopms.spec import Finetune as Settings
     from emopms.spec import Target
 

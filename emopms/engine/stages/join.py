@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from emopms.api import SubFront
-from emopms.engine.blame import at_work, require_array
-from emopms.engine.measure import guessing_loss
-from emopms.engine.stage import Stage
+from emopms.engine.session.scoring import guessing_loss
+from emopms.engine.stages.base import Stage
+from emopms.engine.support.component_calls import at_work, require_array
 from emopms.pareto import representatives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ import numpy as np
 from loguru import logger
 from scipy.stats import kendalltau
 
-from emopms.engine.costs import WholeCosts
-from emopms.engine.judging import failures
-from emopms.engine.measure import BATCH, Scorer, finite, guessing_loss
-from emopms.engine.stage import Stage
+from emopms.engine.search.evaluation import failures
+from emopms.engine.search.network_costs import WholeCosts
+from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
+from emopms.engine.stages.base import Stage
 from emopms.errors import RunError
 from emopms.pareto import hypervolume, nondominated
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from loguru import logger
 
-from emopms.engine.context import given_network
-from emopms.engine.measure import require_knowledge, score
-from emopms.engine.stage import Stage
-from emopms.engine.training import sgd, train
+from emopms.engine.session.context import given_network
+from emopms.engine.session.scoring import require_knowledge, score
+from emopms.engine.session.training import sgd, train
+from emopms.engine.stages.base import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
-    from emopms.engine.training import Loss
+    from emopms.engine.session.context import Context
+    from emopms.engine.session.training import Loss
+    from emopms.engine.storage.store import Artefact, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

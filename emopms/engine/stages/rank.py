@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from emopms.api import Cost
-from emopms.engine.measure import BATCH, Scorer, finite, guessing_loss
-from emopms.engine.stage import Stage
+from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
+from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
     from emopms.spec.model import Spec
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.costs import WholeCosts
-from emopms.engine.judging import Judged
-from emopms.engine.measure import Scorer, guessing_loss
-from emopms.engine.memory import Memory
-from emopms.engine.search import SearchLog, search
-from emopms.engine.stage import Stage
+from emopms.engine.search.cache import Memory
+from emopms.engine.search.evaluation import Judged
+from emopms.engine.search.network_costs import WholeCosts
+from emopms.engine.search.stage_search import SearchLog, search
+from emopms.engine.session.scoring import Scorer, guessing_loss
+from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Workspace
     from emopms.spec import Spec
 
 

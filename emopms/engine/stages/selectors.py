@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import TrainedSelector
-from emopms.engine.judges import make_judges
-from emopms.engine.stage import Stage
-from emopms.engine.training import train
+from emopms.engine.search.criteria import make_judges
+from emopms.engine.session.training import train
+from emopms.engine.stages.base import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
 
-    from emopms.engine.context import Context
-    from emopms.engine.store import Artefact, Workspace
-    from emopms.engine.training import Loss
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.engine.session.context import Context
+    from emopms.engine.session.training import Loss
+    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

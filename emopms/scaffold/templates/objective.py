@@ -23,6 +23,6 @@ class NewObjective(Cost):
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         # A quality, which is no cost, would derive from Objective and look at what a candidate makes of
-        # task.inputs: `emopms.network.evaluator.Evaluator(task.subnetwork)(inputs, genome)`.
+        # task.inputs: `emopms.network.inference.evaluator.Evaluator(task.subnetwork)(inputs, genome)`.
         cost: NDArray[Any] = genomes.sum(axis=1).astype(float) ** self.power
         return cost

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.subnetwork import SubNetwork
+    from emopms.network.partition.subnetwork import SubNetwork
 
 
 class NewSampling(Sampling):

@@ -13,9 +13,9 @@ from torch import nn
 
 from emopms.api import Cost, Task
 from emopms.errors import RunError
-from emopms.network.device import Device
-from emopms.network.judges import FeatureDistance
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.criteria import FeatureDistance
+from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network.runtime.device import Device
 from emopms.testing import ObjectiveConformance
 
 if TYPE_CHECKING:

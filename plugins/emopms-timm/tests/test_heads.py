@@ -9,10 +9,10 @@ import pytest
 import torch
 from emopms_timm import Timm
 
-from emopms.network.cost import count
-from emopms.network.evaluator import Evaluator
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.cost import count
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 SHAPE = (3, 32, 32)
 IMAGES = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))

@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from emopms.builtin.backbone.resnet import ResNet
-from emopms.network.cost import count
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.cost import count
+from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 
 from emopms.builtin.backbone.small_resnet import SmallResNet
-from emopms.network.cost import count
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.cost import count
+from emopms.network.partition.subnetwork import subnetworks_of
 
 DIGITS = (1, 8, 8)
 

@@ -5,8 +5,8 @@ import torch
 
 from emopms.builtin.backbone.vgg_cifar import VggCifar
 from emopms.errors import NetworkError
-from emopms.network.cost import count
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.cost import count
+from emopms.network.partition.subnetwork import subnetworks_of
 
 CIFAR = (3, 32, 32)
 

@@ -11,8 +11,8 @@ from torch import nn
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.builtin.constraint.feature import Feature
 from emopms.builtin.constraint.none import Unconstrained
-from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.criteria import FeatureDistance, OwnClassifier, Probe
+from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -178,7 +178,7 @@ def test_arrays_larger_than_the_memory(tmp_path: Path, part: str, monkeypatch: p
     shape = {"train": (6, 900, 900), "test": (3, 900, 900)}
     packed(tmp_path, {f"x_{name}.npy": npy(size, content=bytes(math.prod(size))) for name, size in shape.items()})
     source = opened(tmp_path)
-    monkeypatch.setattr("emopms.network.memory.available_memory", lambda: 2**20)
+    monkeypatch.setattr("emopms.network.runtime.free_memory.available_memory", lambda: 2**20)
     with little_memory(), pytest.raises(DataError, match=rf"images.npz: x_{part} would take 0\.0 GiB"):
         getattr(source, part)()
 

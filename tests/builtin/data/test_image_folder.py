@@ -298,7 +298,7 @@ def test_images_that_do_not_fit_into_memory_are_refused(
 ) -> None:
     files = {f"{part}/{n}/x.png": blank(9000, 9000) for part in ("train", "test") for n in range(9)}
     source = opened(write(tmp_path, files, packed=packed))
-    monkeypatch.setattr("emopms.network.memory.available_memory", lambda: 2**30)
+    monkeypatch.setattr("emopms.network.runtime.free_memory.available_memory", lambda: 2**30)
     with (
         little_memory(),
         pytest.raises(DataError, match=r"9 images would take 2\.0 GiB of memory, and 1\.0"),

@@ -15,8 +15,8 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.errors import RunError
-from emopms.network.subnetwork import subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ from emopms.builtin.objective.agreement import Agreement
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
-from emopms.network.cost import count
-from emopms.network.device import Device
-from emopms.network.evaluator import STATISTICS, dense_rest
-from emopms.network.judges import FeatureDistance, OwnClassifier, Probe
-from emopms.network.subnetwork import subnetworks_of
-from emopms.network.surgery import fit_to, pruned_state
+from emopms.network.channels.cost import count
+from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.criteria import FeatureDistance, OwnClassifier, Probe
+from emopms.network.inference.evaluator import STATISTICS, dense_rest
+from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network.runtime.device import Device
 from emopms.testing.tiny import genomes_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch import nn
 from emopms.builtin.sampling.importance import Importance
 from emopms.builtin.sampling.sensitivity import Sensitivity
 from emopms.builtin.sampling.uniform import Uniform
-from emopms.network.importance import magnitude
-from emopms.network.subnetwork import SubNetwork, subnetworks_of
+from emopms.network.partition.importance import magnitude
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 if TYPE_CHECKING:
     from emopms.api import Sampling

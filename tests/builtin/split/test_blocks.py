@@ -9,7 +9,7 @@ from emopms.builtin.backbone.resnet_cifar import ResNetCifar
 from emopms.builtin.backbone.vgg_cifar import VggCifar
 from emopms.builtin.split.blocks import Blocks
 from emopms.errors import NetworkError
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.partition.subnetwork import subnetworks_of
 
 CIFAR = torch.zeros(2, 3, 32, 32)
 

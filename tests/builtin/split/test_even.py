@@ -13,8 +13,8 @@ from emopms.builtin.backbone.vgg_cifar import VggCifar
 from emopms.builtin.split.blocks import Blocks
 from emopms.builtin.split.even import Even
 from emopms.errors import NetworkError
-from emopms.network.labels import channels_of
-from emopms.network.subnetwork import subnetworks_of
+from emopms.network.channels.labels import channels_of
+from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
     from emopms.api import Split
@@ -128,7 +128,7 @@ def test_where_little_can_be_pruned_few_parts_are_looked_at(at: int | None, monk
         looked_at.append(part)
         return channels_of(part, **options)
 
-    monkeypatch.setattr("emopms.network.cuts.channels_of", counting)
+    monkeypatch.setattr("emopms.network.partition.split_points.channels_of", counting)
     layers: list[nn.Module] = [nn.Sequential(nn.Conv2d(4, 4, 1), nn.Softmax(1)) for _ in range(40)]
     if at is not None:
         layers[at] = _pair()

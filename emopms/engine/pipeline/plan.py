@@ -1,0 +1,117 @@
+"""From a spec to its stages and their keys: pure, before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emopms.engine.pipeline.code_fingerprint import code_of
+from emopms.engine.stages.constrain import Constrain
+from emopms.engine.stages.evolve import Evolve
+from emopms.engine.stages.export import Export
+from emopms.engine.stages.finetune import Finetune
+from emopms.engine.stages.join import Join
+from emopms.engine.stages.measure import Measure
+from emopms.engine.stages.pretrain import Pretrain
+from emopms.engine.stages.rank import Rank
+from emopms.engine.stages.refine import Refine
+from emopms.engine.stages.selectors import Selectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emopms.engine.stages.base import Stage
+    from emopms.spec import Spec
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage, and the key under which its result is stored."""
+
+    stage: Stage
+    key: str
+
+
+def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) -> list[Planned]:
+    """All stages in an order in which each follows its inputs.
+
+    Args:
+        points: The split points found in the network.
+        fingerprint: Of the data and of the weights file.
+        device: What the stages run on; it counts only where something is measured on it.
+    """
+    keys: dict[str, str] = {}
+    planned = []
+    for stage in _stages(spec, points, device):
+        parts = {
+            "stage": stage.name,
+            "version": stage.version,
+            "seed": spec.seed,
+            "data": fingerprint,
+            "settings": stage.settings,
+            "inputs": {name: keys[name] for name in stage.inputs},
+        }
+        canonical = json.dumps(parts, sort_keys=True, allow_nan=False)
+        keys[stage.name] = hashlib.sha256(canonical.encode()).hexdigest()
+        planned.append(Planned(stage, keys[stage.name]))
+    return planned
+
+
+def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
+    resolved = spec.resolved()
+
+    def settings(*names: str, **more: Any) -> dict[str, Any]:
+        code = code_of(spec, names)
+        return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
+
+    measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
+    searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
+    searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
+    refined = spec.refine > 0 and len(searches) > 1  # of a network in one piece it would be the same search again
+    found_by = "refine" if refined else "join"
+    finetunes = [f"finetune/{target.slug}" for target in spec.targets]
+    return [
+        Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
+        Selectors(name="selectors", inputs=("pretrain",), settings=settings("selector", points=list(points))),
+        Constrain(
+            name="constrain", inputs=("pretrain", "selectors"), settings=settings("constraint", "sampling", "genome")
+        ),
+        *(
+            Evolve(
+                name=name,
+                inputs=("selectors", "constrain"),
+                settings=settings("objectives", "sampling", "genome", "algorithm", **measured),
+                index=index,
+            )
+            for index, name in enumerate(searches)
+        ),
+        Rank(name="rank", inputs=("constrain", *searches), settings=settings("points")),
+        Join(name="join", inputs=("constrain", "rank"), settings=settings("ranker", "schemes")),
+        *(
+            [Refine(name="refine", inputs=("constrain", "join"), settings=settings("refine", "algorithm", **measured))]
+            if refined
+            else []
+        ),
+        Measure(
+            name="measure",
+            inputs=("constrain", found_by),
+            settings=measured,
+            found_by=found_by,
+        ),
+        *(
+            Finetune(
+                name=name,
+                inputs=("pretrain", "constrain", "measure"),
+                settings=settings("finetune", target=target.model_dump(mode="json")),
+                target=target,
+            )
+            for name, target in zip(finetunes, spec.targets, strict=True)
+        ),
+        Export(
+            name="export",
+            inputs=("pretrain", *finetunes),
+            settings=settings("name", "export", "targets"),
+        ),
+    ]

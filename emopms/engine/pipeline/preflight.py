@@ -1,0 +1,180 @@
+"""Everything that can be found wrong before anything runs: data, weights, split points, targets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.engine.pipeline.partition_summary import Outline, Size, outlines_of, size_of
+from emopms.engine.session.context import Context, coding_of, divided, example_of, given_network
+from emopms.engine.support.component_calls import at_work
+from emopms.errors import DataError, NetworkError, SpecError
+from emopms.network.channels.cost import count
+from emopms.network.partition.divide import SplitPointError, require_same_function
+from emopms.network.partition.partitioned import NoBoundaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from emopms.api import Folder, Source
+    from emopms.engine.support.progress import Progress
+    from emopms.network.runtime.device import Device
+    from emopms.spec import Spec, Target
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A spec that fits its data and network."""
+
+    context: Context
+    """For the stages."""
+    fingerprint: str
+    """Of data, weights, and code that the backbone's settings name."""
+    outlines: tuple[Outline, ...]
+    """One a search."""
+    dense: Size
+    """Of the whole network."""
+    least: Size
+    """What remains of it when every group keeps as little as it can."""
+
+    @property
+    def floor(self) -> dict[str, float]:
+        """Fractions of the network's costs that remain whatever is pruned."""
+        return {cost: getattr(self.least, cost) / getattr(self.dense, cost) for cost in ("macs", "params")}
+
+
+def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
+    """Check a spec against its data and network, but for its targets (see `require_reachable`).
+
+    Raises:
+        SpecError: A split point does not exist, a setting does not fit the data.
+        DataError, WeightsError, NetworkError: See there.
+    """
+    with at_work(spec.data, "open its files"):
+        source = spec.data.open(folder)
+    _check_data(spec, source)
+    if not source.labelled:
+        _check_teacher(spec)
+    network = given_network(spec, source, folder)
+    example = example_of(source)
+    fingerprint = source.fingerprint
+    if code := spec.backbone.fingerprint():
+        fingerprint += "+" + code
+    if spec.backbone.weights is not None:
+        path = folder.find(spec.backbone.weights, what="weights file")
+        fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
+    with at_work(spec.split, "find split points"):
+        points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
+    try:
+        parts = divided(network, points, example, spec)
+    except SplitPointError as error:
+        written = ("split", "points", error.index) if hasattr(spec.split, "points") else ("split",)
+        raise spec.problem(written, error.message, error.remedy) from error
+    except NoBoundaryError as error:
+        raise spec.problem(("genome", "prune_boundaries"), error.message, error.remedy) from error
+    require_same_function(network, [sub.module for sub in parts.parts], points, example)
+    _check_scores(parts.parts[-1].output_shape, spec, source)
+    device = device.fitted(network, example)
+    context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
+    codings = [coding_of(sub, spec) for sub in parts.searched]
+    dense = size_of(parts.costs, np.concatenate([sub.dense for sub in parts.searched]))
+    _check_costs(network, example, dense)
+    least = np.concatenate([coding.least for coding in codings])
+    return Prepared(
+        context,
+        fingerprint,
+        outlines_of(parts, codings),
+        dense=dense,
+        least=size_of(parts.costs, least),
+    )
+
+
+def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
+    """Refuse targets below the floor (see `Prepared.floor`).
+
+    Raises:
+        SpecError: With a problem for each of them.
+    """
+    problems = [
+        problem
+        for index, target in enumerate(spec.targets)
+        for cost in unreachable(target, floor)
+        for problem in spec.problem(
+            ("targets", index, cost),
+            f"cannot be met: {floor[cost]:.5f} of the {cost} remain whatever is pruned.",
+            "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
+        ).problems
+    ]
+    if problems:
+        raise SpecError(problems)
+
+
+def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
+    """The bounds of a target that lie below the floor."""
+    return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
+
+
+def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:
+    """Refuse a network with layers that the forward pass hides, before anything is searched by its costs."""
+    counted = count(network, example)
+    if (counted.macs, counted.params) != (predicted.macs, predicted.params):
+        raise NetworkError(
+            f"{type(network).__name__} has {counted.macs:,} MACs and {counted.params:,} parameters; what its forward "
+            f"shows accounts for {predicted.macs:,} and {predicted.params:,}.",
+            remedy="Look for layers inside layers, as in nn.TransformerEncoder: call them one by one instead.",
+        )
+
+
+def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
+    """Refuse a network whose output for one image is no score for each class."""
+    if shape != (len(source.classes),):
+        raise NetworkError(
+            f"For one image the backbone {spec.backbone.name!r} gives a tensor of shape {list(shape)}; "
+            f"the data have {len(source.classes)} classes.",
+            remedy=f"It must give one score for each class: [{len(source.classes)}].",
+        )
+
+
+def _check_teacher(spec: Spec) -> None:
+    """Refuse, for data without labels, a dense network that has nothing to say about them."""
+    if spec.backbone.weights is None:
+        raise spec.problem(
+            ("backbone",),
+            f"has no weights, and the data {spec.data.name!r} have no labels: nothing says what is in the images",
+            "Name the weights of a trained network: `backbone: {…, weights: FILE}`.",
+        )
+    if spec.pretrain.epochs:
+        raise spec.problem(
+            ("pretrain", "epochs"),
+            f"the data {spec.data.name!r} have no labels to train on for {spec.pretrain.epochs} epochs",
+            "Take the weights as they are: `pretrain: {epochs: 0}`.",
+        )
+
+
+def _check_data(spec: Spec, source: Source) -> None:
+    for field in ("mean", "std"):
+        given = len(getattr(spec.data, field))
+        if given not in (1, source.shape[0]):
+            raise spec.problem(
+                ("data", field),
+                f"{given} values for images of {source.shape[0]} channels",
+                "Give one a channel, or one.",
+            )
+    if len(source.classes) < 2:
+        raise DataError(
+            f"The data have one class only, {source.classes[0]!r}: there is nothing to tell apart.",
+            remedy="Name a folder or file with images of at least two classes.",
+        )
+    data = spec.data
+    if data.held_out > source.train_size - 2:  # batch norm needs two images
+        raise spec.problem(
+            ("data", "calibration"),
+            f"{data.calibration} calibration images, as many to rank with and {data.validation} validation images "
+            f"leave nothing to train on of {source.train_size} training images",
+            "Lower `calibration` and `validation` under `data:`.",
+        )

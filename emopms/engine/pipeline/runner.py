@@ -1,0 +1,74 @@
+"""Runs planned stages, or takes them from the store."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from emopms.errors import RunError
+from emopms.network.runtime.free_memory import out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from emopms.engine.pipeline.plan import Planned
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.store import Artefact, Store
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage that is complete."""
+
+    name: str
+    artefact: Artefact
+    seconds: float
+    """What it took when it ran."""
+    cached: bool
+    """Whether it ran in an earlier run."""
+
+
+def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
+    """Complete all stages, in order."""
+    done: dict[str, Done] = {}
+    for step in planned:
+        stage = step.stage
+        stored = store.find(stage.name, step.key)
+        if stored.artefact is not None:
+            seconds = stored.artefact.meta["seconds"]
+            done[stage.name] = Done(stage.name, stored.artefact, seconds, cached=True)
+            context.progress.stage(stage.name, cached=True, seconds=seconds)
+            logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
+            continue
+        context.progress.stage(stage.name, cached=False)
+        if stored.state == "begun":
+            logger.info("{}: was begun earlier, and goes on from there", stage.name)
+        logger.debug("{}: begins, key {}", stage.name, step.key[:16])
+        workspace = store.begin(stage.name, step.key)
+        began = time.perf_counter()
+        with _memory_named(stage.name):
+            stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
+        seconds = round(time.perf_counter() - began, 3)
+        artefact = store.complete(workspace, version=stage.version, seconds=seconds)
+        done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
+        context.progress.stage(stage.name, cached=False, seconds=seconds)
+        logger.debug("{}: done in {:.1f} s", stage.name, seconds)
+    return done
+
+
+@contextmanager
+def _memory_named(stage: str) -> Iterator[None]:
+    """Let a stage that runs out of memory say so."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise RunError(
+            f"{stage} ran out of memory: {str(error).partition(chr(10))[0] or 'MemoryError'}",
+            remedy="Lower its batch size or `data.calibration`, or run it where there is more; it goes on from here.",
+        ) from error

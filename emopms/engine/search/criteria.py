@@ -1,0 +1,59 @@
+"""Judges of all sites, made by the spec's selector, with the state that the ``selectors`` stage trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from emopms.api import Site
+from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.seeds import derive
+from emopms.network.criteria import OwnClassifier
+from emopms.network.inference.evaluator import dense_rest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from emopms.engine.session.context import Context
+    from emopms.network.partition.subnetwork import SubNetwork
+
+
+def make_judges(
+    context: Context,
+    subnetworks: Sequence[SubNetwork],
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    differentiable: bool = False,
+) -> nn.ModuleList:
+    """One judge a sub-network; the last one is the network's own classifier.
+
+    Args:
+        state: What `nn.ModuleList.state_dict` gave after training; without it, judges are new.
+        differentiable: Whether gradients must pass through the rest of the network, where a judge runs it.
+            Otherwise its batch norms are re-estimated on each batch, as in every evaluation.
+    """
+    judges = nn.ModuleList()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(context.spec.seed, "judges"))
+        for sub in subnetworks:
+            rest = subnetworks[sub.index + 1 :]
+            tail = _modules(rest) if differentiable else dense_rest(rest)
+            site = Site(sub.output_shape, context.classes, tail, channel_dim=sub.channel_dim)
+            with at_work(context.spec.selector, "make a judge"):
+                judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
+    if state is not None:
+        judges.load_state_dict(state)
+    return judges.to(context.device.type).eval().requires_grad_(state is None)
+
+
+def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+    def tail(features: Tensor) -> Tensor:
+        for sub in rest:
+            features = sub.forward(features)
+        return features
+
+    return tail

@@ -1,0 +1,78 @@
+"""What the objectives say of candidates. One that cannot be judged fails alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.engine.support.component_calls import at_work
+from emopms.errors import ComponentError, EmopmsError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from emopms.api import Objective, Task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Candidates and what became of them."""
+
+    values: NDArray[np.float64]
+    """Objectives [n, m]; a candidate that failed has NaN in all of them."""
+    cause: str = ""
+    """Why the first of those that failed did so."""
+
+
+def failures(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which candidates [n] failed, by their objectives [n, m]."""
+    return np.asarray(np.isnan(values).any(axis=1))
+
+
+def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> Judged:
+    """Ask all objectives about genomes [n, genes].
+
+    Where an objective raises, or runs out of memory, the candidates are given to it one by one, so that only those
+    fail that it cannot judge, and those for which it returns what is not finite.
+
+    Raises:
+        RunError: An objective returned the wrong shape.
+    """
+    genomes = genomes.copy()
+    genomes.flags.writeable = False  # all objectives see the same candidates
+    values, cause = np.empty((len(genomes), len(objectives))), ""
+    for column, objective in enumerate(objectives):
+        values[:, column], why = _judged_by(objective, genomes, task)
+        cause = cause or why
+    values[failures(values)] = np.nan
+    return Judged(values, cause)
+
+
+def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
+    """One objective's values [n], NaN for candidates that fail, and why the first of these does."""
+    try:
+        with at_work(objective, "evaluate candidates"):
+            found = np.ma.asarray(objective.evaluate(genomes, task))
+    except EmopmsError as error:
+        if len(genomes) == 1:
+            named = isinstance(error, ComponentError)
+            return np.array([np.nan]), error.message if named else f"Objective {objective.name!r}: {error.message}"
+        alone = [_judged_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
+        return np.concatenate([value for value, _ in alone]), next((why for _, why in alone if why), "")
+    if found.shape != (len(genomes),) or found.dtype.kind not in "biuf":
+        raise RunError(
+            f"Objective {objective.name!r} returned shape {found.shape} of {found.dtype} "
+            f"for {len(genomes)} candidates.",
+            remedy="Its evaluate must return one real number a candidate.",
+        )
+    values = np.ma.filled(found.astype(np.float64), np.nan)  # what a plugin masks it does not know
+    broken = ~np.isfinite(values)
+    if not broken.any():
+        return values, ""
+    why = f"Objective {objective.name!r} returned {values[broken][0]}."
+    values[broken] = np.nan
+    return values, why

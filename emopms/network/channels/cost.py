@@ -1,0 +1,142 @@
+"""MACs and parameters: predicted for whole populations at once, and counted on a real module.
+
+MACs are the multiply–accumulates of convolutions and linear layers for one input; normalisation, activations,
+pooling and sums are not counted, and the count names them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from emopms.network.graph.trace import in_eval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.channels.table import Channels
+
+
+class _Product:
+    """A sum of products ``scale · kept(dim) · kept(dim) …``, for all genomes of a population at once."""
+
+    def __init__(self, genes: int) -> None:
+        self._genes = genes
+        self._scales: list[int] = []
+        self._rows: list[NDArray[np.int64]] = []
+        self._fixed: list[int] = []
+
+    def add(self, scale: int, dims: list[NDArray[np.int64]]) -> None:
+        assert len(dims) <= 2, "weights are cut along outputs and inputs"
+        for labels in (*dims, *([np.array([-1])] * (2 - len(dims)))):
+            row = np.bincount(labels[labels >= 0], minlength=self._genes).astype(np.int64)
+            self._rows.append(row)
+            self._fixed.append(int(np.count_nonzero(labels < 0)))
+        self._scales.append(scale)
+
+    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        if not self._scales:
+            return np.zeros(len(genomes), dtype=np.int64)
+        kept = genomes.astype(np.int64) @ np.stack(self._rows).T + np.array(self._fixed)
+        products = kept[:, 0::2] * kept[:, 1::2]
+        return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
+
+    def by_gene(self) -> NDArray[np.int64]:
+        """How much of the dense sum each gene takes part in [genes]."""
+        if not self._scales:
+            return np.zeros(self._genes, dtype=np.int64)
+        rows = np.stack(self._rows)
+        sizes = (rows.sum(axis=1) + np.array(self._fixed))[:, None]
+        parts = rows[0::2] * sizes[1::2] + rows[1::2] * sizes[0::2]
+        return np.array(self._scales, dtype=np.int64) @ parts  # type: ignore[no-any-return]
+
+
+class CostModel:
+    """Predicts the costs of one sub-network's candidates from their genomes, exactly and without running them.
+
+    Args:
+        channels: The sub-network's channel table.
+        module: The sub-network's module, dense.
+    """
+
+    def __init__(self, channels: Channels, module: nn.Module) -> None:
+        self._macs, self._params = _Product(channels.genes), _Product(channels.genes)
+        for name, parameter in module.named_parameters():
+            self._params.add(*_factors(channels, name, parameter.shape))
+        for layer in channels.layers:
+            owner, _, attribute = layer.weight.rpartition(".")
+            rest, labels = _factors(channels, layer.weight, getattr(module.get_submodule(owner), attribute).shape)
+            self._macs.add(rest * layer.uses, labels)
+
+    def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """MACs for one input of each genome [n, genes] → [n]."""
+        return self._macs(genomes)
+
+    @cached_property
+    def macs_by_gene(self) -> NDArray[np.int64]:
+        """MACs for one input that each gene's channels take part in when nothing is pruned [genes]."""
+        return self._macs.by_gene()
+
+    def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Number of parameters of each genome [n, genes] → [n]."""
+        return self._params(genomes)
+
+
+def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int, list[NDArray[np.int64]]]:
+    """The product of the dimensions that are never cut, and the genes of those that are."""
+    dims = channels.dims.get(tensor, {})
+    rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
+    return rest, [dims[dim] for dim in sorted(dims)]
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a real module costs for one input."""
+
+    macs: int
+    params: int
+    uncounted: tuple[str, ...]
+    """Kinds of modules with parameters of their own that took part and are not in ``macs``."""
+
+
+def count(network: nn.Module, example: Tensor) -> Count:
+    """Count a real module by running it once, layer by layer, with hooks.
+
+    Independent of the cost model on purpose: the one checks the other.
+
+    Args:
+        example: A batch of inputs, of which the first is taken: what a layer makes of constants, such as the biases
+            of positions, is made once however many there are.
+    """
+    macs = 0
+    uncounted: set[str] = set()
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal macs
+        if isinstance(module, nn.modules.conv._ConvTransposeNd):
+            macs += inputs[0].numel() * math.prod(module.weight.shape[1:])
+        elif isinstance(module, nn.modules.conv._ConvNd):
+            macs += output.numel() * math.prod(module.weight.shape[1:])
+        elif isinstance(module, nn.Linear):
+            macs += output.numel() * module.weight.shape[1]
+        elif any(True for _ in module.parameters(recurse=False)):
+            uncounted.add(type(module).__name__)
+
+    hooks = [module.register_forward_hook(record) for module in network.modules()]
+    try:
+        with in_eval(network), torch.no_grad():
+            network(example[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return Count(macs, params, tuple(sorted(uncounted)))

@@ -1,0 +1,114 @@
+"""What a search varies: bit strings, and which channels each bit stands for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.network.channels.table import keep_one
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from emopms.network.channels.table import Channels
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The bits of one group."""
+
+    bits: slice
+    whole: int
+    """How many stand for a full unit of channels. One more, the last, stands for what a group has beyond that."""
+
+
+class Coding:
+    """Codes of genomes: the channels of each group, in units, one bit a unit.
+
+    A unit is as many of a group's channels, next to each other in importance, as make a multiple of ``multiple``
+    channels of its layer; what remains of a group is kept only where everything is. With ``multiple`` 1 a code is
+    the genome itself.
+
+    Args:
+        channels: The channel table of a sub-network.
+        importance: Of its genes [genes]; higher is better.
+        widths: A group keeps its most important channels: only how many of its bits are set counts (its width, in
+            unary), and a valid code has the first ones set.
+        multiple: Widths are multiples of this number of channels, or full.
+    """
+
+    def __init__(
+        self, channels: Channels, importance: NDArray[np.float64], *, widths: bool = False, multiple: int = 1
+    ) -> None:
+        self._widths = widths
+        self._bit_of = np.zeros(channels.genes, dtype=np.int64)
+        self._blocks: list[_Block] = []
+        bits = 0
+        for group in channels.groups:
+            unit = math.lcm(multiple, group.repeats) // group.repeats
+            ranks = np.arange(group.size)
+            if widths or unit > 1:
+                ranks[np.argsort(-importance[group.genes], kind="stable")] = np.arange(group.size)
+            self._bit_of[group.genes] = bits + ranks // unit
+            count = -(-group.size // unit)
+            self._blocks.append(_Block(slice(bits, bits + count), group.size // unit or 1))
+            bits += count
+        self._sizes = np.bincount(self._bit_of, minlength=bits)
+        self._importance = np.bincount(self._bit_of, weights=importance, minlength=bits) / self._sizes
+        self._indispensable = tuple(np.unique(self._bit_of[genes]) for genes in channels.indispensable)
+
+    @property
+    def bits(self) -> int:
+        """Length of a code."""
+        return len(self._sizes)
+
+    @property
+    def log10_space(self) -> float:
+        """Decimal logarithm of the number of valid codes."""
+        full = [block.bits.stop - block.bits.start > block.whole for block in self._blocks]
+        counts = [(block.whole if self._widths else 2**block.whole - 1) for block in self._blocks]
+        return sum(math.log10(count + more) for count, more in zip(counts, full, strict=True))
+
+    @property
+    def least(self) -> NDArray[np.bool_]:
+        """The genome [genes] that keeps as little of every group as it can."""
+        smallest: NDArray[np.bool_] = self.decode(self.repair(np.zeros((1, self.bits), dtype=np.bool_)))[0]
+        return smallest
+
+    def encode(self, genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Valid codes [n, bits] of candidates like the genomes [n, genes]: of the same widths, rounded."""
+        kept = np.zeros((len(genomes), self.bits))
+        np.add.at(kept.T, self._bit_of, genomes.T)
+        codes = np.zeros(kept.shape, dtype=np.bool_)
+        for block in self._blocks:
+            own, sizes = kept[:, block.bits], self._sizes[block.bits]
+            total = own.sum(axis=1)
+            units = np.where(total == sizes.sum(), len(sizes), np.rint(total / sizes[0]))
+            fullest_first = np.argsort(-own / sizes, axis=1, kind="stable")
+            codes[:, block.bits] = np.argsort(fullest_first, axis=1) < units[:, None]
+        return self.repair(codes)
+
+    def decode(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The genomes [n, genes] of valid codes [n, bits]."""
+        return codes[:, self._bit_of]
+
+    def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Valid codes [n, bits]: whole widths, and every group and every layer keeps something."""
+        repaired = codes.copy()
+        for block in self._blocks:
+            own = repaired[:, block.bits]
+            if self._widths:
+                own[:] = np.arange(own.shape[1]) < own.sum(axis=1, keepdims=True)
+            else:
+                own[:, block.whole :] &= own[:, : block.whole].all(axis=1, keepdims=True)
+        keep_one(repaired, self._indispensable, self._importance)
+        for block in self._blocks:  # what had to stay may need what comes before it
+            own = repaired[:, block.bits]
+            if self._widths:
+                own[:] = np.logical_or.accumulate(own[:, ::-1], axis=1)[:, ::-1]
+            else:
+                own |= own[:, block.whole :].any(axis=1, keepdims=True)
+        return repaired

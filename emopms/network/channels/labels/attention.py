@@ -1,0 +1,37 @@
+"""Attention: heads are kept or dropped as a whole, the number of heads with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+
+from emopms.network.channels.labels.elementwise import broadcast
+from emopms.network.channels.labels.operation import Follower, Operation, Value, handles, values_in
+from emopms.network.layers.head_counts import number_of_heads
+
+
+@handles(number_of_heads)
+def heads(op: Operation, weight: Value, width: int) -> Any:
+    """A number that follows the columns of a projection, one for each run of ``width`` columns: those stay together."""
+    columns = weight.dims[1]
+    runs = columns.reshape(-1, width)
+    for column in runs.T[1:]:
+        op.merge(runs[:, 0], column)
+    return Follower(runs[:, 0]) if op.is_free(columns) else len(runs)
+
+
+@handles(F.scaled_dot_product_attention)
+def attention(
+    op: Operation, query: Value, key: Value, value: Value, attn_mask: Value | None = None, *more: Any, **settings: Any
+) -> Value:
+    op.require(not any(True for _ in values_in((more, settings))))
+    op.require(not settings.get("enable_gqa"), "in which several heads of queries share one of keys")
+    op.require(not op.is_free(key.dims[-2]))
+    op.merge(query.dims[-1], key.dims[-1])
+    op.merge(key.dims[-2], value.dims[-2])
+    around = broadcast(op, query.dims[:-2], key.dims[:-2], value.dims[:-2])
+    if attn_mask is not None:
+        around = broadcast(op, (*around, query.dims[-2], key.dims[-2]), attn_mask.dims)[:-2]
+    op.uncounted.add(op.name)
+    return Value((*around, query.dims[-2], value.dims[-1]))

@@ -1,0 +1,92 @@
+"""Convolutions, linear layers and matrix products: what they sum over must stay equally many on both sides."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from emopms.network.channels.labels.elementwise import broadcast
+from emopms.network.channels.labels.operation import Operation, Value, fixed, handles
+
+if TYPE_CHECKING:
+    from emopms.network.channels.labels.union_find import Labels
+
+
+@handles(F.linear)
+def linear(op: Operation, x: Value, weight: Value, bias: Value | None = None) -> Value:
+    op.require(len(weight.dims) == 2)
+    rows, columns = weight.dims
+    op.merge(x.dims[-1], columns)
+    _count(op, x.dims[:-1])
+    return Value((*x.dims[:-1], _biased(op, rows, bias)))
+
+
+@handles(F.conv1d, F.conv2d, F.conv3d)
+def convolution(
+    op: Operation,
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+) -> Value:
+    op.require(len(x.dims) == len(weight.dims))
+    made, read = weight.dims[:2]
+    incoming = x.dims[1]
+    depthwise = len(read) == 1 < len(incoming)
+    if depthwise:
+        # one group a channel: their number follows the channels where the layer or the forward sees to that
+        op.require(op.layer is not None or op.is_size(groups, incoming))
+        op.merge(np.repeat(incoming, len(made) // len(incoming)), made)
+    else:
+        op.require(isinstance(groups, int))
+        op.merge(op.tie(incoming, groups), read)
+        op.tie(made, groups)
+    _count(op, x.dims[2:])
+    return Value((x.dims[0], _biased(op, made, bias), *map(fixed, op.shape[2:])))
+
+
+@handles(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+def transposed_convolution(
+    op: Operation,
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Value:
+    op.require(len(x.dims) == len(weight.dims) and groups == 1)
+    op.merge(x.dims[1], weight.dims[0])
+    _count(op, x.dims[2:])
+    return Value((x.dims[0], _biased(op, weight.dims[1], bias), *map(fixed, op.shape[2:])))
+
+
+@handles(operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm")
+def matrix_product(op: Operation, left: Value, right: Value) -> Value:
+    op.require(len(left.dims) >= 2 and len(right.dims) >= 2)
+    op.merge(left.dims[-1], right.dims[-2])
+    op.uncounted.add(op.name)
+    return Value((*broadcast(op, left.dims[:-2], right.dims[:-2]), left.dims[-2], right.dims[-1]))
+
+
+def _biased(op: Operation, made: Labels, bias: Value | None) -> Labels:
+    if bias is not None:
+        op.merge(made, bias.dims[0])
+    return made
+
+
+def _count(op: Operation, positions: tuple[Labels, ...]) -> None:
+    """The cost model takes the number of positions as given: they must not be pruned."""
+    for labels in positions:
+        op.pin(labels, f"{op.name} counts it among its positions")
+    if op.layer is None:
+        op.uncounted.add(op.name)

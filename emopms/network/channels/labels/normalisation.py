@@ -1,0 +1,101 @@
+"""Normalisation: its own tensors follow the channels; their statistics are those of the channels that are left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from emopms.network.channels.labels.operation import Operation, Value, handles
+
+
+@handles(F.batch_norm)
+def batch_norm(
+    op: Operation,
+    x: Value,
+    running_mean: Value | None,
+    running_var: Value | None,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    training: Any = False,
+    *_: Any,
+    **__: Any,
+) -> Value:
+    if training and x.learnt:
+        _keep_two(op, x)
+    return _by_channel(op, x, running_mean, running_var, weight, bias)
+
+
+def _keep_two(op: Operation, x: Value) -> None:
+    """Weights that are standardised, those of one output at a time: of one alone there is no variance."""
+    for labels in x.dims[2:]:
+        roots = op.union.roots(labels)
+        if len(set(roots)) == len(roots):
+            op.pin(labels[:2], "its weights are standardised with others, of which two stay")
+
+
+@handles(F.instance_norm)
+def instance_norm(
+    op: Operation,
+    x: Value,
+    running_mean: Value | None = None,
+    running_var: Value | None = None,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    *_: Any,
+    **__: Any,
+) -> Value:
+    own = (running_mean, running_var, weight, bias)
+    op.require(op.layer is None or any(tensor is not None for tensor in own))  # it compares its width: see `sizes`
+    return _by_channel(op, x, *own)
+
+
+@handles(F.group_norm)
+def group_norm(
+    op: Operation, x: Value, num_groups: Any, weight: Value | None = None, bias: Value | None = None, eps: Any = None
+) -> Value:
+    op.require(isinstance(num_groups, int))
+    if num_groups < len(x.dims[1]):
+        op.tie(x.dims[1], num_groups)
+    else:  # one group a channel: their number follows where the layer sees to that
+        op.require(op.layer is not None and weight is not None)
+    return _by_channel(op, x, weight, bias)
+
+
+@handles(F.layer_norm, F.rms_norm)
+def layer_norm(
+    op: Operation, x: Value, normalized_shape: Any, weight: Value | None = None, bias: Value | None = None, eps: Any = 0
+) -> Value:
+    widths = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    follows = op.layer is not None and weight is not None
+    for width, labels in zip(widths, x.dims[-len(widths) :], strict=True):
+        op.require(follows or op.is_size(width, labels))
+    if op.layer is None:
+        op.uncounted.add(op.name)
+    for own in (weight, bias):
+        if own is not None:
+            for mine, labels in zip(own.dims, x.dims[-len(widths) :], strict=True):
+                op.merge(labels, mine)
+    return x
+
+
+@handles(F.prelu, torch.prelu)
+def prelu(op: Operation, x: Value, weight: Value) -> Value:
+    return _by_channel(op, x, None if weight.shape == (1,) else weight)
+
+
+@handles(F.normalize)
+def normalise(op: Operation, x: Value, p: Any = 2.0, dim: Any = 1, *_: Any, **__: Any) -> Value:
+    op.require(not op.is_free(x.dims[op.axis(dim, len(x.dims))]))
+    return x
+
+
+def _by_channel(op: Operation, x: Value, *own: Value | None) -> Value:
+    op.require(len(x.dims) >= 2)
+    for tensor in own:
+        if tensor is not None:
+            op.merge(x.dims[1], tensor.dims[0])
+    if op.layer is None:
+        op.uncounted.add(op.name)
+    return x

@@ -1,0 +1,230 @@
+"""One walk over a sub-network's graph, in the order of execution, that labels everything in it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import fx, nn
+
+from emopms.network.channels.labels.operation import (
+    NotUnderstoodError,
+    Operation,
+    Size,
+    Unknown,
+    Value,
+    fixed,
+    handler_of,
+    values_in,
+)
+from emopms.network.channels.labels.union_find import Union
+from emopms.network.channels.table import Channels, Group, Layer
+from emopms.network.graph.trace import shape_of
+from emopms.network.layers.attributes import SIZED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from torch import Tensor
+
+    from emopms.network.channels.labels.union_find import Labels
+
+
+def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Collection[str] | None = None) -> Channels:
+    """Read the channel table off a traced sub-network (see `trace`).
+
+    Args:
+        prune_residual: Open residual streams inside the sub-network too: all layers that feed one stream then keep
+            the same channels.
+        only: Names of nodes: nothing but the channels of what they make.
+    """
+    walk = _Walk(part, prune_residual=prune_residual, only=only)
+    walk.run(part.graph, part, "", None, [])
+    return walk.table()
+
+
+class _Walk:
+    def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
+        self._part = part
+        self._only = only
+        self._wanted: list[Labels] = []
+        self._prune_residual = prune_residual
+        self._union = Union()
+        self._names: dict[int, list[str]] = {}
+        """Names of each tensor; shared ones have several."""
+        for name, tensor in (*part.named_parameters(remove_duplicate=False), *part.named_buffers()):
+            self._names.setdefault(id(tensor), []).append(name)
+        self._tensors: dict[int, Value] = {}
+        self._layers: dict[str, Layer] = {}
+        self._makers: list[tuple[str, Labels]] = []
+        self._uncounted: set[str] = set()
+
+    def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
+        """Label one graph: the sub-network's, or that of a layer in it. Returns what it returns."""
+        env: dict[fx.Node, Any] = {}
+        given = iter(inputs)
+        for node in graph.nodes:
+            args = fx.node.map_arg(node.args, env.__getitem__)
+            kwargs: Mapping[str, Any] = fx.node.map_arg(node.kwargs, env.__getitem__)
+            if node.op == "placeholder":
+                env[node] = next(given, None) or self._enter(node)
+            elif node.op == "output":
+                if not prefix:
+                    self._pin(args, "it leaves the sub-network")
+                return args[0]
+            elif node.op == "get_attr":
+                env[node] = self._tensor(node, owner, prefix)
+            elif node.op == "call_module":
+                env[node] = self._call_layer(node, prefix + str(node.target), args, kwargs)
+            else:
+                env[node] = self._call(node, layer, args, kwargs)
+            if self._only is not None and not prefix and node.name in self._only:
+                self._wanted += env[node].dims
+            if node.meta.get("decides"):
+                self._pin(env[node], f"the forward branches on {_operation(node)}")
+        raise AssertionError("a graph ends with its output")
+
+    def _enter(self, node: fx.Node) -> Value:
+        return self._blank(node, "it enters the sub-network")
+
+    def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
+        """A parameter or buffer, the same value wherever it is read. Constants and whole numbers are fixed."""
+        if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
+            return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
+        path, _, name = str(node.target).rpartition(".")
+        layer = owner.get_submodule(path)
+        tensor: Tensor = getattr(layer, name)
+        if id(tensor) not in self._tensors:
+            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before those of the kernel
+            dims = (*map(self._union.fresh, tensor.shape[:channels]), *map(fixed, tensor.shape[channels:]))
+            self._tensors[id(tensor)] = Value(dims, learnt=True)
+        return self._tensors[id(tensor)]
+
+    def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        involved = list(values_in((args, dict(kwargs))))
+        if not involved:  # settings alone, or a tensor made of them
+            return self._opaque(node, None)
+        handler = handler_of(node.target)
+        name = _operation(node)
+        operation = Operation(self._union, name, node, layer, self._uncounted, self._prune_residual)
+        try:
+            if handler is None or any(isinstance(value, Unknown) for value in involved):
+                raise NotUnderstoodError
+            try:
+                bound = inspect.signature(handler).bind(operation, *args, **kwargs)
+            except TypeError:
+                raise NotUnderstoodError from None
+            result = handler(*bound.args, **bound.kwargs)
+            operation.require(not isinstance(result, Value) or result.shape == shape_of(node))
+        except NotUnderstoodError as error:
+            if handler is None and not node.meta["static"]:
+                self._uncounted.add(name)
+            reason = f"it meets {name}, {error}"
+            self._pin(involved, reason)
+            return self._opaque(node, reason)
+        if isinstance(result, Value):
+            learnt = all(value.learnt for value in involved if isinstance(value, Value))
+            return Value(result.dims, learnt=learnt)
+        return result
+
+    def _call_layer(self, node: fx.Node, path: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        layer = self._part.get_submodule(path)
+        name, weighted = type(layer).__name__, isinstance(layer, nn.modules.conv._ConvNd | nn.Linear)
+        if weighted:
+            self._count(node, path, layer)
+        elif any(True for _ in layer.parameters(recurse=False)):
+            self._uncounted.add(name)
+        inputs = [value for value in args if isinstance(value, Value)]
+        inside: fx.Graph | None = node.meta["inside"]
+        result: Any = None
+        if inside is not None and len(inputs) == len(args) and not kwargs:
+            result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, SIZED) else None, inputs)
+        if not isinstance(result, Value):
+            self._uncounted.add(name)
+            reason = f"it meets {name}, {_why_not(layer)}"
+            self._pin((args, dict(kwargs)), reason)
+            for tensor in (*layer.parameters(), *layer.buffers()):
+                if id(tensor) in self._tensors:
+                    self._pin(self._tensors[id(tensor)], reason)
+                else:
+                    self._tensors[id(tensor)] = Value(tuple(map(fixed, tensor.shape)))
+            result = self._opaque(node, reason)
+        if weighted and isinstance(result, Value):
+            self._makers.append((path, result.dims[-1 if isinstance(layer, nn.Linear) else 1]))
+        return result
+
+    def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
+        """Positions at which each weight of a convolution or linear layer multiplies for one image.
+
+        Not those for many divided by their number: what a layer makes of constants, such as the biases of positions,
+        is made once for all.
+        """
+        transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+        shape: tuple[int, ...] = (node.all_input_nodes[0] if transposed else node).meta["shape_of_one"]
+        positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1]
+        known = self._layers.get(path)  # a layer that runs twice costs twice
+        self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
+
+    def _opaque(self, node: fx.Node, reason: str | None) -> Any:
+        """What comes out of an operation that is not understood: nothing that could be pruned."""
+        shape = shape_of(node)
+        if shape is None:
+            return node.meta["value"] if node.meta["static"] else Unknown()
+        if reason is None:
+            return Value(tuple(map(fixed, shape)))
+        return self._blank(node, reason)
+
+    def _blank(self, node: fx.Node, reason: str) -> Value:
+        label = self._union.fresh(1)
+        self._union.pin(label, reason)
+        return Value(tuple(np.repeat(label, size) for size in shape_of(node) or ()))
+
+    def _pin(self, argument: Any, reason: str) -> None:
+        for value in values_in(argument):
+            for labels in value.dims if isinstance(value, Value) else [value.labels] if isinstance(value, Size) else []:
+                self._union.pin(labels, reason)
+
+    def table(self) -> Channels:
+        wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}
+        gene_of: dict[int, int] = {}
+        groups, pinned = [], {}
+        for name, made in self._makers:
+            roots = Counter(self._union.roots(made))
+            free = [
+                root
+                for root in roots
+                if self._union.reason(root) is None and root not in gene_of and (wanted is None or root in wanted)
+            ]
+            if free:
+                group = Group(name, len(gene_of), len(free), repeats=max(roots[root] for root in free))
+                groups.append(group)
+                gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
+            elif reasons := Counter(reason for root in roots.elements() if (reason := self._union.reason(root))):
+                pinned[name] = reasons.most_common(1)[0][0]
+        dims: dict[str, dict[int, Labels]] = {}
+        for identity, value in self._tensors.items():
+            for dim, labels in enumerate(value.dims):
+                genes = np.array([gene_of.get(root, -1) for root in self._union.roots(labels)], dtype=np.int64)
+                if (genes >= 0).any():
+                    for name in self._names[identity]:
+                        dims.setdefault(name, {})[dim] = genes
+        return Channels(
+            groups=tuple(groups),
+            dims=dims,
+            layers=tuple(self._layers.values()),
+            pinned=pinned,
+            uncounted=tuple(sorted(self._uncounted)),
+        )
+
+
+def _operation(node: fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def _why_not(layer: nn.Module) -> str:
+    if isinstance(layer, nn.MultiheadAttention):
+        return "which divides the width of what it reads among its heads"
+    return "which is not understood here"

@@ -1,0 +1,46 @@
+"""From a genome to smaller tensors: which rows of which tensors stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.channels.table import Channels
+
+
+def slice_tensors(tensors: Mapping[str, Tensor], channels: Channels, genome: NDArray[np.bool_]) -> dict[str, Tensor]:
+    """The tensors with the channels that the genome drops cut away.
+
+    Differentiable: gradients of the slices flow into the full tensors. Tensors that lose nothing are returned
+    as they are, not copied.
+
+    Args:
+        tensors: Parameters and buffers by name.
+        channels: The channel table of the sub-network they belong to.
+        genome: One bit a gene [genes]; True keeps.
+    """
+    stays = np.append(genome, True)  # gene -1, "always stays", reads the last entry
+    cuts: dict[bytes, Tensor | None] = {}  # dimensions that share a label run share one index tensor
+    sliced = dict(tensors)
+    for name, dims in channels.dims.items():
+        if name not in sliced:
+            continue
+        tensor = sliced[name]
+        for dim, genes in dims.items():
+            key = genes.tobytes()
+            if key not in cuts:
+                kept = stays[genes]
+                cuts[key] = None if kept.all() else torch.from_numpy(np.flatnonzero(kept)).to(tensor.device)
+            index = cuts[key]
+            if index is not None:
+                tensor = tensor.index_select(dim, index)
+        sliced[name] = tensor
+    return sliced

@@ -1,0 +1,109 @@
+"""Making a module physically smaller: no masks, no wrappers, the same class with narrower layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emopms.errors import WeightsError
+from emopms.network.channels.slicing import slice_tensors
+from emopms.network.channels.table import joined
+from emopms.network.layers.attributes import follow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from emopms.network.channels.table import Channels
+
+
+def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.bool_]]]) -> dict[str, Tensor]:
+    """The network's state with the channels dropped by one genome for each sub-network cut away, as copies."""
+    tables, genomes = zip(*cuts, strict=True)
+    dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    state = slice_tensors(dense, joined(tables), np.concatenate(genomes))
+    names: dict[int, list[str]] = {}
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    for same in names.values():  # a module registered under several names is cut under one of them
+        smallest = min((state[name] for name in same), key=Tensor.numel)
+        state |= dict.fromkeys(same, smallest)
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Shrink a dense network's layers in place to the shapes in ``state`` and load it.
+
+    The one way to a pruned network, whether it was just cut or is read from disk.
+
+    Raises:
+        WeightsError: The state has other tensors than the network, or larger ones.
+    """
+    require_same_tensors(network, state, origin="the pruned state", shrunk=True)
+    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter go on sharing it
+    for path, module in network.named_modules():
+        prefix = f"{path}." if path else ""
+        for name, parameter in module.named_parameters(recurse=False):
+            wanted = state[prefix + name]
+            if parameter.shape != wanted.shape:
+                empty = torch.empty(wanted.shape, dtype=parameter.dtype, device=parameter.device)
+                new = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+                setattr(module, name, successors.setdefault(parameter, new))
+        for name, buffer in module.named_buffers(recurse=False):
+            wanted = state.get(prefix + name, buffer)
+            if buffer.shape != wanted.shape:
+                module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
+    follow(network)
+    network.load_state_dict(state)
+
+
+def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, origin: str, shrunk: bool) -> None:
+    """Refuse a state that does not belong to the network.
+
+    Args:
+        origin: Where the state came from, for the message.
+        shrunk: Whether tensors may be smaller than the network's.
+
+    Raises:
+        WeightsError: It has other tensors or shapes; the first few differences of each kind are listed.
+    """
+    own = network.state_dict()
+    differences = [
+        [f"missing: {name}" for name in own if name not in state],
+        [f"not in the network: {name}" for name in state if name not in own],
+        [
+            f"shape of {name}: {tuple(state[name].shape)}, in the network {tuple(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in state and not _fits(tensor, state[name], shrunk=shrunk)
+        ],
+        [
+            f"kind of {name}: {_kind(state[name])}, in the network {_kind(tensor)}"
+            for name, tensor in own.items()
+            if name in state and tensor.is_floating_point() and _kind(state[name]) != _kind(tensor)
+        ],  # not of counters, which many a file has in the numbers of its weights
+    ]
+    if any(differences):
+        shown = [
+            line for kind in differences for line in (*kind[:5], *([f"… and {len(kind) - 5} more"] * (len(kind) > 5)))
+        ]
+        listed = "\n".join(f"  {line}" for line in shown)
+        raise WeightsError(
+            f"{origin} does not fit the network {type(network).__name__}:\n{listed}",
+            remedy="Use weights of this very architecture, with its parameter names and number of classes.",
+        )
+
+
+def _kind(tensor: Tensor) -> str:
+    """What its numbers are: loading would cast one kind to another without a word."""
+    numbers = "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
+    return f"{numbers} numbers, {tensor.layout}".removesuffix(", torch.strided") + ", without data" * tensor.is_meta
+
+
+def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
+    if not shrunk or dense.dim() != given.dim():
+        return dense.shape == given.shape
+    return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))

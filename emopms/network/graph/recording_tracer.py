@@ -1,0 +1,245 @@
+"""A tracer that runs the forward pass while it records it, so that every recorded value is known on an example.
+
+Where plain torch.fx gives up, at a branch on a shape or a loop over one, the value decides. The node that decided is
+marked: no width that a decision was read from is ever pruned (see `labels`).
+"""
+
+from __future__ import annotations
+
+import operator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, fx, nn
+
+from emopms.network.layers.head_counts import number_of_heads, numbers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Recorded(fx.Proxy):
+    """A value of the forward pass, together with the node that made it.
+
+    It passes for its value in ``isinstance``: networks ask whether they were handed a tensor or a list of tensors.
+    """
+
+    def __init__(self, node: fx.Node, tracer: RecordingTracer, value: Any) -> None:
+        super().__init__(node, tracer)
+        self.value = value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        if not callable(getattr(self.value, name)):
+            return self.tracer.create_proxy("call_function", getattr, (self, name), {})
+        return lambda *args, **kwargs: self.tracer.create_proxy("call_method", name, (self, *args), kwargs)
+
+    def __iadd__(self, other: Any) -> Recorded:
+        return self._in_place(operator.iadd, operator.add, other)
+
+    def __isub__(self, other: Any) -> Recorded:
+        return self._in_place(operator.isub, operator.sub, other)
+
+    def __imul__(self, other: Any) -> Recorded:
+        return self._in_place(operator.imul, operator.mul, other)
+
+    def __itruediv__(self, other: Any) -> Recorded:
+        return self._in_place(operator.itruediv, operator.truediv, other)
+
+    def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> Recorded:
+        """Tensors are overwritten, for whoever else reads them; numbers and shapes are not."""
+        target = own if isinstance(self.value, Tensor) else plain
+        result: Recorded = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
+        return result
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self.value)))  # type: ignore[index]
+
+    def __len__(self) -> int:
+        if isinstance(self.value, Tensor):
+            return int(self.size(0))
+        return len(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self._decide())
+
+    def __int__(self) -> int:
+        return int(self._decide())
+
+    def __float__(self) -> float:
+        return float(self._decide())
+
+    def __hash__(self) -> int:
+        return hash(self._decide()) if isinstance(self.value, int) else super().__hash__()
+
+    def __index__(self) -> int:
+        return int(self._decide().__index__())
+
+    def _decide(self) -> Any:
+        """The plain value, for Python to go on with; refused where it depends on what the images show."""
+        if not self.node.meta["static"]:
+            raise fx.proxy.TraceError(f"its forward branches on {self.node.name!r}, which depends on the image")
+        self.node.meta["decides"] = True
+        return self.value
+
+
+class RecordingTracer(fx.Tracer):
+    """Records one forward pass.
+
+    Each node's ``meta`` holds ``shape``, ``dtype`` and ``device`` where its value is a tensor, ``static`` (whether
+    the value depends on shapes and settings alone) with the ``value`` itself, and ``saved`` for tensors of the
+    module: whether they are part of its state dict.
+
+    Args:
+        is_leaf: Whether a module is recorded as one call instead of by what its forward does.
+        inputs: Example inputs. Optional arguments beyond them keep their defaults.
+        follow: Whether numbers of heads are recorded as what they follow (see `heads`). Otherwise they stand in the
+            graph as they are, and nothing may change them.
+    """
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, is_leaf: Callable[[nn.Module], bool], inputs: tuple[Tensor, ...], *, follow: bool) -> None:
+        super().__init__()
+        self._is_leaf = is_leaf
+        self._inputs = iter(inputs)
+        self._names = ["x", *(f"x{index}" for index in range(1, len(inputs)))][: len(inputs)]
+        self._running = False
+        self._follow = follow
+        self._numbers_of: dict[str, list[_Number]] = {}
+
+    def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
+        self._saved = set(root.state_dict())
+        with self._numbers(root):
+            return super().trace(root, concrete_args)
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        return root_fn, [self.root, *(self.create_proxy("placeholder", name, (), {}) for name in self._names)]
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return self._is_leaf(m)
+
+    def create_arg(self, a: Any) -> Any:
+        return a.node if type(a) is Recorded else super().create_arg(a)
+
+    def create_proxy(
+        self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any, **__: Any
+    ) -> Recorded:
+        """Record an operation and run it."""
+        node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
+        value = self._run(kind, target, args, kwargs)
+        _describe(node, value)
+        return Recorded(node, self, value)
+
+    def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        if kind in ("call_module", "get_attr"):
+            self._tie(target.removesuffix(".weight"))
+        node = super().create_node(kind, target, *args, **kwargs)
+        if kind == "get_attr":  # torch.fx makes these by itself where a tensor is an argument
+            _describe(node, self._run(kind, target, (), {}))
+            node.meta["saved"] = target in self._saved
+        return node
+
+    def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        positional, named = fx.node.map_aggregate(args, _plain), fx.node.map_aggregate(kwargs, _plain)
+        self._running = True  # what happens inside now is the real thing and not recorded
+        try:
+            if kind == "placeholder":
+                return next(self._inputs)
+            if kind == "get_attr":
+                owner, _, name = target.rpartition(".")
+                return getattr(self.root.get_submodule(owner), name)
+            if kind == "call_module":
+                return self.root.get_submodule(target)(*positional, **named)
+            if kind == "call_method":
+                return getattr(positional[0], target)(*positional[1:], **named)
+            return target(*positional, **named)
+        finally:
+            self._running = False
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if isinstance(attr_val, _Number):
+            return attr_val.value if self._running else self._number(attr_val)
+        return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    @contextmanager
+    def _numbers(self, root: nn.Module) -> Iterator[None]:
+        """While the forward is recorded, whoever reads a number that follows a weight reads it off that weight.
+
+        Numbers wait among the buffers, where PyTorch looks for what is no plain attribute, and asks the tracer.
+        """
+        found: list[tuple[nn.Module, str, _Number]] = []
+        for path, module in root.named_modules():
+            projection, numbers = numbers_of(module)
+            for name, width in numbers.items():
+                layer = f"{path}.{projection}".removeprefix(".")
+                number = _Number(layer, vars(module)[name], "call_function", number_of_heads, width)
+                self._numbers_of.setdefault(number.layer, []).append(number)
+                found.append((module, name, number))
+            for name in _WIDTHS.keys() & vars(module).keys() if isinstance(module, _WIDE) else ():
+                number = _Number(path, vars(module)[name], "call_method", "size", _WIDTHS[name])
+                if number.value == module.weight.shape[number.argument]:
+                    found.append((module, name, number))
+        moved = found if self._follow else []
+        try:
+            for module, name, number in moved:  # only now: `numbers_of` has read them as they are
+                module._buffers[name] = number  # type: ignore[assignment]
+                del vars(module)[name]
+            yield
+        finally:
+            for module, name, number in moved:
+                del module._buffers[name]
+                vars(module)[name] = number.value
+
+    def _number(self, number: _Number) -> Recorded:
+        weight = self.create_proxy("get_attr", f"{number.layer}.weight".removeprefix("."), (), {})
+        return self.create_proxy(number.kind, number.reader, (weight, number.argument), {})
+
+    def _tie(self, projection: str) -> None:
+        """Where a projection is used, its numbers are recorded whether read or not: surgery changes them with it."""
+        for number in self._numbers_of.pop(projection, ()):
+            recorded = self._number(number)
+            if not self._follow:
+                recorded._decide()
+
+
+@dataclass(frozen=True)
+class _Number:
+    """An integer attribute that follows the weight of a layer."""
+
+    layer: str
+    """Its path."""
+    value: int
+    kind: str
+    reader: Any
+    """What reads it off the weight: a kind of node in the graph, its target, and the argument beside the weight."""
+    argument: int
+
+
+def _describe(node: fx.Node, value: Any) -> None:
+    if isinstance(value, Tensor):
+        node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype, "device": value.device, "static": False}
+        return
+    asks = node.target in (getattr, number_of_heads) or (node.op == "call_method" and node.target in _QUESTIONS)
+    node.meta["static"] = asks or all(used.meta["static"] for used in node.all_input_nodes)
+    if node.meta["static"]:
+        node.meta["value"] = value
+
+
+def _plain(argument: Any) -> Any:
+    return argument.value if type(argument) is Recorded else argument
+
+
+_WIDE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+_WIDTHS = {"out_channels": 0, "out_features": 0, "in_channels": 1, "in_features": 1}
+"""What such layers call the sizes of their weight, and of which dimension; with groups, ``in_channels`` is no size."""
+
+_QUESTIONS = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
+"""Methods of tensors whose answer does not depend on the tensor's values."""

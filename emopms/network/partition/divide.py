@@ -1,0 +1,237 @@
+"""Cutting a network at split points into sub-networks that compose to the very same function.
+
+The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N_1.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import fx
+
+from emopms.errors import NetworkError, did_you_mean
+from emopms.network.graph.closeness import are_close
+from emopms.network.graph.trace import in_eval, module_path, shape_of, trace, with_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+
+class SplitPointError(NetworkError):
+    """A split point names no module in the forward pass, or the network cannot be cut there."""
+
+    def __init__(self, index: int, message: str, *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.index = index
+
+
+def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[fx.GraphModule]:
+    """Cut ``network`` after each of the modules at ``points``.
+
+    Args:
+        network: The network; it is shared with the parts, not copied.
+        points: Module paths in the order of the forward pass. None at all gives the whole network as one part.
+        example: A batch of images [N, C, H, W] for shapes.
+
+    Returns:
+        ``len(points) + 1`` graph modules of one tensor in, one tensor out, whose parameters are those of
+        ``network`` under the same names.
+
+    Raises:
+        SplitPointError: A point that does not exist or is out of order.
+        NetworkError: More than one tensor would cross a split.
+    """
+    traced = trace(network, example)
+    nodes = list(traced.graph.nodes)
+    ends = _ends(nodes, points, network)
+    parts = []
+    source = nodes[0]  # the value that enters the part: the network's input, then what crosses each split
+    start = 1
+    for index, end in enumerate([*ends, len(nodes) - 2]):
+        inside = nodes[start : end + 1]
+        _check_crossing(nodes, start, end, source, index)
+        parts.append(part_of(traced, source, inside, nodes[end]))
+        source, start = nodes[end], end + 1
+    return parts
+
+
+def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tuple[fx.GraphModule, list[str]]:
+    """The whole network, traced, and the names of the nodes in it whose values cross its splits.
+
+    Args:
+        network, points, example: As in `divide`, which must have divided it.
+    """
+    traced = trace(network, example)
+    nodes = list(traced.graph.nodes)
+    return traced, [nodes[end].name for end in _ends(nodes, points, network)]
+
+
+def require_same_function(
+    network: nn.Module, parts: Sequence[nn.Module], points: Sequence[str], example: Tensor
+) -> None:
+    """Refuse a division that does not compose to the very same function.
+
+    Args:
+        network, points, example: As in `divide`.
+        parts: What it returned.
+
+    Raises:
+        NetworkError: In fp64 the parts give something else, or in the network's own numbers more than rounding else.
+    """
+    try:
+        double = copy.deepcopy(network).double()
+    except RuntimeError as error:
+        raise NetworkError(
+            f"{type(network).__name__} cannot be copied: {error}",
+            remedy="If it uses torch.nn.utils.weight_norm, use torch.nn.utils.parametrizations.weight_norm instead.",
+        ) from error
+    with in_eval(network), in_eval(double), torch.no_grad():
+        same = are_close(_composed(parts, example), network(example))
+        try:
+            expected = double(example.double())
+        except RuntimeError:  # a network with numbers of its own kind inside has no fp64
+            expected = None
+        if expected is not None:
+            same = same and torch.equal(_composed(divide(double, points, example.double()), example.double()), expected)
+    if not same:
+        raise NetworkError(
+            f"The parts of {type(network).__name__} do not compose to what it computes.",
+            remedy="Choose other split points, or another model; in one of your own, let the forward depend on nothing "
+            "but the images.",
+        )
+
+
+def _composed(parts: Sequence[nn.Module], images: Tensor) -> Tensor:
+    for part in parts:
+        images = part.eval()(images)
+    return images
+
+
+def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:
+    """Index of the last node that each split point's module made."""
+    paths = [module_path(node) for node in nodes]
+    ends: list[int] = []
+    for index, point in enumerate(points):
+        inside = [i for i, path in enumerate(paths) if path == point or path.startswith(f"{point}.")]
+        if not inside:
+            depths = range(1, point.count(".") + 2)
+            known = {".".join(path.split(".")[:depth]) for path in paths if path for depth in depths}
+            raise SplitPointError(
+                index,
+                f"The network has no module {point!r} in its forward pass.",
+                remedy=did_you_mean(point, known),
+            )
+        if (ends and inside[-1] <= ends[-1]) or inside[-1] >= len(nodes) - 2:
+            raise SplitPointError(
+                index,
+                f"Split point {point!r} leaves nothing between it and its neighbour.",
+                remedy="List split points in the order of the forward pass, each before the network's last layer.",
+            )
+        ends.append(inside[-1])
+    return ends
+
+
+def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node, index: int) -> None:
+    """Refuse a division in which anything but ``source`` enters the index-th part, nodes[start..end], or anything but
+    one tensor leaves it."""
+    position = {node: i for i, node in enumerate(nodes)}
+    for node in nodes[start : end + 1]:
+        for used in node.all_input_nodes:
+            if position[used] < start and used is not source and used.op != "get_attr":
+                raise SplitPointError(
+                    index - 1,
+                    f"A second tensor crosses the split before {node.name!r}: the output of {used.name!r} "
+                    f"(module {module_path(used) or 'the network itself'!r}) skips over it.",
+                    remedy="Choose split points that no skip connection passes, such as the ends of stages.",
+                )
+    leaving = shape_of(nodes[end])
+    if leaving is None:
+        raise NetworkError(
+            f"What leaves the network at {nodes[end].name!r} is not one tensor.",
+            remedy="Split after a module that returns one tensor; the network itself must return one, too.",
+        )
+    images = (shape_of(nodes[0]) or ())[:1]
+    if leaving[:1] != images:
+        raise NetworkError(
+            f"What leaves the network at {nodes[end].name!r} has shape {list(leaving)} for {images[0]} images.",
+            remedy="Split where images come first, as in [N, C, H, W] or [N, tokens, C]; in the scores, too.",
+        )
+
+
+def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
+    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``.
+
+    What enters it is left alone, even where something inside works in place on it: it is kept for other candidates.
+    """
+    part = bare_part_of(traced, source, inside, result)
+    return bare_part_of(traced, source, inside, result, keep=True) if _overwrites(part, source) else part
+
+
+def bare_part_of(
+    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, keep: bool = False
+) -> fx.GraphModule:
+    """As `part_of`, made without running it.
+
+    Args:
+        keep: Work on a copy of what enters.
+    """
+    graph = fx.Graph()
+    entry = graph.placeholder("x")
+    entry.meta = dict(source.meta)
+    if keep:
+        entry = graph.call_method("clone", (entry,))
+        entry.meta = dict(source.meta)
+    copies = {source: entry}
+    for node in inside:
+        for used in node.all_input_nodes:
+            if used not in copies:  # a parameter, read before this part begins
+                copies[used] = graph.node_copy(used)
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output(copies[result])
+    graph.lint()
+    return with_source(fx.GraphModule(traced, graph, class_name="SubNetwork"))
+
+
+def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
+    """Whether a part writes into what it is given, under whatever name; found out by running it."""
+    entry = next(iter(part.graph.nodes))
+    if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
+        return True  # dropout, say, which does so in training only
+    given = torch.zeros(source.meta["shape"], device=source.meta["device"], dtype=source.meta["dtype"])
+    before = given._version
+    with in_eval(part), torch.no_grad():
+        part(given)
+    return given._version != before
+
+
+def needed_beside(nodes: Sequence[fx.Node]) -> list[int]:
+    """For each node the index of the last one that needs something made before it: beside it, where that is behind it.
+
+    Parameters do not count: a part reads for itself what it needs.
+    """
+    position = {node: index for index, node in enumerate(nodes)}
+    beside, needed = [], -1
+    for node in nodes:
+        beside.append(needed)
+        if node.op != "get_attr":
+            needed = max([needed, *(position.get(user, len(nodes)) for user in node.users)])
+    return beside
+
+
+def in_place(node: fx.Node, network: nn.Module) -> bool:
+    """Whether a node may overwrite its input."""
+    if node.op == "call_module":
+        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
+    if node.target in _IN_PLACE_OPERATORS or str(getattr(node.target, "__name__", node.target)).endswith("_"):
+        return True
+    return True in (node.kwargs.get("inplace"), *(argument is True for argument in node.args))
+
+
+SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+"""What adds two tensors, in place or not."""
+_IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)

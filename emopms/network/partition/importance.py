@@ -1,0 +1,126 @@
+"""How much a channel seems to matter, without pruning it: starting points for the search, not verdicts."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from emopms.network.graph.trace import with_source
+from emopms.network.runtime.device import Device
+from emopms.network.runtime.parallel import side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.partition.subnetwork import SubNetwork
+
+PIECE = 4
+"""Images that share a random direction."""
+PIECES = 128
+"""Random directions: the relative standard deviation of an effect is about √(2 / 128), less than channels differ."""
+
+
+def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
+    """Group L1 importance of each gene [genes].
+
+    The L1 norms of all convolution and linear weights that a channel owns, as output and as input, each scaled
+    by the mean of its tensor so that wide kernels do not drown narrow ones.
+    """
+    channels = subnetwork.channels
+    parameters = dict(subnetwork.module.named_parameters())
+    total = np.zeros(channels.genes)
+    for layer in channels.layers:
+        weight = parameters[layer.weight].detach().abs().float()
+        for dim, genes in channels.dims.get(layer.weight, {}).items():
+            norms = _by_index(weight, dim)
+            free = genes >= 0
+            np.add.at(total, genes[free], norms[free] / max(norms.mean(), 1e-12))
+    return total
+
+
+def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator) -> NDArray[np.float64]:
+    """How far the sub-network's outputs move when a gene fades, squared, to first order [genes].
+
+    For a gate s that scales what a gene's channels hand on, ‖∂f/∂s‖² of the features f, summed over images. For the
+    class scores of the last sub-network the Fisher information of s, the curvature of the Kullback–Leibler divergence
+    from the dense network. Both are estimated from directions v drawn at random and independently: E ⟨v, ∂f/∂s⟩² =
+    ‖∂f/∂s‖², so a backward pass serves all genes and a few images. For features v is normal, for class scores the
+    gradient of the likelihood of classes drawn as the network itself predicts them. The derivative by a gate is the
+    inner product of the weights that take its channels in with their gradients.
+
+    Args:
+        inputs: Features that enter the sub-network [N, …]; the first 512 count.
+        rng: Draws the directions.
+    """
+    with torch.inference_mode(mode=False):
+        module = with_source(copy.deepcopy(subnetwork.module)).eval().requires_grad_(False)
+    parameters, gates = dict(module.named_parameters()), _gates(subnetwork)
+    weights = {name: parameters[name].requires_grad_() for name in gates}
+    like = next(iter(parameters.values()))
+
+    def effects(given: tuple[Tensor, int]) -> NDArray[np.float64]:
+        piece, seed = given
+        drawn = torch.Generator(like.device).manual_seed(seed)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            outputs = module(piece.clone())
+            direction = _score(outputs, drawn) if subnetwork.is_last else _normal(outputs, drawn)
+            gradients = torch.autograd.grad(outputs, list(weights.values()), direction, allow_unused=True)
+        slopes = np.zeros(subnetwork.channels.genes)
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+            if gradient is not None:
+                for dim, genes in gates[name].items():
+                    own = _by_index(weight.detach() * gradient, dim)
+                    np.add.at(slopes, genes[genes >= 0], own[genes >= 0])
+        squares: NDArray[np.float64] = slopes**2
+        return squares
+
+    pieces = torch.split(inputs[: PIECE * PIECES].to(like), PIECE)
+    seeds = rng.integers(2**63, size=len(pieces)).tolist()
+    fp32 = Device(like.device.type)
+    found: NDArray[np.float64] = np.sum(side_by_side(effects, list(zip(pieces, seeds, strict=True)), fp32), axis=0)
+    return found
+
+
+def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
+    """The weights whose input channels are genes, by dimension; for genes that enter none, those they come out of."""
+    dims = [
+        (layer.weight, dim, genes, dim == _input_dim(subnetwork, layer.name))
+        for layer in subnetwork.channels.layers
+        for dim, genes in subnetwork.channels.dims.get(layer.weight, {}).items()
+    ]
+    entering = [gene for _, _, genes, is_input in dims if is_input for gene in genes.tolist()]
+    found: dict[str, dict[int, NDArray[np.int64]]] = {}
+    for weight, dim, genes, is_input in dims:
+        own = genes if is_input else np.where(np.isin(genes, entering), -1, genes)
+        if (own >= 0).any():
+            found.setdefault(weight, {})[dim] = own
+    return found
+
+
+def _input_dim(subnetwork: SubNetwork, layer: str) -> int:
+    transposed = isinstance(subnetwork.module.get_submodule(layer), nn.modules.conv._ConvTransposeNd)
+    return 0 if transposed else 1
+
+
+def _by_index(tensor: Tensor, dim: int) -> NDArray[np.float64]:
+    """The sum over all other dimensions [size of dim]."""
+    sums = tensor.sum(dim=[d for d in range(tensor.dim()) if d != dim])
+    return sums.cpu().numpy().astype(np.float64)
+
+
+def _normal(outputs: Tensor, drawn: torch.Generator) -> Tensor:
+    return torch.randn(outputs.shape, generator=drawn, device=outputs.device, dtype=outputs.dtype)
+
+
+def _score(scores: Tensor, drawn: torch.Generator) -> Tensor:
+    """The gradient of the log-likelihood of classes drawn as the network itself predicts them [N, …, classes]."""
+    shares = scores.detach().softmax(dim=-1)
+    classes = torch.multinomial(shares.flatten(0, -2), 1, generator=drawn).view(*shares.shape[:-1], 1)
+    return shares.scatter_add(-1, classes, torch.full_like(classes, -1, dtype=shares.dtype))

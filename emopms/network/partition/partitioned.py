@@ -1,0 +1,101 @@
+"""A divided network: its sub-networks, and what they have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from emopms.errors import NetworkError
+from emopms.network.channels.cost import CostModel
+from emopms.network.channels.labels import channels_of
+from emopms.network.channels.table import joined
+from emopms.network.partition.divide import crossing, divide
+from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from emopms.network.channels.table import Channels
+
+
+class NoBoundaryError(NetworkError):
+    """No channel that crosses a split can be pruned."""
+
+
+@dataclass(frozen=True)
+class DividedNetwork:
+    """N = N_n ∘ … ∘ N_1, whose parts are searched one by one."""
+
+    network: nn.Module
+    parts: list[SubNetwork]
+    """In the order of the forward pass."""
+    example: Tensor
+    """Images [N, C, H, W] for shapes."""
+    boundaries: SubNetwork | None = None
+    """The whole network, where the channels of what crosses its splits are to be searched too: they are its genes."""
+
+    @property
+    def searched(self) -> list[SubNetwork]:
+        """All that have genes of their own."""
+        return [*self.parts, *([self.boundaries] if self.boundaries else [])]
+
+    @cached_property
+    def channels(self) -> Channels:
+        """The table of the whole network: its genome is that of each of ``searched``, one after the other."""
+        return joined([sub.channels for sub in self.searched])
+
+    @cached_property
+    def costs(self) -> CostModel:
+        """Of the whole network."""
+        return CostModel(self.channels, self.network)
+
+    @cached_property
+    def whole(self) -> SubNetwork:
+        """The undivided network as one sub-network that has all genes."""
+        module = self.boundaries.module if self.boundaries else divide(self.network, [], self.example)[0]
+        return SubNetwork(0, 1, module, self.channels)
+
+
+def divide_network(
+    network: nn.Module,
+    points: Sequence[str],
+    example: Tensor,
+    *,
+    prune_residual: bool = False,
+    prune_boundaries: bool = False,
+) -> DividedNetwork:
+    """Divide a network after the modules at ``points`` and find what can be pruned.
+
+    Args:
+        network: The network, shared with the parts.
+        points: Module paths in the order of the forward pass.
+        example: A batch of images [N, C, H, W] for shapes.
+        prune_residual: Open residual streams inside the parts (see `channels_of`).
+        prune_boundaries: Make the channels of what crosses the splits a search of its own.
+
+    Raises:
+        SplitPointError: A point that does not exist, is out of order, or leaves nothing to prune.
+        NoBoundaryError: Nothing that crosses a split could be pruned.
+        NetworkError: The network cannot be divided.
+    """
+    parts = subnetworks_of(network, points, example, prune_residual=prune_residual)
+    if not prune_boundaries:
+        return DividedNetwork(network, parts, example)
+    if not points:
+        raise NoBoundaryError(
+            "there are no boundaries to prune: the network has no split points",
+            remedy="Name split points, or leave `prune_boundaries` out.",
+        )
+    whole, crossed = crossing(network, points, example)
+    channels = channels_of(whole, prune_residual=True, only=crossed)
+    if not channels.genes:
+        reasons = "; ".join(dict.fromkeys(channels.pinned.values()))
+        raise NoBoundaryError(
+            f"nothing that crosses the splits can be pruned: {reasons}",
+            remedy="Choose other split points, or leave `prune_boundaries` out.",
+        )
+    boundaries = SubNetwork(len(parts), len(parts) + 1, whole, channels, name="boundaries")
+    return DividedNetwork(network, parts, example, boundaries)

@@ -1,0 +1,208 @@
+"""Where a network can be cut: behind each module whose output crosses as one tensor, and nothing beside it.
+
+What is cut there composes to the very same function (see `emopms.network.partition.divide`), and shares no parameter.
+"""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from emopms.errors import NetworkError
+from emopms.network.channels.labels import channels_of
+from emopms.network.graph.trace import module_path, shape_of, trace
+from emopms.network.partition.divide import SUMS, bare_part_of, needed_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, fx
+
+
+def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False) -> list[str]:
+    """Split points between which the MACs vary as little as possible.
+
+    Args:
+        network: The network.
+        example: A batch of images [N, C, H, W] for shapes.
+        parts: Number of sub-networks.
+        prune_residual: Whether residual streams inside a part count as something to prune.
+
+    Raises:
+        NetworkError: It cannot be traced, or not be cut into that many parts with something to prune in each.
+    """
+    traced = _Traced(network, example, prune_residual=prune_residual)
+    cuts, macs = _one_for_each_cost(traced)
+    reach: list[int] = []  # for each cut the first one up to which something can be pruned
+    for i in range(len(cuts)):
+        reach.append(traced.reach(cuts, i, max([i + 1, *reach[-1:]])))
+    chosen = _balanced(macs, reach, parts)
+    if chosen is None:
+        most, i = 0, 0
+        while reach[i] < len(cuts):
+            most, i = most + 1, reach[i]
+        if not most:
+            raise NetworkError(
+                f"{type(network).__name__} has no channel that could be pruned"
+                f"{'' if prune_residual else ' with its residual streams closed'}, however it is cut.",
+                remedy="Choose a backbone with channels that nothing pins.",
+            )
+        raise NetworkError(
+            f"{type(network).__name__} cannot be cut into {parts} parts with something to prune in each, "
+            f"but into {most} at most.",
+            remedy="Lower `parts`.",
+        )
+    return [cuts[i].point for i in chosen]
+
+
+def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    """Split points behind the residual blocks: modules that add two tensors themselves.
+
+    Where nothing can be pruned in a block, it goes with the next one; what follows the last one goes with that.
+
+    Args:
+        network: The network.
+        example: A batch of images [N, C, H, W] for shapes.
+        prune_residual: As in `even_points`.
+
+    Raises:
+        NetworkError: It cannot be traced, or has no residual block that can be cut off.
+    """
+    traced = _Traced(network, example, prune_residual=prune_residual)
+    cuts = [traced.start, *(cut for cut in traced.cuts if cut.ends_block), traced.stop]
+    kept, last = [0], len(cuts) - 1
+    while (following := traced.reach(cuts, kept[-1], kept[-1] + 1)) < last:
+        kept.append(following)
+    if following > last and len(kept) > 1:  # there is nothing to prune behind the last one
+        kept.pop()
+    if len(kept) == 1:
+        raise NetworkError(
+            f"{type(network).__name__} has no two residual blocks to cut between.",
+            remedy="Name the split points, or use the split `even`.",
+        )
+    return [cuts[i].point for i in kept[1:]]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    end: int
+    """Index of the node before it."""
+    point: str
+    """Path of the outermost module that ends there."""
+    ends_block: bool = False
+    """Whether that, or a module in it that ends there, is a residual block."""
+
+
+class _Traced:
+    """A traced network, its cuts, and the parts between them."""
+
+    def __init__(self, network: nn.Module, example: Tensor, *, prune_residual: bool) -> None:
+        self._module = trace(network, example)
+        self._nodes = list(self._module.graph.nodes)
+        self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
+        self.start = _Cut(0, "")
+        self.stop = _Cut(len(self._nodes) - 2, "")  # the last node hands on what the one before it made
+        self._prune_residual = prune_residual
+
+    def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
+        """The first of the cuts, from ``first`` on, up to which something can be pruned behind the i-th; their number
+        if there is none.
+
+        What can be pruned in a part can be pruned in every longer one. So steps get longer and then shorter again:
+        where nothing can be pruned, a few parts tell.
+        """
+        step = 1
+        while first < len(cuts):
+            probe = min(first + step, len(cuts)) - 1
+            if self._has_genes(cuts[i], cuts[probe]):
+                return first + bisect_left(cuts[first:probe], True, key=lambda cut: self._has_genes(cuts[i], cut))
+            first, step = probe + 1, 2 * step
+        return len(cuts)
+
+    def _has_genes(self, after: _Cut, up_to: _Cut) -> bool:
+        inside = self._nodes[after.end + 1 : up_to.end + 1]
+        part = bare_part_of(self._module, self._nodes[after.end], inside, inside[-1])
+        return channels_of(part, prune_residual=self._prune_residual).genes > 0
+
+    def macs_up_to(self, cut: _Cut) -> int:
+        return sum(macs for end, macs in self._macs if end <= cut.end)
+
+    @cached_property
+    def _macs(self) -> list[tuple[int, int]]:
+        """Of each layer, with the index of the node that runs it, for the last time."""
+        layers = channels_of(self._module).layers
+        ends = {str(node.target): i for i, node in enumerate(self._nodes) if node.op == "call_module"}
+        weights = {layer.weight: operator.attrgetter(layer.weight)(self._module) for layer in layers}
+        return [(ends[layer.name], weights[layer.weight].numel() * layer.uses) for layer in layers]
+
+
+def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
+    """For each node the index of the last one that uses one of its parameters, or its own."""
+    used = [[id(parameter) for parameter in _parameters(node, network)] for node in nodes]
+    last = {parameter: i for i, parameters in enumerate(used) for parameter in parameters}
+    return [max((last[parameter] for parameter in parameters), default=i) for i, parameters in enumerate(used)]
+
+
+def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
+    """Those of the module that a node calls, and those that were read for it."""
+    of_module = network.get_submodule(str(node.target)).parameters() if node.op == "call_module" else ()
+    read = [operator.attrgetter(str(used.target))(network) for used in node.all_input_nodes if used.op == "get_attr"]
+    return [*of_module, *(value for value in read if isinstance(value, nn.Parameter))]
+
+
+def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
+    beside = needed_beside(nodes)
+    ends = {prefix: i for i, node in enumerate(nodes) for prefix in _prefixes(module_path(node))}
+    blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
+    found, needed = [], 0  # up to this index a parameter is needed that has been used
+    for i, node in enumerate(nodes[:-2]):
+        needed = max(needed, last_needed[i])
+        ending = [path for path in _prefixes(module_path(node)) if ends[path] == i]
+        if max(needed, beside[i]) <= i and ending and shape_of(node) is not None:
+            found.append(_Cut(i, ending[0], ends_block=not blocks.isdisjoint(ending)))
+    return found
+
+
+def _is_residual_sum(node: fx.Node) -> bool:
+    computed = [used for used in node.all_input_nodes if used.op != "get_attr" and shape_of(used) is not None]
+    return node.target in SUMS and len(computed) == 2
+
+
+def _prefixes(path: str) -> list[str]:
+    """Of ``layer1.0.conv``: ``layer1``, ``layer1.0``, and the path itself."""
+    names = path.split(".") if path else []
+    return [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
+
+
+def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
+    """The cuts and the MACs before each, start and end included.
+
+    Where only what costs nothing lies between cuts, such as an activation, the outermost and last one counts.
+    """
+    best = {0: traced.start}
+    for cut in traced.cuts:
+        before = traced.macs_up_to(cut)
+        known = best.setdefault(before, cut)
+        if before and cut.point.count(".") <= known.point.count("."):
+            best[before] = cut
+    best[traced.macs_up_to(traced.stop)] = traced.stop
+    return list(best.values()), list(best)
+
+
+def _balanced(macs: Sequence[int], reach: Sequence[int], parts: int) -> tuple[int, ...] | None:
+    """The cuts that make the sum of the parts' squared MACs smallest, which is to say their variance."""
+    best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
+    for _ in range(parts):
+        longer: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for i, (squares, chosen) in best.items():
+            for j in range(reach[i], len(macs)):
+                candidate = squares + (macs[j] - macs[i]) ** 2, (*chosen, j)
+                longer[j] = min(longer.get(j, candidate), candidate)
+        best = longer
+    end = best.get(len(macs) - 1)
+    return end[1][:-1] if end else None

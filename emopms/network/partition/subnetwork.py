@@ -1,0 +1,151 @@
+"""A sub-network: one part of a divided network, its genome, its costs, and the forward pass in its training."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+from torch.func import functional_call
+
+from emopms.errors import NetworkError
+from emopms.network.channels.cost import CostModel
+from emopms.network.channels.labels import channels_of
+from emopms.network.channels.slicing import slice_tensors
+from emopms.network.channels.table import keep_one
+from emopms.network.graph.trace import shape_of
+from emopms.network.layers.attributes import SIZED, following
+from emopms.network.partition.divide import SplitPointError, divide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, fx
+
+    from emopms.network.channels.table import Channels
+
+
+class SubNetwork:
+    """One part N_i of a network N = N_n ∘ … ∘ N_1 (EMO-PMS, arXiv 2303.16212).
+
+    ``module`` shares its parameters with the network it was cut from. A *genome* is a boolean vector [genes],
+    True where a prunable channel is kept.
+    """
+
+    def __init__(
+        self, index: int, parts: int, module: fx.GraphModule, channels: Channels, *, name: str | None = None
+    ) -> None:
+        self.index = index
+        """From 0, in the order of the forward pass."""
+        self.name = name or str(index + 1)
+        """What it is called in files and messages."""
+        self.is_last = index == parts - 1
+        self.module = module
+        self.channels = channels
+        nodes = list(module.graph.nodes)
+        self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
+        """Shape of what it hands on, for one input."""
+
+    @cached_property
+    def costs(self) -> CostModel:
+        return CostModel(self.channels, self.module)
+
+    @cached_property
+    def channel_dim(self) -> int:
+        """Dimension of the tensor it hands on [N, …] that holds the channels.
+
+        It is the one as long as the last layer with channels of its own is wide; where that is none, or several, it
+        is where layers of that kind have their channels.
+        """
+        for node in reversed(self.module.graph.nodes):
+            layer = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+            if isinstance(layer, SIZED) and not isinstance(layer, nn.PReLU):
+                last = isinstance(layer, nn.Linear | nn.LayerNorm | nn.RMSNorm)
+                width = (shape_of(node) or ())[-1 if last else 1]
+                wide = [dim for dim, size in enumerate(self.output_shape, start=1) if size == width]
+                return wide[0] if len(wide) == 1 else len(self.output_shape) if last else 1
+        return 1
+
+    @property
+    def dense(self) -> NDArray[np.bool_]:
+        """The genome that keeps everything."""
+        return np.ones(self.channels.genes, dtype=np.bool_)
+
+    def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Genomes [n, genes] in which every group, and every layer, keeps at least its most important channel."""
+        repaired = genomes.copy()
+        keep_one(repaired, self.channels.indispensable, importance)
+        return repaired
+
+    def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
+        """Forward pass with the channels that the genome drops sliced away, in the module's current mode.
+
+        Gradients flow into the full parameters. In training mode the running statistics of batch norms that lose
+        no channel move: recalibrate when the training is over.
+        """
+        outputs: Tensor
+        if genome is None or genome.all():
+            outputs = self.module(inputs)
+            return outputs
+        dense = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        tensors = slice_tensors(dense, self.channels, genome)
+        with following(self.module, tensors):
+            outputs = functional_call(self.module, tensors, (inputs,))
+        return outputs
+
+
+def subnetworks_of(
+    network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
+) -> list[SubNetwork]:
+    """Divide a network after the modules at ``points`` (see `divide`) and look into every part.
+
+    Args:
+        network: The network, shared with the parts.
+        points: Module paths in the order of the forward pass.
+        example: A batch of images [N, C, H, W] for shapes.
+        prune_residual: Open residual streams too (see `channels_of`).
+
+    Raises:
+        NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
+    """
+    parts = divide(network, points, example)
+    subnetworks = [
+        SubNetwork(index, len(parts), part, channels_of(part, prune_residual=prune_residual))
+        for index, part in enumerate(parts)
+    ]
+    owner: dict[int, int] = {}
+    for sub in subnetworks:
+        if not sub.channels.genes:
+            message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned."
+            message += _listed(sub.channels.pinned)
+            if not points:
+                raise NetworkError(message, remedy="Choose a backbone with channels that nothing pins.")
+            raise SplitPointError(
+                min(sub.index, len(points) - 1),
+                message,
+                remedy="Move or remove this split point, so that the sub-network holds at least one whole block.",
+            )
+        for name, parameter in sub.module.named_parameters():
+            if owner.setdefault(id(parameter), sub.index) != sub.index:
+                raise NetworkError(
+                    f"Parameter {name!r} is used on both sides of a split.",
+                    remedy="Choose split points that keep modules which share parameters together.",
+                )
+    return subnetworks
+
+
+def _listed(pinned: Mapping[str, str]) -> str:
+    """Each reason once, with the first of the layers that it holds for."""
+    layers: dict[str, list[str]] = {}
+    for name, why in pinned.items():
+        layers.setdefault(why, []).append(name)
+    lines = [
+        f"\n  {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {why}" for why, names in layers.items()
+    ]
+    return "".join(lines[:_REASONS]) + f"\n  … and {len(lines) - _REASONS} more reasons" * (len(lines) > _REASONS)
+
+
+_REASONS = 5
+"""How many reasons a refusal shows."""

@@ -1,0 +1,58 @@
+"""The stopwatch on a clock of our own: what it extrapolates, and where it stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emopms.engine.forecast import stopwatch
+from emopms.engine.forecast.stopwatch import Stopwatch
+from emopms.network.runtime.device import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class World:
+    """A clock and a memory that move with the work alone: 2 ms a call and some a unit, 1 kB a unit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, unit: float) -> None:
+        self.now, self.memory, self.unit, self.sizes = 0.0, 10**6, unit, list[int]()
+        monkeypatch.setattr(stopwatch, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(Stopwatch, "_memory", lambda _: self.memory)
+
+    def prepare(self, size: int) -> Callable[[], object]:
+        self.sizes.append(size)
+        return lambda: self._work(size)
+
+    def _work(self, size: int) -> None:
+        self.now += 0.002 + self.unit * size
+        self.memory = max(self.memory, 10**6 + 1000 * size)
+
+
+@pytest.mark.parametrize(("unit", "largest"), [(1e-6, 1000), (1e-3, 128), (1e-1, 32)])
+@pytest.mark.parametrize("size", [1, 8, 100, 1000])
+def test_long_work_is_tried_at_smaller_sizes(
+    monkeypatch: pytest.MonkeyPatch, unit: float, largest: int, size: int
+) -> None:
+    world = World(monkeypatch, unit=unit)
+    watch = Stopwatch(Device("cpu"))
+    assert watch.seconds(world.prepare, size) == pytest.approx(0.002 + unit * size)
+    assert watch.peak == pytest.approx(10**6 + 1000 * size)
+    assert max(world.sizes) == min(size, largest)
+
+
+def test_the_fastest_repetition_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, unit=0.0)
+    delays = iter([5.0, 0.3, 0.0, 0.2])
+    watch = Stopwatch(Device("cpu"))
+
+    def prepare(size: int) -> Callable[[], object]:
+        def work() -> None:
+            world.now += 0.02 + next(delays, 0.0)
+
+        return work
+
+    monkeypatch.setattr(stopwatch, "_LIMIT", 100.0)
+    assert watch.seconds(prepare, 4) == pytest.approx(0.02)

@@ -1,0 +1,179 @@
+"""``emopms.load``: reads what a run wrote, refuses everything else by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+import emopms
+from emopms.builtin.backbone.small_resnet import SmallResNet
+from emopms.errors import PluginError, WeightsError
+from tests.memory import little_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(finished: emopms.Result, tmp_path: Path) -> Path:
+    shutil.copytree(finished.folder / "models" / "macs-0.6", tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_it_is_ready_to_use(folder: Path) -> None:
+    network = emopms.load(folder)
+    assert not network.training
+    assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
+def _edit(folder: Path, **changes: object) -> None:
+    path = folder / "architecture.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="does not hold a model"):
+        emopms.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"format": 2}, {"input": {}}, {"backbone": {"name": "small_resnet", "widths": "wide"}}, {"classes": 3}]
+)
+def test_a_description_that_makes_no_sense(folder: Path, changes: dict[str, object]) -> None:
+    _edit(folder, **changes)
+    with pytest.raises(WeightsError):
+        emopms.load(folder)
+
+
+SMALL = {"name": "small_resnet", "widths": [8, 16, 16]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backbone": SMALL | {"widths": [65_536] * 8}}, "asks for a dense network of more than 256 MiB"),
+        ({"backbone": {"name": "resnet_cifar", "depth": 20, "width": 60_000}}, "asks for a dense network of more"),
+        ({"backbone": {"name": "resnet", "depth": 50}, "classes": [""] * 900_000}, "asks for a dense network of more"),
+        ({"input": {"shape": [3, 10**9, 10**9]}}, "input.shape.1: Input should be less than or equal to 65536"),
+        ({"input": {"shape": [0, 8, 8]}}, "input.shape.0: Input should be greater"),
+        ({"input": {"shape": [1.5, 8, 8]}}, "input.shape.0: Input should be a valid integer"),
+        ({"input": {"shape": [float("nan"), 8, 8]}}, "input.shape.0: Input should be a valid integer"),
+        ({"input": {"shape": "188"}}, "input.shape: Input should be a valid list"),
+        ({"input": {"shape": [1, 8]}}, "input.shape: List should have at least 3 items"),
+        ({"input": []}, "input: Input should be"),
+        ({"classes": "0123456789"}, "classes: Input should be a valid list"),
+        ({"classes": list(range(1_000_000))}, "larger than 4 MiB"),
+        ({"classes": [0] * 1_000_000}, "classes.0: Input should be a valid string"),
+        ({"classes": []}, "classes: List should have at least 1 item"),
+        ({"backbone": "small_resnet"}, "backbone: Input should be"),
+        ({"backbone": {"name": ["small_resnet"]}}, "backbone.name: Input should be a valid string"),
+        ({"backbone": {"name": "x" * 10**6}}, "backbone.name: String should have at most 100 characters"),
+        ({"backbone": SMALL | {"blocks": float("nan")}}, "not JSON compliant"),
+        ({"backbone": SMALL | {"blocks": float("inf")}}, "not JSON compliant"),
+        ({"format": "x" * 10**6}, "is a model of format 'xxxxxxxxxxxxxxxxxxxx'"),
+    ],
+)
+def test_a_description_that_asks_for_too_much_or_for_nonsense(
+    folder: Path, changes: dict[str, object], said: str
+) -> None:
+    _edit(folder, **changes)
+    with little_memory(), pytest.raises(WeightsError) as caught:
+        emopms.load(folder)
+    assert said in caught.value.message
+    assert str(folder) in caught.value.message
+    assert len(caught.value.message) < 2000
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"1",
+        b"[" * 10**6,
+        b'{"a":' * 10**6,
+        b"9" * 10**6,
+        b"\xff\xfe",
+        b'{"format": 1}',
+        b" " * 2**23,
+        b'{"format": 1, "backbone": ' + b"[" * 10**5 + b"]" * 10**5 + b"}",
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_a_description_that_is_none(folder: Path, content: bytes) -> None:
+    (folder / "architecture.json").write_bytes(content)
+    with little_memory(), pytest.raises(WeightsError, match="does not hold a model") as caught:
+        emopms.load(folder)
+    assert len(caught.value.message) < 2000
+
+
+@pytest.mark.parametrize("name", ["architecture.json", "model.safetensors"])
+def test_what_might_never_end(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(WeightsError, match=f"{name} is no file"):
+        emopms.load(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(WeightsError, match=f"{name} is no file"):
+        emopms.load(folder)
+
+
+def test_links_to_files(folder: Path, tmp_path: Path) -> None:
+    """As caches of downloads keep them."""
+    for name in ("architecture.json", "model.safetensors"):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+    emopms.load(folder)
+
+
+@pytest.mark.parametrize("length", [2**60, 2**64 - 1])
+def test_a_header_that_claims_too_much(folder: Path, length: int) -> None:
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", length) + b"{" + bytes(100))
+    with little_memory(), pytest.raises(WeightsError, match="header too large"):
+        emopms.load(folder)
+
+
+def test_a_network_that_does_not_fit_into_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emopms.engine.models.load.available_memory", lambda: 2**10)
+    with pytest.raises(WeightsError, match="asks for a dense network of more than 0 MiB"):
+        emopms.load(folder)
+
+
+def test_a_network_of_ones_own_may_have_any_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emopms.engine.models.load.available_memory", lambda: 2**10)
+    dense = SmallResNet(widths=(8, 16, 16)).build(input_shape=(1, 8, 8), classes=10)
+    emopms.load(folder, network=dense)
+
+
+def test_a_backbone_that_is_not_installed(folder: Path) -> None:
+    _edit(folder, backbone={"name": "hypernet"})
+    with pytest.raises(PluginError, match="needs the backbone 'hypernet'"):
+        emopms.load(folder)
+
+
+def test_weights_of_another_network(folder: Path) -> None:
+    _edit(folder, backbone={"name": "small_resnet", "widths": [2, 2, 2]})
+    with pytest.raises(WeightsError, match="does not fit"):
+        emopms.load(folder)
+
+
+def test_truncated_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="does not hold a model"):
+        emopms.load(folder)
+
+
+def test_a_pickle_is_not_opened(folder: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, folder / "model.safetensors")
+    with pytest.raises(WeightsError):
+        emopms.load(folder)

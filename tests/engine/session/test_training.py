@@ -1,0 +1,146 @@
+"""The training loop: resumable to the bit, and honest about divergence."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from emopms.api import Folder
+from emopms.engine.session.context import Context, fresh_network
+from emopms.engine.session.training import sgd, train
+from emopms.engine.storage.store import Store
+from emopms.engine.support.progress import Silent
+from emopms.errors import RunError
+from emopms.network.runtime.device import Device
+from emopms.spec import Training
+from tests.engine.conftest import tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from emopms.engine.storage.store import Workspace
+    from emopms.engine.support.progress import Tracker
+
+
+class _KillError(Exception):
+    pass
+
+
+class _KillAfter(Silent):
+    """Progress that raises once some epochs are done, like a kill between two of them."""
+
+    def __init__(self, epochs: int) -> None:
+        self._left = epochs
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:
+        yield self
+
+    def advance(self, note: str = "", *, steps: int = 1) -> None:
+        self._left -= steps
+        if self._left <= 0:
+            raise _KillError
+
+
+def _context(progress: Silent) -> Context:
+    spec, folder = tiny(), Folder(Path(), "")
+    return Context(
+        spec=spec,
+        folder=folder,
+        source=spec.data.open(folder),
+        device=Device("cpu"),
+        progress=progress,
+        points=spec.split.find(torch.nn.Identity(), torch.zeros(1)),
+    )
+
+
+def _train(
+    out: Workspace, progress: Silent, optimizer: Callable[[torch.nn.Module], torch.optim.Optimizer]
+) -> torch.nn.Module:
+    context = _context(progress)
+    network = fresh_network(context.spec, context.source)
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        network.train()
+        kept = torch.rand(len(labels), generator=rng) < 0.8  # draws, so that the stream matters
+        return F.cross_entropy(network(images)[kept], labels[kept])
+
+    schedule = Training(epochs=4, batch_size=64)
+    train(network, optimizer(network), loss, schedule=schedule, context=context, stage="test", out=out)
+    return network
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda network: sgd(network, tiny().pretrain), lambda network: torch.optim.Adam(network.parameters(), lr=1e-2)],
+    ids=["sgd", "adam"],
+)
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(
+    tmp_path: Path, epochs: int, optimizer: Callable[[torch.nn.Module], torch.optim.Optimizer]
+) -> None:
+    store = Store(tmp_path)
+    whole = _train(store.begin("whole", "k"), Silent(), optimizer)
+    with pytest.raises(_KillError):
+        _train(store.begin("killed", "k"), _KillAfter(epochs), optimizer)
+    resumed = _train(store.begin("killed", "k"), Silent(), optimizer)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    out = store.begin("stage", "k")
+    _train(out, Silent(), lambda network: sgd(network, tiny().pretrain))
+    assert out.journal("checkpoints").numbers() == [4], "only the last"
+    store.complete(out)
+    assert [path.name for path in out.folder.iterdir()] == ["meta.json"]
+
+
+def test_an_interrupted_training_goes_on_before_a_damaged_checkpoint(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    optimizer = partial(sgd, training=tiny().pretrain)
+    whole = _train(store.begin("whole", "k"), Silent(), optimizer)
+    with pytest.raises(_KillError):
+        _train(store.begin("killed", "k"), _KillAfter(2), optimizer)
+    (checkpoint,) = (tmp_path / "killed" / "k" / "scratch" / "checkpoints").iterdir()
+    content = bytearray(checkpoint.read_bytes())
+    content[-5] ^= 4  # in a weight: still a file of safetensors
+    checkpoint.write_bytes(content)
+    resumed = _train(store.begin("killed", "k"), Silent(), optimizer)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_divergence_names_stage_and_remedy(tmp_path: Path) -> None:
+    context = _context(Silent())
+    network = torch.nn.Linear(1, 1)
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        return network.weight.sum() * float("inf")
+
+    with pytest.raises(RunError, match=r"diverged in a/stage, epoch 1") as caught:
+        train(
+            network,
+            torch.optim.SGD(network.parameters(), lr=0.1),
+            loss,
+            schedule=Training(epochs=1, batch_size=64),
+            context=context,
+            stage="a/stage",
+            out=Store(tmp_path).begin("stage", "k"),
+        )
+    assert "`lr`" in caught.value.remedy
+
+
+def test_no_weight_decay_on_biases_and_normalisation() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    decay = {id(p): g["weight_decay"] for g in sgd(network, tiny().pretrain).param_groups for p in g["params"]}
+    assert [decay[id(p)] for p in network.parameters()] == [5e-4, 0.0, 0.0, 0.0]

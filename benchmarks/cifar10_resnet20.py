@@ -24,8 +24,8 @@ from benchmarks.machine import machine
 from emopms.builtin.split.at import At
 from emopms.cli.terminal import Lines
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.search.cache import memory_for
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.cache import cache_for
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.search.task import make_task
 from emopms.engine.session.context import fresh_network
 from emopms.engine.support.paths import data_folder
@@ -82,12 +82,12 @@ def seconds_a_generation(spec: emopms.Spec) -> float:
     folder, device = data_folder(spec, None), Device.choose("auto")
     context = prepare(spec, folder=folder, device=device, progress=Lines()).context
     divided = context.divide(context.device.place(fresh_network(spec, context.source)).eval())
-    sub, judges = divided.parts[0], make_judges(context, divided.parts)
-    task = make_task(context.splits.calibration, divided, sub, judges, context.device)
+    sub, criteria = divided.parts[0], make_criteria(context, divided.parts)
+    task = make_task(context.image_sets.calibration, divided, sub, criteria, context.device)
     times = []
     for repeat in range(3):
         sample = spec.sampling.sample(sub, task.inputs, spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
-        memory = memory_for(task, spec.objectives)
+        memory = cache_for(task, spec.objectives)
         began = time.perf_counter()
         memory(sample)
         times.append(time.perf_counter() - began)

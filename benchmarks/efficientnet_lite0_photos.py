@@ -49,8 +49,8 @@ def main() -> None:
 def recalibrated(context: Context) -> float:
     """Agreement of the unpruned network with itself, its batch norm re-estimated as after every surgery."""
     network = context.device.place(given_network(context.spec, context.source, context.folder)).eval()
-    recalibrate(network, (images for images, _ in context.splits.train.batches(BATCH)))
-    return score(network, context.splits.test, context.device, exact=True).accuracy
+    recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
+    return score(network, context.image_sets.test, context.device, exact=True).accuracy
 
 
 def report(figures: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emopms.network.inference import precision as choice
-from emopms.network.inference.activation_cache import Kept
+from emopms.network.inference.activation_cache import ActivationCache
 from emopms.testing.tiny import tiny
 
 
@@ -20,10 +20,10 @@ def test_nothing_is_kept_for_inputs_that_are_brought_to_the_device_each_time(
     rooms: list[int] = []
 
     def chosen(*given: Any, **asked: Any) -> tuple[None, str]:
-        rooms.extend(each.room for each in given if isinstance(each, Kept))
+        rooms.extend(each.room for each in given if isinstance(each, ActivationCache))
         return None, ""
 
-    monkeypatch.setattr(choice, "evaluator_for", chosen)
+    monkeypatch.setattr(choice, "choose_evaluator", chosen)
     task = tiny().task(0)
     task = replace(task, labels=task.labels.to("meta")) if beside else task
     task.evaluator()

@@ -53,7 +53,7 @@ def test_models_compute_what_they_did(folder: Path) -> None:
 def test_what_stages_stored_is_whole_and_readable(folder: Path) -> None:
     store = folder / "run" / "store"
     stages = json.loads((store / "plan.json").read_text())["stages"]
-    found = {stage: Store(store).look(stage, key) for stage, key in stages.items()}
+    found = {stage: Store(store).status(stage, key) for stage, key in stages.items()}
     assert {stored.state for stored in found.values()} == {"complete"}
     artefacts = {stage: stored.artefact for stage, stored in found.items() if stored.artefact is not None}
     assert artefacts["pretrain"].tensors("network")

@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.speed.clock import Clock, clock_for, watching
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.search.cache import memory_for
-from emopms.engine.search.evaluation import judged
+from emopms.engine.search.cache import cache_for
+from emopms.engine.search.evaluation import evaluate_candidates
 from emopms.engine.search.loop import drawn_by, evolve
 from emopms.engine.support.seeds import derive
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.speed.subject import Subject, Way
     from emopms.api import Task
-    from emopms.network.channels.encoding import Coding
+    from emopms.network.channels.encoding import Encoding
     from emopms.spec import Spec
 
 POINTS: Final = {
@@ -28,7 +28,7 @@ POINTS: Final = {
         "emopms.network.inference.evaluator:Evaluator.__call__",
         "emopms.network.inference.evaluator:Evaluator.__init__",
     ),
-    "judge": ("emopms.network.criteria:FeatureDistance.forward", "emopms.network.criteria:OwnClassifier.forward"),
+    "judge": ("emopms.network.criteria:FeatureDistance.forward", "emopms.network.criteria:ClassifierLoss.forward"),
     "sampling": ("emopms.builtin.sampling.sensitivity:Sensitivity.sample",),
     "algorithm": (
         "emopms.builtin.algorithm.pymoo_search:PymooSearch.ask",
@@ -72,14 +72,14 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     }
 
 
-def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) -> int:
+def _search(task: Task, coding: Encoding, spec: Spec, index: int, clock: Clock) -> int:
     """Search one sub-network; returns the number of evaluations."""
-    memory = memory_for(task, spec.objectives)
+    memory = cache_for(task, spec.objectives)
     with watching(clock, POINTS), clock.within("other"):
         evolve(
             task.subnetwork,
             coding,
-            memory=memory,
+            cache=memory,
             start=drawn_by(spec.sampling, task),
             algorithm=spec.algorithm,
             seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
@@ -90,11 +90,11 @@ def _search(task: Task, coding: Coding, spec: Spec, index: int, clock: Clock) ->
 def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1) -> dict[str, float]:
     """Seconds and rate of the forward passes of genomes that share nothing: the fastest of several times."""
     fastest, task = np.inf, sharing_nothing(task)
-    judged(genomes[:1], task, spec.objectives)
+    evaluate_candidates(genomes[:1], task, spec.objectives)
     for _ in range(repeats):
         clock = Clock(clock_for(task.device))
         with watching(clock, POINTS):
-            judged(genomes, task, spec.objectives)
+            evaluate_candidates(genomes, task, spec.objectives)
         fastest = min(fastest, clock.seconds["forward"])
     return rate(task, genomes, fastest)
 

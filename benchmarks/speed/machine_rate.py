@@ -33,7 +33,7 @@ _SECONDS = 0.5
 def matrix_rates(device: Device) -> dict[str, dict[str, float]]:
     """Operations a second, two for a multiply–accumulate, by kind of numbers and shape; on the CPU of one thread."""
     kinds = {"bf16" if device.bf16 else "fp32": _floating}
-    if device.eight_bits:
+    if device.int8:
         kinds["int8"] = _whole
     with one_thread():
         return {

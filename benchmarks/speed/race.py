@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.clock import clock_for
 from benchmarks.speed.subject import with_same_images
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.join import Join
 from emopms.engine.stages.measure import Measure
@@ -113,7 +113,7 @@ def _search(context: Context, network: nn.Module, folder: Path) -> Standing:
     names = ("constrain", "selectors", *searches, *STAGES[1:])
     work = {name: Workspace(folder / name, stage=name, key="race") for name in names}
     work["constrain"].save_tensors("network", network.state_dict())
-    work["selectors"].save_tensors("judges", make_judges(context, parts).state_dict())
+    work["selectors"].save_tensors("judges", make_criteria(context, parts).state_dict())
     now, seconds = clock_for(context.device), dict.fromkeys(STAGES, 0.0)
     for stage in (
         *(Evolve(name=name, settings={}, index=index) for index, name in enumerate(searches)),

@@ -13,7 +13,7 @@ from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.pipeline.runner import run_stages
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.search.task import make_task
 from emopms.engine.session.context import given_network
 from emopms.engine.session.scoring import BATCH
@@ -98,7 +98,7 @@ class Subject:
 
     @property
     def images(self) -> int:
-        return len(self.contexts["divided"].splits.calibration)
+        return len(self.contexts["divided"].image_sets.calibration)
 
     def tasks(self, way: Way) -> Iterator[Task]:
         """The search tasks, as the ``evolve`` stages make them. They have evaluated nothing yet, and all that they keep
@@ -116,7 +116,7 @@ class Subject:
     @property
     def exact(self) -> Device:
         """The device in fp32."""
-        return replace(self.device, bf16=False, eight_bits=False)
+        return replace(self.device, bf16=False, int8=False)
 
     @cached_property
     def _fp32_tasks(self) -> dict[Way, list[Task]]:
@@ -149,7 +149,7 @@ def subject(depth: int, *, device: Device, population: int, generations: int) ->
     network = divided.device.place(network).eval()
     whole = with_same_images(divided, points=(), spec=spec.model_copy(update={"points": SCHEMES}))
     sub = whole.divide(network).parts[0]
-    images, _ = next(divided.splits.calibration.batches(BATCH))
+    images, _ = next(divided.image_sets.calibration.batches(BATCH))
     drawn = spec.sampling.sample(sub, images, population, numpy_rng(spec.seed, "speed"))
     return Subject(depth, network, {"whole": whole, "divided": divided}, sub.repair(drawn, magnitude(sub)))
 
@@ -171,7 +171,9 @@ def trained_by_constraints(network: Subject, folder: Path) -> tuple[Subject, dic
     data = resolved["data"] | {"augment": TRAINING["augment"]}
     spec = emopms.Spec.model_validate(resolved | {"data": data, "constraint": TRAINING["constraint"]})
     prepared = prepare(spec, folder=context.folder, device=network.device, progress=Silent())
-    planned = plan(spec, points=prepared.context.points, fingerprint=prepared.fingerprint, device=str(network.device))
+    planned = plan(
+        spec, points=prepared.context.split_points, fingerprint=prepared.fingerprint, device=str(network.device)
+    )
     last = [step.stage.name for step in planned].index("constrain")
     store = Store(folder / "store")
     with store.lock():
@@ -184,14 +186,14 @@ def trained_by_constraints(network: Subject, folder: Path) -> tuple[Subject, dic
 def tasks_of(context: Context, network: nn.Module) -> list[Task]:
     """The search tasks of a network as this context cuts it."""
     divided = context.divide(network)
-    judges = make_judges(context, divided.parts).requires_grad_(False)
-    return [make_task(context.splits.calibration, divided, sub, judges, context.device) for sub in divided.parts]
+    criteria = make_criteria(context, divided.parts).requires_grad_(False)
+    return [make_task(context.image_sets.calibration, divided, sub, criteria, context.device) for sub in divided.parts]
 
 
 def sharing_nothing(task: Task) -> Task:
     """The task anew, with an evaluator that keeps nothing of one candidate for another."""
     task = replace(task)
-    with mock.patch("emopms.network.runtime.free_memory.room_on", return_value=0):
+    with mock.patch("emopms.network.runtime.free_memory.memory_budget", return_value=0):
         task.evaluator()
     return task
 
@@ -199,5 +201,5 @@ def sharing_nothing(task: Task) -> Task:
 def with_same_images(context: Context, **changes: Any) -> Context:
     """The context with some things different, but the images that it has read already."""
     other = replace(context, **changes)
-    vars(other)["splits"] = context.splits
+    vars(other)["splits"] = context.image_sets
     return other

@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
-from emopms.engine.search.cache import Memory
-from emopms.engine.search.evaluation import Judged, judged
+from emopms.engine.search.cache import EvaluationCache
+from emopms.engine.search.evaluation import Evaluations, evaluate_candidates
 from emopms.engine.search.loop import drawn_by, evolve
 from emopms.engine.support.seeds import derive
 
@@ -47,7 +47,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         self._now = clock_for(self.task.device)
-        self._memory = Memory(self._timed)
+        self._memory = EvaluationCache(self._timed)
         self._memory(self.task.subnetwork.dense[None, :])  # what is set up once is no candidate's cost
         self.genomes.clear()
         self.seconds.clear()
@@ -58,16 +58,16 @@ class Stream:
         evolve(
             self.task.subnetwork,
             self.context.coding(self.task.subnetwork),
-            memory=self._memory,
+            cache=self._memory,
             start=drawn_by(spec.sampling, self.task),
             algorithm=spec.algorithm.model_copy(update={"generations": len(self.genomes) + 1}),
             seed=derive(spec.seed, self.name, "search"),
         )
         return self.genomes[-1]
 
-    def _timed(self, genomes: NDArray[np.bool_]) -> Judged:
+    def _timed(self, genomes: NDArray[np.bool_]) -> Evaluations:
         began = self._now()
-        found = judged(genomes, self.task, self.context.spec.objectives)
+        found = evaluate_candidates(genomes, self.task, self.context.spec.objectives)
         self.seconds.append((self._now() - began) / len(genomes))
         self.genomes.append(genomes)
         return found

@@ -56,7 +56,7 @@ def against_cpu(subject: Subject) -> float:
                 inputs=task.inputs.cpu(),
                 references=task.references.cpu(),
                 labels=task.labels.cpu(),
-                judge=copy.deepcopy(task.judge).cpu(),
+                criterion=copy.deepcopy(task.criterion).cpu(),
                 device=cpu,
             )
             own, reference = objective.evaluate(genomes, task), objective.evaluate(genomes, there)

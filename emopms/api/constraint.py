@@ -27,7 +27,7 @@ class ChainStep:
     labels: Tensor
     subnetworks: Sequence[SubNetwork]
     """N_1 … N_n, being trained; in training mode."""
-    judges: Sequence[nn.Module]
+    criteria: Sequence[nn.Module]
     """S_1 … S_n, frozen (see `Selector.judge`)."""
     draw: Callable[[int], NDArray[Any]]
     """A random genome for the i-th sub-network, of a random size."""

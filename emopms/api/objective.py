@@ -33,39 +33,41 @@ class Task:
     """What the dense sub-network makes of them, f_i [N, …]; likewise."""
     labels: Tensor
     """[N], class numbers; for unlabelled images what the dense network as given predicts."""
-    judge: nn.Module
+    criterion: nn.Module
     """The selector's judge S_i, called as ``judge(features, references, labels)`` → mean loss."""
     device: Device
     tail: Callable[[Tensor], Tensor]
     """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
     norms are re-estimated on each batch."""
 
-    def evaluator(self, *, batch_statistics: bool = True, eight_bits: bool = True) -> Evaluator:
+    def evaluator(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
         """What runs candidates, always the same one (see `emopms.network.inference.evaluator.Evaluator`).
 
         Args:
-            eight_bits: Convolve in eight bits where that is faster and hardly matters (see `evaluator_for`).
+            int8: Convolve in eight bits where that is faster and hardly matters (see `choose_evaluator`).
         """
-        return self._evaluator(batch_statistics, eight_bits)[0]
+        return self._evaluator(batch_statistics, int8)[0]
 
     def how(self) -> list[str]:
         """How candidates have been run, and why so."""
         return [why for _, why in self._evaluators.values()]
 
-    def _evaluator(self, batch_statistics: bool, eight_bits: bool) -> tuple[Evaluator, str]:
-        from emopms.network.inference.activation_cache import Kept
-        from emopms.network.inference.precision import evaluator_for
-        from emopms.network.runtime.free_memory import room_on
+    def _evaluator(self, batch_statistics: bool, int8: bool) -> tuple[Evaluator, str]:
+        from emopms.network.inference.activation_cache import ActivationCache
+        from emopms.network.inference.precision import choose_evaluator
+        from emopms.network.runtime.free_memory import memory_budget
 
-        chosen = batch_statistics, eight_bits
+        chosen = batch_statistics, int8
         if chosen not in self._evaluators:
-            self._evaluators[chosen] = evaluator_for(
+            self._evaluators[chosen] = choose_evaluator(
                 self.subnetwork,
                 self.inputs,
                 self.device,
-                Kept(room_on(self.device.type) if self.inputs.device == self.labels.device else 0, len(self.labels)),
+                ActivationCache(
+                    memory_budget(self.device.type) if self.inputs.device == self.labels.device else 0, len(self.labels)
+                ),
                 batch_statistics=batch_statistics,
-                eight_bits=eight_bits,
+                int8=int8,
             )
         return self._evaluators[chosen]
 

@@ -43,7 +43,7 @@ class Selector(Component):
     slot: ClassVar[str] = "selector"
 
     @abstractmethod
-    def judge(self, site: Site) -> nn.Module:
+    def criterion(self, site: Site) -> nn.Module:
         """A judge: a module called as ``judge(features, reference, labels)``.
 
         It gets the features of a candidate [N, *shape], those of the dense network [N, *shape] and the labels

@@ -33,12 +33,12 @@ def command(arguments: argparse.Namespace) -> None:
     spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
 
     from emopms.engine.forecast.forecast import forecast
-    from emopms.engine.pipeline.preflight import require_reachable
+    from emopms.engine.pipeline.preflight import require_reachable_targets
 
     with Console(stderr=True).status("timing what would run"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
     console(_WIDTH).print(render(spec, expected))
-    require_reachable(spec, expected.floor)
+    require_reachable_targets(spec, expected.floor)
 
 
 def render(spec: Spec, expected: Forecast) -> Group:

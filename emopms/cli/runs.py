@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from emopms.cli.tables import columns, console, printable, size
-from emopms.engine.storage.cleanup import clean, survey
-from emopms.engine.storage.inventory import find, look
+from emopms.engine.storage.cleanup import clean, find_removable
+from emopms.engine.storage.inventory import find_runs, inspect_run
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from emopms.engine.storage.cleanup import Survey
-    from emopms.engine.storage.inventory import Run
+    from emopms.engine.storage.cleanup import CleanupPlan
+    from emopms.engine.storage.inventory import RunStatus
 
 _WIDTH = 160
 """Columns where there is no terminal to ask."""
@@ -29,36 +29,38 @@ def command(arguments: argparse.Namespace) -> None:
     Raises:
         StoreError: The folder cannot be read, or something in it cannot be removed.
     """
-    folders = find(arguments.folder)
+    folders = find_runs(arguments.folder)
     if not folders:
         print(f"no run directories in {printable(arguments.folder)}")  # noqa: T201
     elif arguments.clean:
         _clean(folders, remove=arguments.yes)
     else:
         with Console(stderr=True).status("comparing what is stored with its checksums"):
-            runs = [look(folder) for folder in folders]
+            runs = [inspect_run(folder) for folder in folders]
         console(_WIDTH).print(_table(runs))
 
 
-def _table(runs: list[Run]) -> Table:
+def _table(runs: list[RunStatus]) -> Table:
     table = columns("run", "state", "last touched", "size", "can be freed", left=("run", "state"))
     for run in runs:
         state = f"{run.state} ({run.detail})" if run.detail else run.state
         touched = f"{run.touched:%Y-%m-%d %H:%M}" if run.touched else ""
         table.add_row(
             *(printable(run.folder.name or run.folder.resolve().name), printable(state), touched),
-            *(size(run.size), size(run.survey.size)),
+            *(size(run.size), size(run.cleanup.size)),
         )
     if len(runs) > 1:
-        table.add_row("in all", "", "", size(sum(run.size for run in runs)), size(sum(run.survey.size for run in runs)))
+        table.add_row(
+            "in all", "", "", size(sum(run.size for run in runs)), size(sum(run.cleanup.size for run in runs))
+        )
     return table
 
 
 def _clean(folders: list[Path], *, remove: bool) -> None:
     freed = 0
     for folder in folders:
-        found = survey(folder)
-        if remove and found.waste:
+        found = find_removable(folder)
+        if remove and found.removable:
             found = clean(folder)
         freed += found.size
         print("".join(f"{line}\n" for line in _lines(folder, found)), end="")  # noqa: T201
@@ -70,10 +72,10 @@ def _clean(folders: list[Path], *, remove: bool) -> None:
         print("nothing to remove")  # noqa: T201
 
 
-def _lines(folder: Path, found: Survey) -> list[str]:
+def _lines(folder: Path, found: CleanupPlan) -> list[str]:
     lines = [
-        f"{size(waste.size):>10}  {printable(folder / waste.path)}"
-        f"  {len(waste.files)} file{'s' * (len(waste.files) > 1)}, {waste.why}"
-        for waste in found.waste
+        f"{size(removable.size):>10}  {printable(folder / removable.path)}"
+        f"  {len(removable.files)} file{'s' * (len(removable.files) > 1)}, {removable.why}"
+        for removable in found.removable
     ]
     return lines + [f"{printable(folder)}: {printable(why)}" for why in found.kept]

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from emopms.engine.support.interruption import came
+from emopms.engine.support.interruption import interrupted
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -37,7 +37,7 @@ class Ending:
     ) -> None:
         if self.signal is not None:
             self._timer.cancel()
-            came.clear()
+            interrupted.clear()
         for number, before in self._before.items():
             signal.signal(number, before)
 
@@ -64,7 +64,7 @@ class Ending:
     def _come(self, number: int, frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
-            came.set()
+            interrupted.set()
             self._timer = threading.Timer(GRACE, self._end)
             self._timer.daemon = True
             self._timer.start()

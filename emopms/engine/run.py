@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from emopms.engine.pipeline.plan import plan
-from emopms.engine.pipeline.preflight import prepare, require_reachable
+from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.storage.store import Store
@@ -76,10 +76,10 @@ def run(
                 device=Device.choose(device),
                 progress=progress if progress is not None else Silent(),
             )
-            require_reachable(spec, prepared.floor)
+            require_reachable_targets(spec, prepared.floor)
             context, fingerprint = prepared.context, prepared.fingerprint
-            planned = plan(spec, points=context.points, fingerprint=fingerprint, device=str(context.device))
-            store.intend({step.stage.name: step.key for step in planned})
+            planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
+            store.write_plan({step.stage.name: step.key for step in planned})
             done = run_stages(planned, context, store)
             summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
         finally:

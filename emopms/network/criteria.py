@@ -24,14 +24,14 @@ _CACHED = 2**17
 """Numbers of a piece on the CPU."""
 
 
-class OwnClassifier(nn.Module):
+class ClassifierLoss(nn.Module):
     """Cross-entropy of the network's own class scores [N, classes]: the judge behind the last sub-network."""
 
     def forward(self, scores: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores, labels)
 
 
-class Probe(nn.Module):
+class LinearProbeLoss(nn.Module):
     """Average over positions, standardise, classify linearly.
 
     Standardising makes one learning rate fit features of any scale. It uses the statistics of the features the
@@ -69,7 +69,7 @@ class FeatureDistance(nn.Module):
         return distance(_enough(features), _enough(reference), self._lengths[reference])
 
 
-class Rest(nn.Module):
+class TailLoss(nn.Module):
     """The dense rest of the network; held, not owned: it is no part of the judge's state."""
 
     def __init__(self, tail: Callable[[Tensor], Tensor]) -> None:

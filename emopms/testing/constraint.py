@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import ChainStep, Constraint, ConstraintTraining
-from emopms.network.criteria import FeatureDistance, OwnClassifier
+from emopms.network.criteria import ClassifierLoss, FeatureDistance
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import Tiny, devices, genomes_of, tiny
 
@@ -64,9 +64,11 @@ class ConstraintConformance(ComponentConformance):
     def _loss(self, setting: Tiny) -> Tensor | None:
         if not isinstance(self.component, ConstraintTraining):
             return None
-        judges = [OwnClassifier() if sub.is_last else FeatureDistance() for sub in setting.subnetworks]
+        criteria = [ClassifierLoss() if sub.is_last else FeatureDistance() for sub in setting.subnetworks]
         genomes = [genomes_of(sub, 2)[1] for sub in setting.subnetworks]
-        step = ChainStep(setting.references, setting.labels, setting.subnetworks, judges, lambda index: genomes[index])
+        step = ChainStep(
+            setting.references, setting.labels, setting.subnetworks, criteria, lambda index: genomes[index]
+        )
         return self.component.loss(step)
 
 

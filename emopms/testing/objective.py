@@ -47,7 +47,7 @@ class ObjectiveConformance(ComponentConformance):
         setting = tiny()
         for sub in setting.subnetworks:
             genomes, task = genomes_of(sub, 3), setting.task(sub.index)
-            network, judge = Snapshot(setting.network), Snapshot(task.judge)
+            network, criterion = Snapshot(setting.network), Snapshot(task.criterion)
             copy, tensors = genomes.copy(), {n: getattr(task, n).clone() for n in ("inputs", "references", "labels")}
             self.component.evaluate(genomes, task)
             assert np.array_equal(genomes, copy), "evaluate changed the genomes: work on a copy."
@@ -57,7 +57,7 @@ class ObjectiveConformance(ComponentConformance):
                 f"evaluate changed the sub-network ({network.changes()}): evaluate a copy, or "
                 "emopms.network.inference.evaluator.Evaluator."
             )
-            assert not judge.changes(), f"evaluate changed the judge ({judge.changes()})."
+            assert not criterion.changes(), f"evaluate changed the judge ({criterion.changes()})."
 
     def test_a_cost_is_never_negative(self) -> None:
         setting = tiny()
@@ -72,7 +72,7 @@ class ObjectiveConformance(ComponentConformance):
             for gene in np.random.default_rng(0).permutation(sub.channels.genes):
                 less = chain[-1].copy()
                 less[gene] = False
-                if all(less[genes].any() for genes in sub.channels.indispensable):
+                if all(less[genes].any() for genes in sub.channels.cover_sets):
                     chain.append(less)
             values = self._values(np.stack(chain), setting.task(sub.index))
             assert (np.diff(values) <= 1e-9 * values.max()).all(), (

@@ -32,10 +32,10 @@ class SelectorConformance(ComponentConformance):
     def test_judges_give_one_differentiable_loss(self) -> None:
         for device in devices():
             for place in _places(device):
-                judge = self._judge(place).to(device.type).eval()
+                criterion = self._criterion(place).to(device.type).eval()
                 features = place.noise().requires_grad_()
                 with device.autocast():
-                    loss = judge(features, place.features, place.labels)
+                    loss = criterion(features, place.features, place.labels)
                 assert getattr(loss, "shape", None) == (), f"The loss is {loss!r}: return a scalar tensor."
                 assert loss.isfinite(), f"The loss of features [N, {place}] is {loss}."
                 assert loss.requires_grad, "The loss has no gradient: constraint training minimises it."
@@ -45,9 +45,9 @@ class SelectorConformance(ComponentConformance):
 
     def test_a_loss_is_a_mean_over_images(self) -> None:
         for place in _places():
-            judge = self._judge(place).eval()
+            criterion = self._criterion(place).eval()
             arguments = place.noise(), place.features, place.labels
-            once, twice = judge(*arguments), judge(*(torch.cat([a, a]) for a in arguments))
+            once, twice = criterion(*arguments), criterion(*(torch.cat([a, a]) for a in arguments))
             assert torch.allclose(once, twice, rtol=1e-4, atol=1e-6), (
                 f"The loss of a batch is {float(once)}, with every image twice {float(twice)}: return the mean."
             )
@@ -55,15 +55,15 @@ class SelectorConformance(ComponentConformance):
     def test_the_dense_features_are_no_worse_than_noise(self) -> None:
         """After training, where the judge learns: on labels that the dense network gets right."""
         for place in _places():
-            judge = self._judge(place)
+            criterion = self._criterion(place)
             if isinstance(self.component, TrainedSelector):
-                before, after = _train(judge, place)
+                before, after = _train(criterion, place)
                 assert after < before, (
                     f"Trained on its own loss at features [{place}], it went from {before} to {after}."
                 )
             with torch.no_grad():
                 dense, noise = (
-                    float(judge.eval()(f, place.features, place.labels)) for f in (place.features, place.noise())
+                    float(criterion.eval()(f, place.features, place.labels)) for f in (place.features, place.noise())
                 )
             assert dense <= noise, (
                 f"At features [{place}] the dense network's loss is {dense}, that of noise {noise}: lower is better."
@@ -72,8 +72,8 @@ class SelectorConformance(ComponentConformance):
     def test_the_same_seed_gives_the_same_judge(self) -> None:
         for place in _places():
             arguments = place.noise(), place.features, place.labels
-            judges = self._judge(place).eval(), self._judge(place).eval()
-            first, again, other = (float(judge(*arguments).detach()) for judge in (judges[0], *judges))
+            criteria = self._criterion(place).eval(), self._criterion(place).eval()
+            first, again, other = (float(criterion(*arguments).detach()) for criterion in (criteria[0], *criteria))
             assert first == again, f"Asked twice, a judge in eval mode says {first}, then {again}."
             assert first == other, (
                 f"Judges made with one seed say {first} and {other}: draw from torch's generator alone."
@@ -81,15 +81,15 @@ class SelectorConformance(ComponentConformance):
 
     def test_state_can_be_stored(self) -> None:
         for place in _places():
-            judge, again = self._judge(place, seed=1), self._judge(place, seed=2)
+            criterion, again = self._criterion(place, seed=1), self._criterion(place, seed=2)
             if isinstance(self.component, TrainedSelector):
-                _train(judge, place)
-            state = judge.state_dict()
+                _train(criterion, place)
+            state = criterion.state_dict()
             strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
             assert not strange, f"The state holds more than tensors: {strange}."
             again.load_state_dict(pickle.loads(pickle.dumps(state)))
             arguments = place.noise(), place.features, place.labels
-            expected, found = (float(j.eval()(*arguments).detach()) for j in (judge, again))
+            expected, found = (float(j.eval()(*arguments).detach()) for j in (criterion, again))
             assert abs(expected - found) <= 1e-5 * max(1.0, abs(expected)), (
                 f"With its state loaded into another one, a judge says {found} instead of {expected}: "
                 "keep all that it learnt in parameters and buffers."
@@ -98,8 +98,8 @@ class SelectorConformance(ComponentConformance):
     def test_the_rest_of_the_network_is_not_its_own(self) -> None:
         for place in _places():
             before = Snapshot(place.rest)
-            judge = self._judge(place).eval().requires_grad_(False)
-            judge(place.features, place.features, place.labels)
+            criterion = self._criterion(place).eval().requires_grad_(False)
+            criterion(place.features, place.features, place.labels)
             assert not before.changes(), (
                 f"Freezing a judge changed the rest of the network ({before.changes()}): hold `site.tail` without "
                 "registering it, for instance in a tuple."
@@ -108,23 +108,23 @@ class SelectorConformance(ComponentConformance):
     def test_moves_to_another_device(self) -> None:
         """``meta`` stands in for the devices that this machine lacks."""
         for place in [place.to("meta") for place in _places()]:
-            judge = self._judge(place).to("meta").eval()
+            criterion = self._criterion(place).to("meta").eval()
             try:
-                loss = judge(place.features, place.features, place.labels)
+                loss = criterion(place.features, place.features, place.labels)
             except (RuntimeError, NotImplementedError) as error:
                 raise AssertionError(
                     f"Moved to another device, a judge fails: {error}\nKeep its tensors in parameters and buffers."
                 ) from error
             assert loss.device.type == "meta", f"Moved to another device, its loss is on {loss.device}."
 
-    def _judge(self, place: _Place, *, seed: int = 0) -> nn.Module:
+    def _criterion(self, place: _Place, *, seed: int = 0) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            judge = self.component.judge(
+            criterion = self.component.criterion(
                 Site(tuple(place.features.shape[1:]), CLASSES, place.rest, channel_dim=place.channel_dim)
             )
-        assert isinstance(judge, nn.Module), f"judge returned a {type(judge).__name__}: return an nn.Module."
-        return judge
+        assert isinstance(criterion, nn.Module), f"judge returned a {type(criterion).__name__}: return an nn.Module."
+        return criterion
 
 
 class _Place:
@@ -166,13 +166,13 @@ def _places(device: Device = CPU) -> Iterator[_Place]:
     yield _Place(setting.references[3], setting.labels, same.to(device.type))
 
 
-def _train(judge: nn.Module, place: _Place) -> tuple[float, float]:
+def _train(criterion: nn.Module, place: _Place) -> tuple[float, float]:
     """Fit a judge to the dense features; its loss in eval mode before and after."""
     arguments = place.features, place.features, place.labels
-    before = float(judge.eval()(*arguments).detach())
-    optimiser = torch.optim.Adam(judge.train().parameters(), lr=1e-2)
+    before = float(criterion.eval()(*arguments).detach())
+    optimiser = torch.optim.Adam(criterion.train().parameters(), lr=1e-2)
     for _ in range(_STEPS):
         optimiser.zero_grad()
-        judge(*arguments).backward()
+        criterion(*arguments).backward()
         optimiser.step()
-    return before, float(judge.eval()(*arguments).detach())
+    return before, float(criterion.eval()(*arguments).detach())

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.api import Task
-from emopms.network.criteria import FeatureDistance, OwnClassifier
-from emopms.network.inference.evaluator import dense_rest
+from emopms.network.criteria import ClassifierLoss, FeatureDistance
+from emopms.network.inference.evaluator import dense_tail
 from emopms.network.partition.importance import magnitude
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.runtime.device import Device
@@ -63,9 +63,9 @@ class Tiny:
             inputs, references, labels = (
                 t.clone() for t in (self.references[index], self.references[index + 1], self.labels)
             )
-        judge = OwnClassifier() if sub.is_last else FeatureDistance()
-        tail = dense_rest(self.subnetworks[index + 1 :])
-        return Task(sub, inputs, references, labels, judge.eval(), self.device, tail)
+        criterion = ClassifierLoss() if sub.is_last else FeatureDistance()
+        tail = dense_tail(self.subnetworks[index + 1 :])
+        return Task(sub, inputs, references, labels, criterion.eval(), self.device, tail)
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
@@ -115,7 +115,7 @@ def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool
 
 def devices() -> list[Device]:
     """Those on which components are tried: the CPU in fp32, in bf16 and in eight bits, and CUDA where there is any."""
-    on_cpu = [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, eight_bits=True)]
+    on_cpu = [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, int8=True)]
     return [*on_cpu, *([Device("cuda")] if torch.cuda.is_available() else [])]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _run(folder: Path, *, finished: bool = True, stale: int = 0) -> Path:
     store = Store(folder / "store")
-    store.intend({"pretrain": "key", "export": "key"})
+    store.write_plan({"pretrain": "key", "export": "key"})
     for stage, key in [("pretrain", "key"), *(("pretrain", f"old {number}") for number in range(stale))]:
         out = store.begin(stage, key)
         out.save_json("score", {"accuracy": 0.5})

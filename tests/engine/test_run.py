@@ -24,7 +24,7 @@ from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
 from emopms.engine.run import _log_into
 from emopms.engine.session.context import Context
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import ComponentError
 from emopms.network.channels.cost import count
 from emopms.testing.unchanged import Snapshot
@@ -215,7 +215,10 @@ def test_a_full_disk_is_named_whoever_meets_it(tmp_path: Path, capfd: pytest.Cap
     (tmp_path / "run.log").symlink_to("/dev/full")
     sink = _log_into(tmp_path)
     try:
-        with pytest.raises(ComponentError, match="No space left") as error, at_work(Safetensors(), "export a model"):
+        with (
+            pytest.raises(ComponentError, match="No space left") as error,
+            guarded_call(Safetensors(), "export a model"),
+        ):
             Path("/dev/full").write_text("weights")
     finally:
         logger.remove(sink)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import emopms
 from emopms.api import Folder, Images, Source
 from emopms.builtin.data.digits import Digits
-from emopms.engine.session.data import Splits
+from emopms.engine.session.data import ImageSets
 from emopms.engine.stages.export import Export
 from emopms.errors import DataError
 from emopms.network.runtime.device import Device
@@ -72,7 +72,7 @@ def test_test_images_change_nothing_but_the_reported_figures(
 
 def test_what_ranks_was_not_searched_with(spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
-    monkeypatch.setattr(Splits, "ranking", property(lambda splits: splits.validation))
+    monkeypatch.setattr(ImageSets, "ranking", property(lambda image_sets: image_sets.validation))
     other = emopms.run(spec, run_dir=tmp_path / "other", device="cpu")
     for pattern, equal in (("front.npz", True), ("front-*.npz", False)):
         found = [sorted(run.folder.rglob(pattern)) for run in (clean, other)]
@@ -129,16 +129,16 @@ class Numbered(Source):
         return Images(pixels, np.zeros(count, dtype=np.int64))
 
 
-def _splits(train: int, calibration: int, validation: int, seed: int) -> Splits:
+def _splits(train: int, calibration: int, validation: int, seed: int) -> ImageSets:
     data = Digits(calibration=calibration, validation=validation, mean=(0.0,), std=(1.0,))
-    return Splits(Numbered(train, 5), data, Device("cpu"), seed=seed)
+    return ImageSets(Numbered(train, 5), data, Device("cpu"), seed=seed)
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.integers(2, 50), st.integers(2, 50), st.integers(2, 50), st.integers(0, 2**40))
 def test_the_five_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
-    splits = _splits(rest + 2 * calibration + validation, calibration, validation, seed)
-    parts = [splits.train, splits.calibration, splits.ranking, splits.validation, splits.test]
+    image_sets = _splits(rest + 2 * calibration + validation, calibration, validation, seed)
+    parts = [image_sets.train, image_sets.calibration, image_sets.ranking, image_sets.validation, image_sets.test]
     seen = [int(x) for part in parts for images, _ in part.batches(7) for x in images.flatten()]
     assert sorted(seen) == list(range(rest + 2 * calibration + validation + 5))
     assert [len(part) for part in parts] == [rest, calibration, calibration, validation, 5]
@@ -146,8 +146,8 @@ def test_the_five_parts_are_disjoint_and_complete(rest: int, calibration: int, v
 
 def test_batches_mix_what_is_stored_class_by_class() -> None:
     """Batch norm estimated on batches of one class each would miss the variance between classes."""
-    splits = _splits(400, 100, 100, 0)
-    for part in (splits.train, splits.calibration, splits.ranking, splits.validation):
+    image_sets = _splits(400, 100, 100, 0)
+    for part in (image_sets.train, image_sets.calibration, image_sets.ranking, image_sets.validation):
         for images, _ in part.batches(50):
             assert 0.2 < float((images < 200).float().mean()) < 0.8
 
@@ -157,4 +157,4 @@ def test_a_source_that_gives_other_images_than_it_promised_is_refused() -> None:
     source.train_size = 31
     data = Digits(calibration=10, validation=10, mean=(0.0,), std=(1.0,))
     with pytest.raises(DataError, match="promised 31 training images and gave 30"):
-        _ = Splits(source, data, Device("cpu"), seed=0).train
+        _ = ImageSets(source, data, Device("cpu"), seed=0).train

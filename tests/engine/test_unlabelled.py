@@ -109,7 +109,7 @@ def _context(spec: dict[str, Any]) -> Context:
 @pytest.mark.parametrize("part", ["train", "calibration", "validation", "test"])
 def test_every_part_gets_its_labels_from_the_network_as_given(unlabelled: dict[str, Any], part: str) -> None:
     dense, context = _dense(unlabelled), _context(unlabelled)
-    for images, labels in getattr(context.splits, part).batches(100):
+    for images, labels in getattr(context.image_sets, part).batches(100):
         with torch.no_grad():
             assert torch.equal(dense(images).argmax(dim=1), labels)
 
@@ -118,7 +118,7 @@ def test_labels_do_not_depend_on_the_number_format_of_the_run(unlabelled: dict[s
     context = _context(unlabelled)
     rough = replace(context, device=Device("cpu", bf16=True))
     for (_, exact), (_, found) in zip(
-        context.splits.train.batches(1000), rough.splits.train.batches(1000), strict=True
+        context.image_sets.train.batches(1000), rough.image_sets.train.batches(1000), strict=True
     ):
         assert torch.equal(exact, found)
 

@@ -94,10 +94,10 @@ class Residual(Block):
     def account(self, path: str, value: Value, ledger: Ledger) -> Value:
         inner = ledger.layer(f"{path}.conv1", value, self.conv1.out_channels)
         out = ledger.layer(f"{path}.conv2", inner, self.conv2.out_channels)
-        beside = value
+        allocate_like = value
         if isinstance(self.shortcut, nn.Conv2d):
-            beside = ledger.layer(f"{path}.shortcut", value, self.conv2.out_channels)
-        ledger.pin(out, beside)
+            allocate_like = ledger.layer(f"{path}.shortcut", value, self.conv2.out_channels)
+        ledger.pin(out, allocate_like)
         return out
 
 

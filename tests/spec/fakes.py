@@ -59,7 +59,7 @@ class LinearProbe(api.Selector):
     name: Literal["linear_probe"] = "linear_probe"
     epochs: NonNegativeInt = 1
 
-    def judge(self, *args: Any, **settings: Any) -> Any:
+    def criterion(self, *args: Any, **settings: Any) -> Any:
         raise NotImplementedError
 
 

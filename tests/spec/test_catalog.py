@@ -47,7 +47,7 @@ class Rich(Base):
     """Nobody
     can guess it."""
 
-    def judge(self, *args: Any, **settings: Any) -> Any:
+    def criterion(self, *args: Any, **settings: Any) -> Any:
         raise NotImplementedError
 
 
@@ -57,7 +57,7 @@ class Odd(Base):
     name: Literal["odd"] = "odd"
     hook: Callable[[], object] = dict
 
-    def judge(self, *args: Any, **settings: Any) -> Any:
+    def criterion(self, *args: Any, **settings: Any) -> Any:
         raise NotImplementedError
 
 

@@ -229,7 +229,7 @@ class Nested(api.Selector):
     required: bool = False
     parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
 
-    def judge(self, *args: Any, **settings: Any) -> Any:
+    def criterion(self, *args: Any, **settings: Any) -> Any:
         raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from emopms.api import Selector, TrainedSelector
-from emopms.network.criteria import FeatureDistance, Probe
+from emopms.network.criteria import FeatureDistance, LinearProbeLoss
 from emopms.testing import SelectorConformance
 from tests.testing.broken import Broken, component
 
@@ -42,7 +42,7 @@ class Owner(nn.Module):
         return F.cross_entropy(self.tail(features), labels)
 
 
-class Forgetful(Probe):
+class Forgetful(LinearProbeLoss):
     """Keeps its weights out of its state."""
 
     def state_dict(self, **_: Any) -> Any:
@@ -52,7 +52,7 @@ class Forgetful(Probe):
         """Has nothing to load."""
 
 
-class Strange(Probe):
+class Strange(LinearProbeLoss):
     def get_extra_state(self) -> str:
         return "more"
 
@@ -60,15 +60,15 @@ class Strange(Probe):
         """Needs none."""
 
 
-class Unlearning(Probe):
+class Unlearning(LinearProbeLoss):
     """Learns the opposite of what it is asked."""
 
     def forward(self, features: Any, reference: Any, labels: Any) -> Any:
         return super().forward(features, reference, labels) * (-1 if self.training else 1)
 
 
-def selector(judge: Any, base: Any = Selector) -> Any:
-    return component(base, judge=lambda self, site: judge(site))
+def selector(criterion: Any, base: Any = Selector) -> Any:
+    return component(base, criterion=lambda self, site: criterion(site))
 
 
 def formula(loss: Any) -> Any:

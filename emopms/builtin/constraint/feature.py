@@ -36,7 +36,7 @@ class Feature(ConstraintTraining):
             dense_input, expected = step.references[index], step.references[index + 1]
             pruned = sub.forward(received, step.draw(index))
             for share, output in ((self.dense, sub.forward(dense_input)), (1.0, pruned)):
-                total = total + share * step.judges[index](output, expected, step.labels)
+                total = total + share * step.criteria[index](output, expected, step.labels)
                 total = total + share * self.weight * distance(output, expected)
             received = pruned.detach()  # each sub-network learns from its own loss alone
         return total

@@ -38,9 +38,9 @@ class Agreement(Objective):
         import torch
         import torch.nn.functional as F
 
-        from emopms.network.runtime.parallel import side_by_side
+        from emopms.network.runtime.parallel import parallel_map
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
         with torch.inference_mode(), task.device.autocast():
             dense = [
                 F.log_softmax(task.tail(references).float(), dim=1)
@@ -54,4 +54,4 @@ class Agreement(Objective):
                 total += F.kl_div(own, expected, reduction="sum", log_target=True)
             return total / len(task.labels)
 
-        return torch.stack(side_by_side(distance, genomes, task.device)).cpu().numpy().astype(np.float64)
+        return torch.stack(parallel_map(distance, genomes, task.device)).cpu().numpy().astype(np.float64)

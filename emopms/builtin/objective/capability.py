@@ -31,15 +31,15 @@ class Capability(Objective):
         import numpy as np
         import torch
 
-        from emopms.network.runtime.parallel import side_by_side
+        from emopms.network.runtime.parallel import parallel_map
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", eight_bits=not self.in_floating_point)
+        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
 
         def loss(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)
             for inputs, references, labels in task.batches(self.batch_size):
                 share = len(labels) / len(task.labels)
-                total += task.judge(forward(inputs, genome), references, labels).float() * share
+                total += task.criterion(forward(inputs, genome), references, labels).float() * share
             return total
 
-        return torch.stack(side_by_side(loss, genomes, task.device)).cpu().numpy().astype(np.float64)
+        return torch.stack(parallel_map(loss, genomes, task.device)).cpu().numpy().astype(np.float64)

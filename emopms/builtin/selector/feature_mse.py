@@ -18,7 +18,7 @@ class FeatureMse(Selector):
 
     name: Literal["feature_mse"] = "feature_mse"
 
-    def judge(self, site: Site) -> nn.Module:
+    def criterion(self, site: Site) -> nn.Module:
         from emopms.network.criteria import FeatureDistance
 
         return FeatureDistance()

@@ -15,7 +15,7 @@ class LinearProbe(TrainedSelector):
 
     name: Literal["linear_probe"] = "linear_probe"
 
-    def judge(self, site: Site) -> nn.Module:
-        from emopms.network.criteria import Probe
+    def criterion(self, site: Site) -> nn.Module:
+        from emopms.network.criteria import LinearProbeLoss
 
-        return Probe(site.channels, site.classes, site.channel_dim)
+        return LinearProbeLoss(site.channels, site.classes, site.channel_dim)

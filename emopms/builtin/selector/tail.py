@@ -18,7 +18,7 @@ class Tail(Selector):
 
     name: Literal["tail"] = "tail"
 
-    def judge(self, site: Site) -> nn.Module:
-        from emopms.network.criteria import Rest
+    def criterion(self, site: Site) -> nn.Module:
+        from emopms.network.criteria import TailLoss
 
-        return Rest(site.tail)
+        return TailLoss(site.tail)

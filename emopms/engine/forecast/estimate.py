@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from emopms.api import Algorithm
     from emopms.engine.forecast.timing import Timing
-    from emopms.engine.pipeline.partition_summary import Outline
+    from emopms.engine.pipeline.partition_summary import PartSummary
     from emopms.engine.session.context import Context
     from emopms.engine.session.training import Schedule
     from emopms.engine.stages.base import Stage
 
 
-def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing: Timing) -> float:
+def estimate(stage: Stage, context: Context, outlines: Sequence[PartSummary], timing: Timing) -> float:
     """Seconds that a stage takes from its beginning."""
     spec, trained_on = context.spec, context.train_size
     validation = timing.forward(spec.data.validation)
@@ -43,7 +43,7 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
             return training(spec.pretrain, timing.pretrain_step, after_epoch=validation) + validation
         case Selectors():
             selector = spec.selector
-            if not isinstance(selector, TrainedSelector) or len(context.points) == 0:
+            if not isinstance(selector, TrainedSelector) or len(context.split_points) == 0:
                 return 0.0
             return training(selector, lambda: timing.selector_step(selector))
         case Constrain():
@@ -74,7 +74,7 @@ def estimate(stage: Stage, context: Context, outlines: Sequence[Outline], timing
     raise AssertionError(f"no estimate for the stage {stage.name}")  # one that was added to the plan, and not here
 
 
-def evaluations(context: Context, outline: Outline) -> int:
+def evaluations(context: Context, outline: PartSummary) -> int:
     """The most candidates that the search of a sub-network judges: the dense one, and each generation's."""
     asked = _asked(context.spec.algorithm)
     return min(asked, round(10**outline.log10_space)) if outline.log10_space < 15 else asked
@@ -89,9 +89,9 @@ def _asked(algorithm: Algorithm) -> int:
     return 1 + algorithm.pop_size * algorithm.generations
 
 
-def _suffixes(context: Context, outlines: Sequence[Outline]) -> float:
+def _suffixes(context: Context, outlines: Sequence[PartSummary]) -> float:
     """Share of the MACs from each sub-network on, summed: a front point is measured from its sub-network on, one of the
     boundaries from the images on, and we suppose a front to be as large as the population."""
-    parts = len(context.points) + 1
+    parts = len(context.split_points) + 1
     macs = [outline.dense.macs for outline in outlines[:parts]]
     return sum(sum(macs[index:]) for index in range(parts)) / sum(macs) + len(outlines) - parts

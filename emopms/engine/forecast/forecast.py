@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from emopms.engine.pipeline.partition_summary import Outline, Size
+    from emopms.engine.pipeline.partition_summary import PartSummary, Size
     from emopms.engine.session.context import Context
     from emopms.engine.stages.base import Stage
     from emopms.engine.storage.store import State
@@ -63,7 +63,7 @@ class Forecast:
     folder: Path
     """The run directory, which is only looked at."""
     device: str
-    searches: tuple[Outline, ...]
+    searches: tuple[PartSummary, ...]
     evaluations: tuple[int, ...]
     """The most candidates that are judged, for each search."""
     refinements: int
@@ -106,8 +106,10 @@ def forecast(
     store, timing = Store(folder / "store"), Timing(context)
     stages = []
     to_run: list[Stage] = []
-    for planned in plan(spec, points=context.points, fingerprint=prepared.fingerprint, device=str(context.device)):
-        stage, state = planned.stage, store.look(planned.stage.name, planned.key).state
+    for planned in plan(
+        spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
+    ):
+        stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
         seconds = 0.0 if state == "complete" else estimate(stage, context, outlines, timing)
         stages.append(StageForecast(stage.name, state, seconds))
         to_run += [] if state == "complete" else [stage]
@@ -124,7 +126,9 @@ def forecast(
     )
 
 
-def _memory(context: Context, outlines: Sequence[Outline], to_run: Sequence[Stage], timing: Timing) -> MemoryForecast:
+def _memory(
+    context: Context, outlines: Sequence[PartSummary], to_run: Sequence[Stage], timing: Timing
+) -> MemoryForecast:
     image = math.prod(context.source.shape)
     searched = [outlines[stage.index].features for stage in to_run if isinstance(stage, Evolve)]
     searched += [image for stage in to_run if isinstance(stage, Refine)]

@@ -14,9 +14,9 @@ import torch
 
 from emopms.api import Images
 from emopms.engine.forecast.stopwatch import Stopwatch
-from emopms.engine.search.cache import Memory
-from emopms.engine.search.criteria import make_judges
-from emopms.engine.search.evaluation import Judged, judged
+from emopms.engine.search.cache import EvaluationCache
+from emopms.engine.search.criteria import make_criteria
+from emopms.engine.search.evaluation import Evaluations, evaluate_candidates
 from emopms.engine.search.loop import drawn_by, evolve
 from emopms.engine.search.task import make_task
 from emopms.engine.session.context import example_of, fresh_network
@@ -27,7 +27,7 @@ from emopms.engine.stages.constrain import chain_loss
 from emopms.engine.stages.export import write_formats
 from emopms.engine.stages.finetune import distillation_loss
 from emopms.engine.stages.pretrain import classification_loss
-from emopms.engine.stages.selectors import judges_loss
+from emopms.engine.stages.selectors import criteria_loss
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.partition.importance import magnitude
@@ -84,17 +84,17 @@ class Timing:
     def selector_step(self, selector: TrainedSelector) -> float:
         """A step of ``selectors``."""
         subnetworks = self._context.divide(self._dense()).parts
-        judges = make_judges(self._context, subnetworks, differentiable=True)
-        optimizer = torch.optim.Adam(judges.parameters(), lr=selector.lr)
-        return self._step(optimizer, judges_loss(subnetworks, judges), selector.batch_size)
+        criteria = make_criteria(self._context, subnetworks, differentiable=True)
+        optimizer = torch.optim.Adam(criteria.parameters(), lr=selector.lr)
+        return self._step(optimizer, criteria_loss(subnetworks, criteria), selector.batch_size)
 
     def constraint_step(self, constraint: ConstraintTraining) -> float:
         """A step of ``constrain``."""
         network = self._dense()
         teachers = self._context.divide(self._dense().requires_grad_(False)).parts
-        judges = make_judges(self._context, teachers, differentiable=True).requires_grad_(False)
+        criteria = make_criteria(self._context, teachers, differentiable=True).requires_grad_(False)
         seen, _ = next(self._images(2).batches(2))
-        loss = chain_loss(constraint, self._context, network, teachers, judges, seen)
+        loss = chain_loss(constraint, self._context, network, teachers, criteria, seen)
         return self._step(torch.optim.SGD(network.parameters(), lr=constraint.lr), loss, constraint.batch_size)
 
     def finetune_step(self, target: Target) -> float:
@@ -112,13 +112,13 @@ class Timing:
         spec, device = self._context.spec, self._context.device
         sub = self._divided.searched[index]
         coding = self._context.coding(sub)
-        inputs = make_task(self._images(2), self._divided, sub, self._judges, device).inputs
+        inputs = make_task(self._images(2), self._divided, sub, self._criteria, device).inputs
         drawn = coding.encode(spec.sampling.sample(sub, inputs, _CANDIDATES, self._rng))
         genomes = np.unique(coding.decode(drawn), axis=0)
 
         def prepare(size: int) -> Callable[[], object]:
-            task = make_task(self._images(size), self._divided, sub, self._judges, device)
-            return lambda: judged(genomes, task, spec.objectives)
+            task = make_task(self._images(size), self._divided, sub, self._criteria, device)
+            return lambda: evaluate_candidates(genomes, task, spec.objectives)
 
         return self._watch.seconds(prepare, spec.data.calibration) / len(genomes)
 
@@ -126,13 +126,15 @@ class Timing:
         """The whole search of the i-th sub-network, but for judging its candidates."""
         spec, device = self._context.spec, self._context.device
         sub = self._divided.searched[index]
-        task = make_task(self._images(2), self._divided, sub, self._judges, device)
+        task = make_task(self._images(2), self._divided, sub, self._criteria, device)
 
         def prepare(generations: int) -> Callable[[], object]:
             return lambda: evolve(
                 sub,
                 self._context.coding(sub),
-                memory=Memory(lambda genomes: Judged(self._rng.random((len(genomes), len(spec.objectives))))),
+                cache=EvaluationCache(
+                    lambda genomes: Evaluations(self._rng.random((len(genomes), len(spec.objectives))))
+                ),
                 start=drawn_by(spec.sampling, task),
                 algorithm=spec.algorithm.model_copy(update={"generations": generations}),
                 seed=0,
@@ -152,8 +154,8 @@ class Timing:
         return self._context.divide(self._dense())
 
     @cached_property
-    def _judges(self) -> nn.ModuleList:
-        return make_judges(self._context, self._divided.parts).requires_grad_(False)
+    def _criteria(self) -> nn.ModuleList:
+        return make_criteria(self._context, self._divided.parts).requires_grad_(False)
 
     def _step(self, optimizer: torch.optim.Optimizer, loss: Loss, batch_size: int) -> float:
         device, augment = self._context.device, self._context.spec.data.augment

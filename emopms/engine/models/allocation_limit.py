@@ -19,7 +19,7 @@ _MAKERS: frozenset[Callable[..., Any]] = frozenset(
 _NOT_ON_META = ("generator", "out", "pin_memory")
 
 
-class Frugal(TorchFunctionMode):
+class AllocationLimit(TorchFunctionMode):
     """While it is entered, the tensors that are made may take so many bytes together.
 
     What a call would take is seen on the device ``meta``, where nothing is allocated, before the call is made.

@@ -34,7 +34,7 @@ class _Input(_Part):
     """[C, H, W]."""
 
 
-class Description(_Part):
+class Architecture(_Part):
     """What is needed of it to build the dense network. The rest is for people and is not looked at."""
 
     backbone: _Backbone
@@ -42,7 +42,7 @@ class Description(_Part):
     classes: Annotated[list[str], FailFast(), Field(min_length=1)]
 
 
-def read_description(folder: Path) -> Description:
+def read_architecture(folder: Path) -> Architecture:
     """The description in a model's folder.
 
     Raises:
@@ -61,7 +61,7 @@ def read_description(folder: Path) -> Description:
             f"{folder} is a model of format {str(content['format'])[:20]!r}; this version of emopms reads format 1.",
             remedy="Use the emopms version named in its architecture.json.",
         )
-    return Description.model_validate(content)
+    return Architecture.model_validate(content)
 
 
 def regular(path: Path) -> Path:

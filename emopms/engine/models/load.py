@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from emopms import registry
-from emopms.engine.models.allocation_limit import Frugal
-from emopms.engine.models.architecture import read_description, regular
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.models.allocation_limit import AllocationLimit
+from emopms.engine.models.architecture import read_architecture, regular
+from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import PluginError, WeightsError
 from emopms.network.channels.surgery import fit_to
 from emopms.network.runtime.free_memory import available_memory
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.api import Backbone
-    from emopms.engine.models.architecture import Description
+    from emopms.engine.models.architecture import Architecture
 
 _GROWTH = 1000
 """A dense network may be so many times as large as what was left of it."""
@@ -60,7 +60,7 @@ def load(
     """
     folder = Path(path)
     try:
-        description = read_description(folder)
+        description = read_architecture(folder)
         backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
         state = load_file(regular(folder / "model.safetensors"))
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
@@ -75,7 +75,7 @@ def load(
     return network.eval()
 
 
-def _dense(backbone: Backbone, description: Description, state: Mapping[str, Tensor], folder: Path) -> nn.Module:
+def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Tensor], folder: Path) -> nn.Module:
     """The network that the description asks for: a few numbers in it could ask for any size."""
     held = sum(tensor.nbytes for tensor in state.values())
     most = min(max(_ALWAYS, _GROWTH * held), available_memory())
@@ -83,7 +83,7 @@ def _dense(backbone: Backbone, description: Description, state: Mapping[str, Ten
         f"{folder} asks for a dense network of more than {most // 2**20} MiB, and its weights are {held:,} bytes.",
         remedy="If you trust it, make that network yourself: load(…, network=make()).",
     )
-    with Frugal(most, refusal), at_work(backbone, "build its network"):
+    with AllocationLimit(most, refusal), guarded_call(backbone, "build its network"):
         return backbone.build(input_shape=tuple(description.input.shape), classes=len(description.classes))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 
-def code_of(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
+def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
     """Hashes of the code of the components under some keys of a spec, by slot and name.
 
     That is all Python files of the package that a component comes from, or the one file that defines it. Built-in

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.network.channels.cost import CostModel
-    from emopms.network.channels.encoding import Coding
+    from emopms.network.channels.encoding import Encoding
     from emopms.network.partition.partitioned import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
 
@@ -31,7 +31,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Outline:
+class PartSummary:
     """One search: of a sub-network, or of what crosses the splits."""
 
     name: str
@@ -55,7 +55,7 @@ class Outline:
     """Operations that are not in the MACs."""
 
 
-def outlines_of(divided: DividedNetwork, codings: Sequence[Coding]) -> tuple[Outline, ...]:
+def summarise_parts(divided: DividedNetwork, codings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
     """The outline of each search.
 
     Args:
@@ -66,7 +66,7 @@ def outlines_of(divided: DividedNetwork, codings: Sequence[Coding]) -> tuple[Out
     boundaries = divided.boundaries
     opened = _makers(boundaries) if boundaries else set()
     return tuple(
-        Outline(
+        PartSummary(
             name=sub.name,
             blocks=crossing if sub is divided.boundaries else blocks[sub.index],
             genes=sub.channels.genes,

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emopms.engine.pipeline.code_fingerprint import code_of
+from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.stages.constrain import Constrain
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.export import Export
@@ -63,7 +63,7 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
     resolved = spec.resolved()
 
     def settings(*names: str, **more: Any) -> dict[str, Any]:
-        code = code_of(spec, names)
+        code = code_fingerprint(spec, names)
         return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
 
     measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}

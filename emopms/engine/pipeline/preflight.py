@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.pipeline.partition_summary import Outline, Size, outlines_of, size_of
-from emopms.engine.session.context import Context, coding_of, divided, example_of, given_network
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.pipeline.partition_summary import PartSummary, Size, size_of, summarise_parts
+from emopms.engine.session.context import Context, divided, encoding_of, example_of, given_network
+from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.channels.cost import count
 from emopms.network.partition.divide import SplitPointError, require_same_function
@@ -35,7 +35,7 @@ class Prepared:
     """For the stages."""
     fingerprint: str
     """Of data, weights, and code that the backbone's settings name."""
-    outlines: tuple[Outline, ...]
+    outlines: tuple[PartSummary, ...]
     """One a search."""
     dense: Size
     """Of the whole network."""
@@ -49,13 +49,13 @@ class Prepared:
 
 
 def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
-    """Check a spec against its data and network, but for its targets (see `require_reachable`).
+    """Check a spec against its data and network, but for its targets (see `require_reachable_targets`).
 
     Raises:
         SpecError: A split point does not exist, a setting does not fit the data.
         DataError, WeightsError, NetworkError: See there.
     """
-    with at_work(spec.data, "open its files"):
+    with guarded_call(spec.data, "open its files"):
         source = spec.data.open(folder)
     _check_data(spec, source)
     if not source.labelled:
@@ -68,7 +68,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     if spec.backbone.weights is not None:
         path = folder.find(spec.backbone.weights, what="weights file")
         fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
-    with at_work(spec.split, "find split points"):
+    with guarded_call(spec.split, "find split points"):
         points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
     try:
         parts = divided(network, points, example, spec)
@@ -80,21 +80,21 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     require_same_function(network, [sub.module for sub in parts.parts], points, example)
     _check_scores(parts.parts[-1].output_shape, spec, source)
     device = device.fitted(network, example)
-    context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, points=points)
-    codings = [coding_of(sub, spec) for sub in parts.searched]
+    context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
+    codings = [encoding_of(sub, spec) for sub in parts.searched]
     dense = size_of(parts.costs, np.concatenate([sub.dense for sub in parts.searched]))
     _check_costs(network, example, dense)
     least = np.concatenate([coding.least for coding in codings])
     return Prepared(
         context,
         fingerprint,
-        outlines_of(parts, codings),
+        summarise_parts(parts, codings),
         dense=dense,
         least=size_of(parts.costs, least),
     )
 
 
-def require_reachable(spec: Spec, floor: Mapping[str, float]) -> None:
+def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
     """Refuse targets below the floor (see `Prepared.floor`).
 
     Raises:

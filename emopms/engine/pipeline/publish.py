@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from emopms.api import Cost
-from emopms.engine.pipeline.code_fingerprint import code_of
+from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.storage.atomic import from_json, write, writing
 
 if TYPE_CHECKING:
@@ -117,5 +117,5 @@ def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dic
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {package: version(package) for package in packages},
-        "plugins": code_of(context.spec, type(context.spec).model_fields),
+        "plugins": code_fingerprint(context.spec, type(context.spec).model_fields),
     }

@@ -50,7 +50,7 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()
-        with _memory_named(stage.name):
+        with _name_stage_on_oom(stage.name):
             stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
         artefact = store.complete(workspace, version=stage.version, seconds=seconds)
@@ -61,7 +61,7 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
 
 
 @contextmanager
-def _memory_named(stage: str) -> Iterator[None]:
+def _name_stage_on_oom(stage: str) -> Iterator[None]:
     """Let a stage that runs out of memory say so."""
     try:
         yield

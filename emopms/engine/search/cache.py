@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.search.evaluation import Judged, judged
+from emopms.engine.search.evaluation import Evaluations, evaluate_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emopms.api import Objective, Task
 
 
-class Memory:
+class EvaluationCache:
     """Judges genomes, and remembers of each its objectives; genomes themselves are on disk, where they are logged.
 
     Args:
@@ -27,11 +27,11 @@ class Memory:
 
     def __init__(
         self,
-        judge: Callable[[NDArray[np.bool_]], Judged],
+        evaluate: Callable[[NDArray[np.bool_]], Evaluations],
         *,
-        on_new: Callable[[NDArray[np.bool_], Judged], None] = lambda *_: None,
+        on_new: Callable[[NDArray[np.bool_], Evaluations], None] = lambda *_: None,
     ) -> None:
-        self._judge, self._on_new = judge, on_new
+        self._evaluate, self._on_new = evaluate, on_new
         self._known: dict[bytes, tuple[float, ...]] = {}
         self._logged: dict[bytes, tuple[tuple[float, ...], str]] = {}
         self.failed = 0
@@ -44,7 +44,7 @@ class Memory:
         """How many genomes were asked about, each counted once; in an earlier attempt or in this one."""
         return len(self._known)
 
-    def remember(self, genomes: NDArray[np.bool_], found: Judged) -> None:
+    def remember(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
         """Take in what an earlier attempt logged."""
         for genome, values in zip(genomes, found.values.tolist(), strict=True):
             self._logged[_digest(genome)] = tuple(values), found.cause
@@ -59,7 +59,7 @@ class Memory:
         }
         if new:
             batch = np.stack(list(new.values()))
-            found = self._judge(batch)
+            found = self._evaluate(batch)
             self._on_new(batch, found)
             self.remember(batch, found)
         for digest in digests:
@@ -70,14 +70,14 @@ class Memory:
         return np.array([self._known[digest] for digest in digests], dtype=np.float64)
 
 
-def memory_for(
+def cache_for(
     task: Task,
     objectives: Sequence[Objective],
     *,
-    on_new: Callable[[NDArray[np.bool_], Judged], None] = lambda *_: None,
-) -> Memory:
+    on_new: Callable[[NDArray[np.bool_], Evaluations], None] = lambda *_: None,
+) -> EvaluationCache:
     """A memory that judges by these objectives."""
-    return Memory(lambda genomes: judged(genomes, task, objectives), on_new=on_new)
+    return EvaluationCache(lambda genomes: evaluate_candidates(genomes, task, objectives), on_new=on_new)
 
 
 def _digest(genome: NDArray[np.bool_]) -> bytes:

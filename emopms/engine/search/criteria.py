@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from emopms.api import Site
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.seeds import derive
-from emopms.network.criteria import OwnClassifier
-from emopms.network.inference.evaluator import dense_rest
+from emopms.network.criteria import ClassifierLoss
+from emopms.network.inference.evaluator import dense_tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 
-def make_judges(
+def make_criteria(
     context: Context,
     subnetworks: Sequence[SubNetwork],
     *,
@@ -36,18 +36,18 @@ def make_judges(
         differentiable: Whether gradients must pass through the rest of the network, where a judge runs it.
             Otherwise its batch norms are re-estimated on each batch, as in every evaluation.
     """
-    judges = nn.ModuleList()
+    criteria = nn.ModuleList()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(context.spec.seed, "judges"))
         for sub in subnetworks:
             rest = subnetworks[sub.index + 1 :]
-            tail = _modules(rest) if differentiable else dense_rest(rest)
+            tail = _modules(rest) if differentiable else dense_tail(rest)
             site = Site(sub.output_shape, context.classes, tail, channel_dim=sub.channel_dim)
-            with at_work(context.spec.selector, "make a judge"):
-                judges.append(OwnClassifier() if sub.is_last else context.spec.selector.judge(site))
+            with guarded_call(context.spec.selector, "make a judge"):
+                criteria.append(ClassifierLoss() if sub.is_last else context.spec.selector.criterion(site))
     if state is not None:
-        judges.load_state_dict(state)
-    return judges.to(context.device.type).eval().requires_grad_(state is None)
+        criteria.load_state_dict(state)
+    return criteria.to(context.device.type).eval().requires_grad_(state is None)
 
 
 def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:

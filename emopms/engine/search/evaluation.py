@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import ComponentError, EmopmsError, RunError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluations:
     """Candidates and what became of them."""
 
     values: NDArray[np.float64]
@@ -33,7 +33,7 @@ def failures(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(values).any(axis=1))
 
 
-def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> Judged:
+def evaluate_candidates(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objective]) -> Evaluations:
     """Ask all objectives about genomes [n, genes].
 
     Where an objective raises, or runs out of memory, the candidates are given to it one by one, so that only those
@@ -46,22 +46,22 @@ def judged(genomes: NDArray[np.bool_], task: Task, objectives: Sequence[Objectiv
     genomes.flags.writeable = False  # all objectives see the same candidates
     values, cause = np.empty((len(genomes), len(objectives))), ""
     for column, objective in enumerate(objectives):
-        values[:, column], why = _judged_by(objective, genomes, task)
+        values[:, column], why = _evaluate_by(objective, genomes, task)
         cause = cause or why
     values[failures(values)] = np.nan
-    return Judged(values, cause)
+    return Evaluations(values, cause)
 
 
-def _judged_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
+def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
     """One objective's values [n], NaN for candidates that fail, and why the first of these does."""
     try:
-        with at_work(objective, "evaluate candidates"):
+        with guarded_call(objective, "evaluate candidates"):
             found = np.ma.asarray(objective.evaluate(genomes, task))
     except EmopmsError as error:
         if len(genomes) == 1:
             named = isinstance(error, ComponentError)
             return np.array([np.nan]), error.message if named else f"Objective {objective.name!r}: {error.message}"
-        alone = [_judged_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
+        alone = [_evaluate_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
         return np.concatenate([value for value, _ in alone]), next((why for _, why in alone if why), "")
     if found.shape != (len(genomes),) or found.dtype.kind not in "biuf":
         raise RunError(

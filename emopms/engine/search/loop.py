@@ -13,7 +13,7 @@ import numpy as np
 
 from emopms.api import SearchSpace
 from emopms.engine.search.evaluation import failures
-from emopms.engine.support.component_calls import at_work, require_array
+from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.errors import RunError
 from emopms.pareto import nondominated
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm, Sampling, Task
-    from emopms.engine.search.cache import Memory
-    from emopms.network.channels.encoding import Coding
+    from emopms.engine.search.cache import EvaluationCache
+    from emopms.network.channels.encoding import Encoding
     from emopms.network.partition.subnetwork import SubNetwork
 
     Start = Callable[[int, np.random.Generator], NDArray[np.bool_]]
@@ -52,9 +52,9 @@ def drawn_by(sampling: Sampling, task: Task) -> Start:
     """The start that a sampling draws."""
 
     def start(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        with at_work(sampling, "sample candidates"):
+        with guarded_call(sampling, "sample candidates"):
             found = sampling.sample(task.subnetwork, task.inputs, count, rng)
-            require_array(found, "booleans", None, task.subnetwork.channels.genes)
+            validate_array(found, "booleans", None, task.subnetwork.channels.genes)
             return found
 
     return start
@@ -62,9 +62,9 @@ def drawn_by(sampling: Sampling, task: Task) -> Start:
 
 def evolve(
     sub: SubNetwork,
-    coding: Coding,
+    coding: Encoding,
     *,
-    memory: Memory,
+    cache: EvaluationCache,
     start: Start,
     algorithm: Algorithm,
     seed: int,
@@ -84,40 +84,40 @@ def evolve(
         RunError: Everything in a generation failed, or an objective returned the wrong shape.
     """
     rng = np.random.default_rng(seed)
-    front = _Front(sub.dense[None, :], _judge(memory, sub.dense[None, :], "the dense sub-network"))
+    front = _Front(sub.dense[None, :], _evaluate(cache, sub.dense[None, :], "the dense sub-network"))
     space = SearchSpace(
         genes=coding.bits,
         objectives=front.objectives.shape[1],
         sample=lambda count: coding.encode(start(count, rng)),
         repair=coding.repair,
     )
-    with at_work(algorithm, "begin its search"):
+    with guarded_call(algorithm, "begin its search"):
         search = algorithm.start(space, seed=seed % 2**32)
     state, candidates = None, 1
     for number in range(1, algorithm.generations + 1):
-        with at_work(algorithm, "ask for candidates"):
+        with guarded_call(algorithm, "ask for candidates"):
             asked = search.ask()
-            require_array(asked, "booleans", None, space.genes)
+            validate_array(asked, "booleans", None, space.genes)
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
         candidates += len(asked)
         genomes = coding.decode(asked)
-        found = _judge(memory, genomes, f"all {len(genomes)} candidates of generation {number}")
-        with at_work(algorithm, "take in objectives"):
+        found = _evaluate(cache, genomes, f"all {len(genomes)} candidates of generation {number}")
+        with guarded_call(algorithm, "take in objectives"):
             search.tell(front.take(genomes, found))
-        state = Generation(number, candidates, memory.evaluations, memory.failed, front.genomes, front.objectives)
+        state = Generation(number, candidates, cache.evaluations, cache.failed, front.genomes, front.objectives)
         on_generation(state)
     if state is None:
         raise RunError(f"Algorithm {algorithm.name!r} asked for nothing in its first generation.")
     return state
 
 
-def _judge(memory: Memory, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
+def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
     """Objectives [n, m], NaN for those that failed, of which there must be others."""
-    values = memory(genomes)
+    values = cache(genomes)
     if failures(values).all():
         raise RunError(
-            f"Nothing is left to search: {which} failed. The first cause: {memory.cause}",
+            f"Nothing is left to search: {which} failed. The first cause: {cache.cause}",
             remedy="Mend what the cause names, or leave that objective out; run.log may tell more.",
         )
     return values

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from loguru import logger
 
-from emopms.engine.search.evaluation import Judged
+from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.loop import evolve
 from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.support.seeds import derive
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm
-    from emopms.engine.search.cache import Memory
+    from emopms.engine.search.cache import EvaluationCache
     from emopms.engine.search.loop import Generation, Start
     from emopms.engine.session.context import Context
     from emopms.engine.storage.journal import Journal
@@ -32,7 +32,7 @@ def search(
     stage: str,
     sub: SubNetwork,
     *,
-    memory: Memory,
+    cache: EvaluationCache,
     start: Start,
     algorithm: Algorithm,
     shown: tuple[int, int],
@@ -48,7 +48,7 @@ def search(
         The genomes [p, genes] of the front and their objectives [p, m], those of the dense sub-network last.
     """
     loss, cost = shown
-    dense = memory(sub.dense[None, :])
+    dense = cache(sub.dense[None, :])
 
     def show(tracker: Tracker, generation: Generation) -> None:
         points = generation.objectives[:, [loss, cost]] / (1.0, dense[0, cost])
@@ -60,7 +60,7 @@ def search(
         last = evolve(
             sub,
             context.coding(sub),
-            memory=memory,
+            cache=cache,
             start=start,
             algorithm=algorithm,
             seed=derive(context.spec.seed, stage, "search"),
@@ -74,7 +74,7 @@ def search(
         last.asked - last.evaluations,
     )
     if last.failed:
-        logger.warning("{}: {} candidates failed and were left out. The first: {}", stage, last.failed, memory.cause)
+        logger.warning("{}: {} candidates failed and were left out. The first: {}", stage, last.failed, cache.cause)
     out.save_json(
         "search",
         {
@@ -82,7 +82,7 @@ def search(
             "asked": last.asked,
             "generations": last.number,
             "failed": last.failed,
-            "first_failure": memory.cause,
+            "first_failure": cache.cause,
         },
     )
     others = ~(last.genomes == sub.dense).all(axis=1)
@@ -90,13 +90,13 @@ def search(
     return genomes, np.concatenate([last.objectives[others], dense])
 
 
-class SearchLog:
+class EvaluationLog:
     """An entry for each batch of new genomes."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal, self._next = journal, 0
 
-    def append(self, genomes: NDArray[np.bool_], found: Judged) -> None:
+    def append(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
         """Write down one batch more."""
         self._journal.put(
             self._next,
@@ -108,11 +108,11 @@ class SearchLog:
         )
         self._next += 1
 
-    def replay(self, memory: Memory) -> None:
+    def replay(self, cache: EvaluationCache) -> None:
         """Let a memory know what is in it."""
         for number in self._journal.numbers():
             self._next = number + 1
             batch = self._journal.get(number)
             if batch is not None:
                 cause = bytes(batch["cause"].tolist()).decode()
-                memory.remember(batch["genomes"].numpy(), Judged(batch["values"].numpy(), cause))
+                cache.remember(batch["genomes"].numpy(), Evaluations(batch["values"].numpy(), cause))

@@ -8,9 +8,9 @@ import torch
 
 from emopms.api import Task
 from emopms.engine.session.scoring import BATCH
-from emopms.network.inference.evaluator import dense_rest
-from emopms.network.runtime.free_memory import halving
-from emopms.network.runtime.row_buffer import Gathered, wherever
+from emopms.network.inference.evaluator import dense_tail
+from emopms.network.runtime.free_memory import split_on_oom
+from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,7 +25,7 @@ def make_task(
     images: ImageSet,
     divided: DividedNetwork,
     sub: SubNetwork,
-    judges: nn.ModuleList,
+    criteria: nn.ModuleList,
     device: Device,
     *,
     handed_on: Tensor | None = None,
@@ -38,7 +38,7 @@ def make_task(
         handed_on: What enters it, where that is known: the references of the task of the part before it.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
-    inputs, references = (Gathered(len(images), wherever) for _ in range(2))
+    inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))
     labels, start = [], 0
     with torch.inference_mode(), device.autocast():
         for pixels, classes in images.batches(BATCH):
@@ -47,9 +47,9 @@ def make_task(
                 features = handed_on[rows].to(pixels.device)
             else:
                 for part in before:
-                    features = halving(part.forward, features)
+                    features = split_on_oom(part.forward, features)
                 features = inputs.add(features, rows)
-            references.add(halving(sub.forward, features), rows)
+            references.add(split_on_oom(sub.forward, features), rows)
             labels.append(classes)
     entering = inputs.tensor if handed_on is None else handed_on
     assert entering is not None
@@ -59,7 +59,7 @@ def make_task(
         inputs=entering,
         references=references.tensor,
         labels=torch.cat(labels),
-        judge=judges[-1] if sub.is_last else judges[sub.index],
+        criterion=criteria[-1] if sub.is_last else criteria[sub.index],
         device=device,
-        tail=dense_rest(behind),
+        tail=dense_tail(behind),
     )

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from emopms.engine.models.weights import load_weights
-from emopms.engine.session.data import Splits
+from emopms.engine.session.data import ImageSets
 from emopms.engine.session.scoring import predictions
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.seeds import derive
-from emopms.network.channels.encoding import Coding
+from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.surgery import fit_to
 from emopms.network.partition.importance import magnitude
 from emopms.network.partition.partitioned import DividedNetwork, divide_network
@@ -45,13 +45,13 @@ class Context:
     source: Source
     device: Device
     progress: Progress
-    points: Sequence[str]
+    split_points: Sequence[str]
     """The split points, found."""
 
     @cached_property
-    def splits(self) -> Splits:
+    def image_sets(self) -> ImageSets:
         predict = None if self.source.labelled else self._as_given
-        return Splits(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
+        return ImageSets(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
 
     def _as_given(self, images: ImageSet) -> NDArray[np.int64]:
         """What the dense network predicts as it was given: the labels of images that carry none."""
@@ -63,7 +63,7 @@ class Context:
         return "accuracy" if self.source.labelled else "agreement"
 
     @property
-    def eight_bits(self) -> bool:
+    def int8(self) -> bool:
         """Whether pruned networks may be compared in eight bits, where the device is faster at it."""
         return not any(objective.in_floating_point for objective in self.spec.objectives)
 
@@ -84,7 +84,7 @@ class Context:
 
     def divide(self, network: nn.Module) -> DividedNetwork:
         """The sub-networks of a dense network; they share its parameters."""
-        return divided(network, self.points, self.device.images(example_of(self.source)), self.spec)
+        return divided(network, self.split_points, self.device.images(example_of(self.source)), self.spec)
 
     def constrained(self, artefact: Artefact) -> DividedNetwork:
         """The sub-networks that ``constrain`` left, made once: to trace a deep network takes as long as to judge some
@@ -103,25 +103,25 @@ class Context:
         one before it, until its own search takes them."""
         return {}
 
-    def coding(self, sub: SubNetwork) -> Coding:
+    def coding(self, sub: SubNetwork) -> Encoding:
         """How the spec's searches write down what is kept of a sub-network, by its present weights."""
-        return coding_of(sub, self.spec)
+        return encoding_of(sub, self.spec)
 
 
-def divided(network: nn.Module, points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
+def divided(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
     """The network's sub-networks, with the genes that the spec opens (see `divide_network`)."""
     return divide_network(
         network,
-        points,
+        split_points,
         example,
         prune_residual=spec.genome.prune_residual,
         prune_boundaries=spec.genome.prune_boundaries,
     )
 
 
-def coding_of(sub: SubNetwork, spec: Spec) -> Coding:
+def encoding_of(sub: SubNetwork, spec: Spec) -> Encoding:
     """See `Context.coding`."""
-    return Coding(
+    return Encoding(
         sub.channels,
         magnitude(sub),
         widths=spec.genome.coding == "widths",
@@ -133,7 +133,7 @@ def fresh_network(spec: Spec, source: Source) -> nn.Module:
     """The backbone with random weights from the spec's seed, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "backbone"))
-        with at_work(spec.backbone, "build its network"):
+        with guarded_call(spec.backbone, "build its network"):
             network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
             if not isinstance(network, nn.Module):
                 raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")

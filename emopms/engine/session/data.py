@@ -74,7 +74,7 @@ class ImageSet:
         return (scaled - self._mean) / self._std
 
 
-class Splits:
+class ImageSets:
     """Training, calibration, ranking, validation and test images: disjoint, and each read only when first asked for.
 
     The test images are for the last stage alone.

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.errors import RunError
-from emopms.network.inference.activation_cache import Kept
-from emopms.network.inference.precision import evaluator_for
+from emopms.network.inference.activation_cache import ActivationCache
+from emopms.network.inference.precision import choose_evaluator
 from emopms.network.runtime.device import fp32
-from emopms.network.runtime.free_memory import halving, room_on
-from emopms.network.runtime.parallel import side_by_side
-from emopms.network.runtime.row_buffer import Gathered, wherever
+from emopms.network.runtime.free_memory import memory_budget, split_on_oom
+from emopms.network.runtime.parallel import parallel_map
+from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def require_knowledge(measured: Score, *, classes: int, images: int, what: str, 
 
 def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
     """All batches, where there is room for them."""
-    gathered, batches, start = Gathered(len(images), wherever), [], 0
+    gathered, batches, start = RowBuffer(len(images), allocate_or_spill), [], 0
     for pixels, labels in images.batches(BATCH):
         gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
         batches.append((rows, labels))
@@ -99,7 +99,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
         exact: In fp32, as exported models run, for figures that are reported.
     """
     with fp32() if exact else device.autocast():
-        sums = [_sums(halving(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
+        sums = [_sums(split_on_oom(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
     loss, right = np.sum(sums, axis=0) / len(images)
     return Score(float(loss), float(right))
 
@@ -108,7 +108,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
     """The class [N] to which a network, as it stands, gives the highest score; in fp32, as exported models run."""
     with fp32():
-        found = [halving(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
+        found = [split_on_oom(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
     classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
     return classes
 
@@ -116,18 +116,18 @@ def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArra
 class Scorer:
     """Measures pruned networks, with batch norm re-estimated on each batch.
 
-    They run as candidates do in a search (see `evaluator_for`): what genomes that begin alike make is computed once.
+    They run as candidates do in a search (see `choose_evaluator`): what genomes that begin alike make is computed once.
 
     Args:
         network: The whole network.
-        eight_bits: Whether they may be used.
+        int8: Whether they may be used.
         hold: Hold the images, so that what was made of them is still known when more networks are measured.
     """
 
     def __init__(
-        self, network: SubNetwork, images: ImageSet, device: Device, *, eight_bits: bool = True, hold: bool = False
+        self, network: SubNetwork, images: ImageSet, device: Device, *, int8: bool = True, hold: bool = False
     ) -> None:
-        self._network, self._images, self._device, self._eight_bits = network, images, device, eight_bits
+        self._network, self._images, self._device, self._eight_bits = network, images, device, int8
         self._held = _held(images) if hold else None
         self._evaluator: Evaluator | None = None
 
@@ -153,7 +153,7 @@ class Scorer:
             for number, some in enumerate(chunks, start=batch * len(chunks)):
                 entry = journal.get(number) if journal else None
                 if entry is None:
-                    sums = [_sums(scores, labels) for scores in side_by_side(run, genomes[some], self._device)]
+                    sums = [_sums(scores, labels) for scores in parallel_map(run, genomes[some], self._device)]
                     entry = {"sums": torch.tensor(sums, dtype=torch.float64)}
                     if journal:
                         journal.put(number, entry)
@@ -164,9 +164,9 @@ class Scorer:
     def _evaluator_on(self, pixels: Tensor) -> Evaluator:
         """Made for the first batch, whatever of it is known already: its scales decide what all networks compute."""
         if self._evaluator is None:
-            kept = Kept(room_on(self._device.type), len(self._images) if self._held else len(pixels))
-            self._evaluator, why = evaluator_for(
-                self._network, pixels, self._device, kept, batch_statistics=True, eight_bits=self._eight_bits
+            kept = ActivationCache(memory_budget(self._device.type), len(self._images) if self._held else len(pixels))
+            self._evaluator, why = choose_evaluator(
+                self._network, pixels, self._device, kept, batch_statistics=True, int8=self._eight_bits
             )
             logger.info("whole networks are run {}", why)
         return self._evaluator

@@ -71,7 +71,7 @@ def train(
     """
     if not schedule.epochs:
         return
-    data, peaks = context.splits.train, [group["lr"] for group in optimizer.param_groups]
+    data, peaks = context.image_sets.train, [group["lr"] for group in optimizer.param_groups]
     steps_per_epoch = steps(len(data), schedule.batch_size)
     total = schedule.epochs * steps_per_epoch
     checkpoints = out.journal("checkpoints")

@@ -9,11 +9,11 @@ import torch
 from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.session.scoring import BATCH, require_knowledge, score
 from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
-from emopms.engine.support.component_calls import at_work, require_array
+from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.engine.support.seeds import numpy_rng
 from emopms.network.layers.batchnorm import recalibrate
 
@@ -46,8 +46,8 @@ class Constrain(Stage):
         network = context.network(inputs["pretrain"].tensors("network"))
         if isinstance(constraint, ConstraintTraining):
             self._train(constraint, context, network, inputs, out)
-            recalibrate(network, (images for images, _ in context.splits.train.batches(BATCH)))
-        measured = score(network, context.splits.validation, context.device)
+            recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
+        measured = score(network, context.image_sets.validation, context.device)
         lost = inputs["pretrain"].json("score")["accuracy"] - measured.accuracy
         logger.log(
             "WARNING" if lost > _TOLERATED else "INFO",
@@ -59,7 +59,7 @@ class Constrain(Stage):
         require_knowledge(
             measured,
             classes=context.classes,
-            images=len(context.splits.validation),
+            images=len(context.image_sets.validation),
             what="The recomposed dense network, after constraint training,",
             remedy="Lower `lr` of the constraint, train it longer, or use `constraint: none`.",
         )
@@ -76,12 +76,12 @@ class Constrain(Stage):
     ) -> None:
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
         teachers = context.divide(teacher).parts
-        judges = make_judges(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
-        seen, _ = next(context.splits.train.batches(BATCH))
+        criteria = make_criteria(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
+        seen, _ = next(context.image_sets.train.batches(BATCH))
         train(
             network,
             torch.optim.SGD(network.parameters(), lr=constraint.lr, momentum=0.9, nesterov=True),
-            chain_loss(constraint, context, network, teachers, judges, seen),
+            chain_loss(constraint, context, network, teachers, criteria, seen),
             schedule=constraint,
             context=context,
             stage=self.name,
@@ -94,7 +94,7 @@ def chain_loss(
     context: Context,
     network: nn.Module,
     teachers: Sequence[SubNetwork],
-    judges: nn.ModuleList,
+    criteria: nn.ModuleList,
     seen: Tensor,
 ) -> Loss:
     """The constraint's loss of the sub-networks of ``network``, which are in training.
@@ -118,10 +118,10 @@ def chain_loss(
             references=references,
             labels=labels,
             subnetworks=subnetworks,
-            judges=list(judges),
+            criteria=list(criteria),
             draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
         )
-        with at_work(constraint, "give a loss"):
+        with guarded_call(constraint, "give a loss"):
             return constraint.loss(step)
 
     return loss
@@ -133,9 +133,9 @@ def _masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) 
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
         coding = context.coding(sub)
-        with at_work(context.spec.sampling, "sample candidates"):
+        with guarded_call(context.spec.sampling, "sample candidates"):
             drawn = context.spec.sampling.sample(sub, features, _MASKS, rng)
-            require_array(drawn, "booleans", _MASKS, sub.channels.genes)
+            validate_array(drawn, "booleans", _MASKS, sub.channels.genes)
         masks.append(coding.decode(coding.encode(drawn)))
         with torch.no_grad(), context.device.autocast():
             features = sub.forward(features)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from loguru import logger
 
 from emopms.api import Cost
-from emopms.engine.search.cache import memory_for
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.cache import cache_for
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.search.loop import drawn_by
-from emopms.engine.search.stage_search import SearchLog, search
+from emopms.engine.search.stage_search import EvaluationLog, search
 from emopms.engine.search.task import make_task
 from emopms.engine.stages.base import Stage
 
@@ -34,20 +34,20 @@ class Evolve(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         spec = context.spec
         divided = context.constrained(inputs["constrain"])
-        judges = make_judges(context, divided.parts, state=inputs["selectors"].tensors("judges"))
+        criteria = make_criteria(context, divided.parts, state=inputs["selectors"].tensors("judges"))
         sub = divided.searched[self.index]
         known = context.handed_on.pop(self.index, None)
-        task = make_task(context.splits.calibration, divided, sub, judges, context.device, handed_on=known)
+        task = make_task(context.image_sets.calibration, divided, sub, criteria, context.device, handed_on=known)
         if self.index + 1 < len(divided.parts):
             context.handed_on[self.index + 1] = task.references
-        log = SearchLog(out.journal("judged"))
-        memory = memory_for(task, spec.objectives, on_new=log.append)
-        log.replay(memory)
+        log = EvaluationLog(out.journal("judged"))
+        cache = cache_for(task, spec.objectives, on_new=log.append)
+        log.replay(cache)
         genomes, objectives = search(
             context,
             self.name,
             sub,
-            memory=memory,
+            cache=cache,
             start=drawn_by(spec.sampling, task),
             algorithm=spec.algorithm,
             shown=(

@@ -14,7 +14,7 @@ from emopms.engine.session.context import example_of
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.storage.atomic import writing
-from emopms.engine.support.component_calls import at_work
+from emopms.engine.support.component_calls import guarded_call
 from emopms.network.channels.cost import count
 from emopms.network.runtime.device import in_layout
 
@@ -38,7 +38,7 @@ class Export(Stage):
         def measured(network: nn.Module) -> dict[str, Any]:
             counted = count(network, example)
             return {
-                **asdict(score(network, context.splits.test, context.device, exact=True)),
+                **asdict(score(network, context.image_sets.test, context.device, exact=True)),
                 "macs": counted.macs,
                 "params": counted.params,
                 "not_counted": list(counted.uncounted),
@@ -49,7 +49,7 @@ class Export(Stage):
         for target in context.spec.targets:
             stage = inputs[f"finetune/{target.slug}"]
             before = score(
-                context.network(stage.tensors("recalibrated")), context.splits.test, context.device, exact=True
+                context.network(stage.tensors("recalibrated")), context.image_sets.test, context.device, exact=True
             )
             network = context.network(stage.tensors("network"))
             facts = {
@@ -83,7 +83,7 @@ def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any]
     example = example_of(context.source)
     model = PrunedModel(network=network, example=example, architecture=architecture)
     for exporter in context.spec.export:
-        with at_work(exporter, "export a model"):
+        with guarded_call(exporter, "export a model"):
             exporter.export(model, folder)
     return architecture
 

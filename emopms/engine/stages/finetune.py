@@ -45,11 +45,11 @@ class Finetune(Stage):
         chosen = {target.slug: choose(target, schemes, dense_accuracy) for target in context.spec.targets}
         scheme = chosen[self.target.slug]
         network = self._cut(context, inputs, schemes, scheme)
-        recalibrate(network, (images for images, _ in context.splits.train.batches(BATCH)))
-        before = score(network, context.splits.validation, context.device)
+        recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
+        before = score(network, context.image_sets.validation, context.device)
         out.save_tensors("recalibrated", network.state_dict())
         self._train(context, network, inputs, out)
-        after = score(network, context.splits.validation, context.device)
+        after = score(network, context.image_sets.validation, context.device)
         logger.info(
             "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after fine-tuning",
             self.target.slug,
@@ -87,7 +87,7 @@ class Finetune(Stage):
         teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
 
         def assess() -> str:
-            measured = score(network.eval(), context.splits.validation, context.device)
+            measured = score(network.eval(), context.image_sets.validation, context.device)
             return f"validation {context.quality} {measured.accuracy:.1%}"
 
         train(

@@ -10,7 +10,7 @@ import numpy as np
 from emopms.api import SubFront
 from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.stages.base import Stage
-from emopms.engine.support.component_calls import at_work, require_array
+from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.pareto import representatives
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class Join(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.constrained(inputs["constrain"])
         fronts = [inputs["rank"].arrays(f"front-{sub.name}") for sub in divided.searched]
-        with at_work(context.spec.ranker, "join the fronts"):
+        with guarded_call(context.spec.ranker, "join the fronts"):
             found = context.spec.ranker.join([SubFront(front["impairment"], front["costs"]) for front in fronts])
-            require_array(found.choices, "integers", None, len(fronts))
-            require_array(found.impairment, "numbers", len(found.choices))
-            require_array(found.costs, "numbers", len(found.choices), fronts[0]["costs"].shape[1])
+            validate_array(found.choices, "integers", None, len(fronts))
+            validate_array(found.impairment, "numbers", len(found.choices))
+            validate_array(found.costs, "numbers", len(found.choices), fronts[0]["costs"].shape[1])
         dense = [len(front["genomes"]) - 1 for front in fronts]
         best = representatives(
             found.impairment, found.costs, context.spec.schemes, worst=guessing_loss(context.classes)

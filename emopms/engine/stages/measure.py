@@ -10,7 +10,7 @@ from loguru import logger
 from scipy.stats import kendalltau
 
 from emopms.engine.search.evaluation import failures
-from emopms.engine.search.network_costs import WholeCosts
+from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.errors import RunError
@@ -42,9 +42,9 @@ class Measure(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.constrained(inputs["constrain"])
         found = inputs[self.found_by].arrays("schemes")
-        genomes, impairment, images = found["genomes"], found["impairment"], context.splits.validation
+        genomes, impairment, images = found["genomes"], found["impairment"], context.image_sets.validation
         with context.progress.track(self.name, len(genomes) * images.parts(BATCH), "measurements") as tracker:
-            scores = Scorer(divided.whole, images, context.device, eight_bits=context.eight_bits)(
+            scores = Scorer(divided.whole, images, context.device, int8=context.int8)(
                 genomes, out.journal("measured"), on_batch=lambda steps: tracker.advance(steps=steps)
             )
         loss = np.array([score.loss for score in scores])
@@ -83,7 +83,7 @@ class Measure(Stage):
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Costs [n, k], NaN where they cannot be told."""
-        found = WholeCosts(context, whole)(genomes)
+        found = NetworkCosts(context, whole)(genomes)
         failed = failures(found.values)
         if failed[-1]:
             raise RunError(

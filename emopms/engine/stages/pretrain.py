@@ -29,11 +29,11 @@ class Pretrain(Stage):
     """Gives ``network`` (its state) and ``score`` on validation images."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        spec, splits = context.spec, context.splits
+        spec, image_sets = context.spec, context.image_sets
         network = context.device.place(given_network(spec, context.source, context.folder)).eval()
 
         def assess() -> str:
-            measured = score(network.eval(), splits.validation, context.device)
+            measured = score(network.eval(), image_sets.validation, context.device)
             return f"validation {context.quality} {measured.accuracy:.1%}"
 
         train(
@@ -46,14 +46,14 @@ class Pretrain(Stage):
             out=out,
             assess=assess,
         )
-        measured = score(network.eval(), splits.validation, context.device)
+        measured = score(network.eval(), image_sets.validation, context.device)
         logger.info(
             "dense network: validation {} {:.2%}, loss {:.4f}", context.quality, measured.accuracy, measured.loss
         )
         require_knowledge(
             measured,
             classes=context.classes,
-            images=len(splits.validation),
+            images=len(image_sets.validation),
             what="The dense network",
             remedy="Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`.",
         )

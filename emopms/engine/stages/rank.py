@@ -46,10 +46,10 @@ class Rank(Stage):
             alone = np.tile(dense, (len(genomes) - 1, 1))
             alone[:, start : (start := start + genomes.shape[1])] = genomes[:-1]
             candidates.append(alone)
-        images = context.splits.ranking
+        images = context.image_sets.ranking
         count = sum(map(len, candidates))
         with context.progress.track(self.name, count * images.parts(BATCH), "measurements") as tracker:
-            scores = Scorer(divided.whole, images, context.device, eight_bits=context.eight_bits)(
+            scores = Scorer(divided.whole, images, context.device, int8=context.int8)(
                 np.concatenate(candidates),
                 out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),

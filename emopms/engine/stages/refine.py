@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.search.cache import Memory
-from emopms.engine.search.evaluation import Judged
-from emopms.engine.search.network_costs import WholeCosts
-from emopms.engine.search.stage_search import SearchLog, search
+from emopms.engine.search.cache import EvaluationCache
+from emopms.engine.search.evaluation import Evaluations
+from emopms.engine.search.network_costs import NetworkCosts
+from emopms.engine.search.stage_search import EvaluationLog, search
 from emopms.engine.session.scoring import Scorer, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
@@ -38,23 +38,23 @@ class Refine(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         divided = context.constrained(inputs["constrain"])
         whole = divided.whole
-        images, cost = context.splits.ranking, WholeCosts(context, whole)
-        score = Scorer(whole, images, context.device, eight_bits=context.eight_bits, hold=True)
+        images, cost = context.image_sets.ranking, NetworkCosts(context, whole)
+        score = Scorer(whole, images, context.device, int8=context.int8, hold=True)
 
-        def judge(genomes: NDArray[np.bool_]) -> Judged:
+        def evaluate(genomes: NDArray[np.bool_]) -> Evaluations:
             losses, costs = np.array([found.loss for found in score(genomes)]), cost(genomes)
             values, lost = np.column_stack([losses, costs.values]), losses[~np.isfinite(losses)]
             values[~np.isfinite(values).all(axis=1)] = np.nan
-            return Judged(values, f"The whole network has loss {lost[0]}." if len(lost) else costs.cause)
+            return Evaluations(values, f"The whole network has loss {lost[0]}." if len(lost) else costs.cause)
 
-        log = SearchLog(out.journal("judged"))
-        memory = Memory(judge, on_new=log.append)
-        log.replay(memory)
+        log = EvaluationLog(out.journal("judged"))
+        cache = EvaluationCache(evaluate, on_new=log.append)
+        log.replay(cache)
         genomes, objectives = search(
             context,
             self.name,
             whole,
-            memory=memory,
+            cache=cache,
             start=JointStart(inputs["join"].arrays("schemes")["genomes"], [s.channels.genes for s in divided.searched]),
             algorithm=refinement(context.spec),
             shown=(0, 1),

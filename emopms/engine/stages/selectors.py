@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import TrainedSelector
-from emopms.engine.search.criteria import make_judges
+from emopms.engine.search.criteria import make_criteria
 from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
 
@@ -31,32 +31,32 @@ class Selectors(Stage):
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network"))).parts
-        judges = make_judges(context, subnetworks, differentiable=True)
+        criteria = make_criteria(context, subnetworks, differentiable=True)
         selector = context.spec.selector
         if isinstance(selector, TrainedSelector) and len(subnetworks) > 1:
             train(
-                judges,
-                torch.optim.Adam(judges.parameters(), lr=selector.lr),
-                judges_loss(subnetworks, judges),
+                criteria,
+                torch.optim.Adam(criteria.parameters(), lr=selector.lr),
+                criteria_loss(subnetworks, criteria),
                 schedule=selector,
                 context=context,
                 stage=self.name,
                 out=out,
             )
-        out.save_tensors("judges", judges.state_dict())
+        out.save_tensors("judges", criteria.state_dict())
 
 
-def judges_loss(subnetworks: Sequence[SubNetwork], judges: nn.ModuleList) -> Loss:
+def criteria_loss(subnetworks: Sequence[SubNetwork], criteria: nn.ModuleList) -> Loss:
     """The sum of what all judges but the last, which is not ours to train, say of the dense features."""
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        judges.train()
+        criteria.train()
         total = torch.zeros((), device=labels.device)
         features = images
-        for sub, judge in zip(subnetworks[:-1], judges, strict=False):
+        for sub, criterion in zip(subnetworks[:-1], criteria, strict=False):
             with torch.no_grad():
                 features = sub.forward(features)
-            total = total + judge(features, features, labels)
+            total = total + criterion(features, features, labels)
         return total
 
     return loss

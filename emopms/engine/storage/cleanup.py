@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from emopms.engine.storage.atomic import UNFINISHED
-from emopms.engine.storage.lock import HOLDER, holder
+from emopms.engine.storage.lock import HOLDER, lock_holder
 from emopms.engine.storage.store import BEGUN, META, PLAN, SCRATCH, Store
 from emopms.errors import StoreError
 
@@ -35,7 +35,7 @@ _ENTRY = re.compile(rf"{SCRATCH}/[^/]+/\d{{6,}}-[0-9a-f]{{32}}\.safetensors")
 
 
 @dataclass(frozen=True)
-class Waste:
+class Removable:
     """Files that go together."""
 
     path: PurePath
@@ -48,36 +48,36 @@ class Waste:
 
 
 @dataclass(frozen=True)
-class Survey:
+class CleanupPlan:
     """What may go."""
 
-    waste: tuple[Waste, ...] = ()
+    removable: tuple[Removable, ...] = ()
     kept: tuple[str, ...] = ()
     """Why something stays that one might expect to go, or what is not known to be ours."""
 
     @property
     def size(self) -> int:
         """Bytes that are freed."""
-        return sum(waste.size for waste in self.waste)
+        return sum(removable.size for removable in self.removable)
 
 
-def survey(folder: Path, files: Mapping[PurePath, os.stat_result] | None = None) -> Survey:
+def find_removable(folder: Path, files: Mapping[PurePath, os.stat_result] | None = None) -> CleanupPlan:
     """Look for what may go in a run directory; nothing while a process is running there.
 
     Args:
         files: What `regular_files` has found there, where that is known already.
     """
     if folder.is_symlink():
-        return Survey(kept=("a link, so everything stays: clean what it points to",))
+        return CleanupPlan(kept=("a link, so everything stays: clean what it points to",))
     try:
-        if running := holder(folder / "store"):
-            return Survey(kept=(f"in use ({running}), so everything stays",))
-        return _survey(folder, regular_files(folder) if files is None else files)
+        if running := lock_holder(folder / "store"):
+            return CleanupPlan(kept=(f"in use ({running}), so everything stays",))
+        return _find_removable(folder, regular_files(folder) if files is None else files)
     except OSError as error:
-        return Survey(kept=(f"everything stays: {error}",))
+        return CleanupPlan(kept=(f"everything stays: {error}",))
 
 
-def clean(folder: Path) -> Survey:
+def clean(folder: Path) -> CleanupPlan:
     """Remove what may go.
 
     Returns:
@@ -88,13 +88,13 @@ def clean(folder: Path) -> Survey:
     """
     store = Store(folder / "store")
     with store.lock():
-        found = _survey(folder, regular_files(folder))  # again: a run may have come and gone
-        for waste in found.waste:
+        found = _find_removable(folder, regular_files(folder))  # again: a run may have come and gone
+        for removable in found.removable:
             try:
-                _remove(folder, waste)
+                _remove(folder, removable)
             except OSError as error:
                 raise StoreError(
-                    f"{folder / waste.path} cannot be removed: {error}",
+                    f"{folder / removable.path} cannot be removed: {error}",
                     remedy="Make it writable; the same command goes on from here.",
                 ) from error
     return found
@@ -112,17 +112,17 @@ def regular_files(folder: Path) -> dict[PurePath, os.stat_result]:
     return {path: found[path] for path in sorted(found)}
 
 
-def _survey(folder: Path, files: Mapping[PurePath, os.stat_result]) -> Survey:
+def _find_removable(folder: Path, files: Mapping[PurePath, os.stat_result]) -> CleanupPlan:
     store = Store(folder / "store")
-    waste: list[Waste] = []
+    removable: list[Removable] = []
     kept: list[str] = []
 
     def goes(path: PurePath, why: str, gone: Sequence[PurePath]) -> None:
         if gone:
-            waste.append(Waste(path, why, tuple(gone), sum(files[file].st_size for file in gone)))
+            removable.append(Removable(path, why, tuple(gone), sum(files[file].st_size for file in gone)))
 
     try:
-        intended = store.intended()
+        intended = store.read_plan()
         if intended is None:
             kept.append(f"all stages stay: there is no store/{PLAN} that says which are needed")
     except StoreError as error:
@@ -145,9 +145,9 @@ def _survey(folder: Path, files: Mapping[PurePath, os.stat_result]) -> Survey:
                 kept.append(f"{path} holds files that are not known to be emopms's, and stay")
         else:
             begun = [file for file in inside if _is_scratch(inner[file]) or inner[file] == BEGUN]
-            over = begun if begun and planned and store.look(*planned).state == "complete" else []
+            over = begun if begun and planned and store.status(*planned).state == "complete" else []
             goes(path, _KILLED, [file for file in inside if file in over or _is_left_over(inner[file])])
-    return Survey(tuple(waste), tuple(kept))
+    return CleanupPlan(tuple(removable), tuple(kept))
 
 
 def _in_stage(file: PurePath) -> bool:
@@ -170,11 +170,11 @@ def _is_left_over(inner: str) -> bool:
     return any(part.endswith(UNFINISHED) for part in inner.split("/"))
 
 
-def _remove(folder: Path, waste: Waste) -> None:
+def _remove(folder: Path, removable: Removable) -> None:
     """Remove files; a stage is no longer complete before the first of them goes, and until the last has gone it is
     known which of them are its own."""
-    meta, begun = folder / waste.path / META, folder / waste.path / BEGUN
-    files = {folder / file for file in waste.files}
+    meta, begun = folder / removable.path / META, folder / removable.path / BEGUN
+    files = {folder / file for file in removable.files}
     if meta in files:
         meta.replace(begun)
     for file in sorted(files - {meta, begun}):
@@ -182,7 +182,7 @@ def _remove(folder: Path, waste: Waste) -> None:
     if files & {meta, begun}:
         begun.unlink(missing_ok=True)
     parents = {
-        parent for file in waste.files for parent in file.parents if parent not in (PurePath(), PurePath("store"))
+        parent for file in removable.files for parent in file.parents if parent not in (PurePath(), PurePath("store"))
     }
     for parent in sorted(parents, key=lambda parent: -len(parent.parts)):
         with suppress(OSError):  # it is not empty: it holds what is not ours

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
-from emopms.engine.storage.cleanup import regular_files, survey
-from emopms.engine.storage.lock import HOLDER, LOCK, holder
+from emopms.engine.storage.cleanup import find_removable, regular_files
+from emopms.engine.storage.lock import HOLDER, LOCK, lock_holder
 from emopms.engine.storage.store import Store
 from emopms.errors import StoreError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emopms.engine.storage.cleanup import Survey
+    from emopms.engine.storage.cleanup import CleanupPlan
 
 RunState = Literal["finished", "running", "interrupted", "damaged", "closed"]
 """A damaged run has a stored stage that changed since it was complete; a closed one may not be read."""
@@ -28,7 +28,7 @@ _OF_THE_LOCK = {PurePath("store", LOCK), PurePath("store", HOLDER)}
 
 
 @dataclass(frozen=True)
-class Run:
+class RunStatus:
     """A run directory."""
 
     folder: Path
@@ -39,11 +39,11 @@ class Run:
     """When it finished; otherwise when something in it was last written. None where there are no files."""
     size: int
     """Bytes of all its files."""
-    survey: Survey
+    cleanup: CleanupPlan
     """What cleaning would free."""
 
 
-def find(folder: Path) -> list[Path]:
+def find_runs(folder: Path) -> list[Path]:
     """The run directories in a folder, by name; or the folder, if it is one itself.
 
     Raises:
@@ -60,7 +60,7 @@ def find(folder: Path) -> list[Path]:
         ) from error
 
 
-def look(folder: Path) -> Run:
+def inspect_run(folder: Path) -> RunStatus:
     """How a run directory stands."""
     files = regular_files(folder)
     size = sum(stat.st_size for stat in files.values())
@@ -68,7 +68,9 @@ def look(folder: Path) -> Run:
         state, detail = _state(folder, files)
     except OSError as error:
         state, detail = "closed", str(error)
-    return Run(folder, state, detail, _touched(files, finished=state == "finished"), size, survey(folder, files))
+    return RunStatus(
+        folder, state, detail, _touched(files, finished=state == "finished"), size, find_removable(folder, files)
+    )
 
 
 def _is_run(folder: Path) -> bool:
@@ -78,12 +80,12 @@ def _is_run(folder: Path) -> bool:
 
 
 def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunState, str]:
-    store, running = Store(folder / "store"), holder(folder / "store")
+    store, running = Store(folder / "store"), lock_holder(folder / "store")
     try:
-        planned = store.intended() or {}
+        planned = store.read_plan() or {}
     except StoreError:
         planned = {}  # which concerns the next run and cleaning, but is no damage to what is stored
-    stages = [store.look(stage, key) for stage, key in planned.items()]
+    stages = [store.status(stage, key) for stage, key in planned.items()]
     complete = sum(stage.state == "complete" for stage in stages)
     progress = f"{complete} of {len(stages)} stages" if stages else ""
     damages = [stage.why.removeprefix(f"{folder}/") for stage in stages if stage.state == "damaged"]

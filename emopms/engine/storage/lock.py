@@ -24,7 +24,7 @@ _PATIENCE = 1.0
 
 
 @contextmanager
-def held(root: Path) -> Iterator[None]:
+def hold_lock(root: Path) -> Iterator[None]:
     """Hold a store.
 
     Raises:
@@ -52,7 +52,7 @@ def held(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def holder(root: Path) -> str:
+def lock_holder(root: Path) -> str:
     """Who holds a store now; empty where nobody does. Nothing is written.
 
     Raises:

@@ -26,7 +26,7 @@ from emopms.engine.storage.atomic import (
     write,
 )
 from emopms.engine.storage.journal import Journal
-from emopms.engine.storage.lock import held
+from emopms.engine.storage.lock import hold_lock
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Workspace(Artefact):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StageStatus:
     """How a stage stands in the store."""
 
     state: State
@@ -160,13 +160,13 @@ class Store:
         Raises:
             StoreError: Another process holds it, or the folder cannot be written.
         """
-        return held(self._root)
+        return hold_lock(self._root)
 
-    def intend(self, keys: Mapping[str, str]) -> None:
+    def write_plan(self, keys: Mapping[str, str]) -> None:
         """Write down what the present run is made of: the keys of its stages."""
         write(self._root / PLAN, from_json(_sealed({"format": FORMAT, "stages": dict(keys)})))
 
-    def intended(self) -> dict[str, str] | None:
+    def read_plan(self) -> dict[str, str] | None:
         """What the latest run is made of: the keys of its stages. None where no run has written that down.
 
         Raises:
@@ -197,14 +197,14 @@ class Store:
                 continue
         return frozenset()
 
-    def find(self, stage: str, key: str) -> Stored:
+    def find(self, stage: str, key: str) -> StageStatus:
         """How a stage stands under this key, for a run that goes on from there: what is damaged is named in the log and
         forgotten.
 
         Raises:
             StoreError: What is damaged cannot be removed, or something else is in the stage's place.
         """
-        folder, found = self.folder(stage, key), self.look(stage, key)
+        folder, found = self.folder(stage, key), self.status(stage, key)
         if os.path.lexists(folder) and not folder.is_dir():
             raise StoreError(f"{folder} is no folder.", remedy="It is not ours: remove or rename it.")
         if found.state == "damaged":
@@ -212,28 +212,28 @@ class Store:
             self._forget(stage, key)
         return found
 
-    def look(self, stage: str, key: str) -> Stored:
+    def status(self, stage: str, key: str) -> StageStatus:
         """How a stage stands under this key. Only looks: nothing is locked, written or removed."""
         folder = self.folder(stage, key)
         path = folder / META
         if not os.path.lexists(path):
-            return Stored("begun" if folder.is_dir() else "absent")
+            return StageStatus("begun" if folder.is_dir() else "absent")
         try:
             meta = _unsealed(to_json(path.read_bytes()))
             ours, recorded = meta["format"] == FORMAT, dict(meta["files"])
         except UNREADABLE as error:
-            return Stored("damaged", why=f"{path}: {error}")
+            return StageStatus("damaged", why=f"{path}: {error}")
         if not ours:
-            return Stored("damaged", why=f"{path}: of another version of emopms")
+            return StageStatus("damaged", why=f"{path}: of another version of emopms")
         if (meta.get("stage"), meta.get("key")) != (stage, key):
-            return Stored("damaged", why=f"{path}: of another stage")
+            return StageStatus("damaged", why=f"{path}: of another stage")
         for file, digest in recorded.items():
             try:
                 if _digest_of(folder / file) != digest:
-                    return Stored("damaged", why=f"{folder / file}: changed")
+                    return StageStatus("damaged", why=f"{folder / file}: changed")
             except OSError as error:
-                return Stored("damaged", why=f"{folder / file}: {error.strerror}")
-        return Stored("complete", Artefact(folder, meta))
+                return StageStatus("damaged", why=f"{folder / file}: {error.strerror}")
+        return StageStatus("complete", Artefact(folder, meta))
 
     def begin(self, stage: str, key: str) -> Workspace:
         """The folder to work in: a new one, or what an interrupted attempt left there to be continued."""

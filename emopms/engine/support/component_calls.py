@@ -9,7 +9,7 @@ import numpy as np
 from loguru import logger
 
 from emopms.engine.storage.atomic import FREE_SPACE, is_full
-from emopms.engine.support.interruption import came
+from emopms.engine.support.interruption import interrupted
 from emopms.errors import ComponentError, EmopmsError
 from emopms.plugin_file import reason
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def at_work(component: Component, what: str) -> Iterator[None]:
+def guarded_call(component: Component, what: str) -> Iterator[None]:
     """Let a component work.
 
     Args:
@@ -33,12 +33,12 @@ def at_work(component: Component, what: str) -> Iterator[None]:
     """
     try:
         yield
-        if came.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, too, would end the run without a word
-        if came.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt from error
         if isinstance(error, EmopmsError):
             raise
@@ -56,7 +56,7 @@ _KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
 """As in `numpy.dtype.kind`."""
 
 
-def require_array(found: object, sort: str, *shape: int | None) -> None:
+def validate_array(found: object, sort: str, *shape: int | None) -> None:
     """Refuse what a component returned, while it is at work, unless it is an array of the right sort.
 
     Args:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from threading import Event
 
-came = Event()
+interrupted = Event()
 """Set by who receives the signal, before `KeyboardInterrupt` is raised."""

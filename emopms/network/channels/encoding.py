@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.network.channels.table import keep_one
+from emopms.network.channels.table import ensure_nonempty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class _Block:
     """How many stand for a full unit of channels. One more, the last, stands for what a group has beyond that."""
 
 
-class Coding:
+class Encoding:
     """Codes of genomes: the channels of each group, in units, one bit a unit.
 
     A unit is as many of a group's channels, next to each other in importance, as make a multiple of ``multiple``
@@ -58,7 +58,7 @@ class Coding:
             bits += count
         self._sizes = np.bincount(self._bit_of, minlength=bits)
         self._importance = np.bincount(self._bit_of, weights=importance, minlength=bits) / self._sizes
-        self._indispensable = tuple(np.unique(self._bit_of[genes]) for genes in channels.indispensable)
+        self._indispensable = tuple(np.unique(self._bit_of[genes]) for genes in channels.cover_sets)
 
     @property
     def bits(self) -> int:
@@ -104,7 +104,7 @@ class Coding:
                 own[:] = np.arange(own.shape[1]) < own.sum(axis=1, keepdims=True)
             else:
                 own[:, block.whole :] &= own[:, : block.whole].all(axis=1, keepdims=True)
-        keep_one(repaired, self._indispensable, self._importance)
+        ensure_nonempty(repaired, self._indispensable, self._importance)
         for block in self._blocks:  # what had to stay may need what comes before it
             own = repaired[:, block.bits]
             if self._widths:

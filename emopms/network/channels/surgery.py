@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from emopms.errors import WeightsError
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import joined
-from emopms.network.layers.attributes import follow
+from emopms.network.layers.attributes import sync_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:
                 module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
-    follow(network)
+    sync_sizes(network)
     network.load_state_dict(state)
 
 

@@ -64,7 +64,7 @@ class Channels:
         return sum(group.size for group in self.groups)
 
     @cached_property
-    def indispensable(self) -> tuple[NDArray[np.int64], ...]:
+    def cover_sets(self) -> tuple[NDArray[np.int64], ...]:
         """Sets of genes of which one must stay: those of each group, and of each tensor that has no fixed channel."""
         sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
         for dims in self.dims.values():
@@ -93,7 +93,9 @@ def joined(tables: Sequence[Channels]) -> Channels:
     )
 
 
-def keep_one(strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]) -> None:
+def ensure_nonempty(
+    strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]
+) -> None:
     """Set, in place, the most important bit of each set in those of the bit strings [n, bits] that have none of it."""
     for bits in sets:
         empty = ~strings[:, bits].any(axis=1)

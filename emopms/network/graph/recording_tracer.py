@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fx, nn
 
-from emopms.network.layers.head_counts import number_of_heads, numbers_of
+from emopms.network.layers.head_counts import head_count_attributes, number_of_heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Recorded(fx.Proxy):
+class TracedValue(fx.Proxy):
     """A value of the forward pass, together with the node that made it.
 
     It passes for its value in ``isinstance``: networks ask whether they were handed a tensor or a list of tensors.
@@ -38,22 +38,22 @@ class Recorded(fx.Proxy):
             return self.tracer.create_proxy("call_function", getattr, (self, name), {})
         return lambda *args, **kwargs: self.tracer.create_proxy("call_method", name, (self, *args), kwargs)
 
-    def __iadd__(self, other: Any) -> Recorded:
+    def __iadd__(self, other: Any) -> TracedValue:
         return self._in_place(operator.iadd, operator.add, other)
 
-    def __isub__(self, other: Any) -> Recorded:
+    def __isub__(self, other: Any) -> TracedValue:
         return self._in_place(operator.isub, operator.sub, other)
 
-    def __imul__(self, other: Any) -> Recorded:
+    def __imul__(self, other: Any) -> TracedValue:
         return self._in_place(operator.imul, operator.mul, other)
 
-    def __itruediv__(self, other: Any) -> Recorded:
+    def __itruediv__(self, other: Any) -> TracedValue:
         return self._in_place(operator.itruediv, operator.truediv, other)
 
-    def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> Recorded:
+    def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> TracedValue:
         """Tensors are overwritten, for whoever else reads them; numbers and shapes are not."""
         target = own if isinstance(self.value, Tensor) else plain
-        result: Recorded = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
+        result: TracedValue = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
         return result
 
     def __iter__(self) -> Iterator[Any]:
@@ -124,16 +124,16 @@ class RecordingTracer(fx.Tracer):
         return self._is_leaf(m)
 
     def create_arg(self, a: Any) -> Any:
-        return a.node if type(a) is Recorded else super().create_arg(a)
+        return a.node if type(a) is TracedValue else super().create_arg(a)
 
     def create_proxy(
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any, **__: Any
-    ) -> Recorded:
+    ) -> TracedValue:
         """Record an operation and run it."""
         node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
         value = self._run(kind, target, args, kwargs)
         _describe(node, value)
-        return Recorded(node, self, value)
+        return TracedValue(node, self, value)
 
     def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         if kind in ("call_module", "get_attr"):
@@ -177,7 +177,7 @@ class RecordingTracer(fx.Tracer):
         """
         found: list[tuple[nn.Module, str, _Number]] = []
         for path, module in root.named_modules():
-            projection, numbers = numbers_of(module)
+            projection, numbers = head_count_attributes(module)
             for name, width in numbers.items():
                 layer = f"{path}.{projection}".removeprefix(".")
                 number = _Number(layer, vars(module)[name], "call_function", number_of_heads, width)
@@ -189,7 +189,7 @@ class RecordingTracer(fx.Tracer):
                     found.append((module, name, number))
         moved = found if self._follow else []
         try:
-            for module, name, number in moved:  # only now: `numbers_of` has read them as they are
+            for module, name, number in moved:  # only now: `head_count_attributes` has read them as they are
                 module._buffers[name] = number  # type: ignore[assignment]
                 del vars(module)[name]
             yield
@@ -198,7 +198,7 @@ class RecordingTracer(fx.Tracer):
                 del module._buffers[name]
                 vars(module)[name] = number.value
 
-    def _number(self, number: _Number) -> Recorded:
+    def _number(self, number: _Number) -> TracedValue:
         weight = self.create_proxy("get_attr", f"{number.layer}.weight".removeprefix("."), (), {})
         return self.create_proxy(number.kind, number.reader, (weight, number.argument), {})
 
@@ -234,7 +234,7 @@ def _describe(node: fx.Node, value: Any) -> None:
 
 
 def _plain(argument: Any) -> Any:
-    return argument.value if type(argument) is Recorded else argument
+    return argument.value if type(argument) is TracedValue else argument
 
 
 _WIDE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)

@@ -14,8 +14,8 @@ from emopms.errors import NetworkError
 from emopms.network.graph.closeness import are_close
 from emopms.network.graph.recording_tracer import RecordingTracer
 from emopms.network.graph.time_limit import time_limit
-from emopms.network.layers.attributes import SIZED
-from emopms.network.layers.head_counts import numbers_of
+from emopms.network.layers.attributes import RESIZABLE
+from emopms.network.layers.head_counts import head_count_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
         try:
             return _checked(network, example, expected, follow=True)
         except NetworkError:
-            if not any(numbers_of(module)[1] for module in network.modules()):
+            if not any(head_count_attributes(module)[1] for module in network.modules()):
                 raise
             return _checked(network, example, expected, follow=False)  # its heads are plain numbers, then
 
@@ -86,7 +86,7 @@ def is_layer(module: nn.Module) -> bool:
     """
     if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return False
-    if type(module).__module__.startswith(("torch.nn", "torch.ao.nn")) or isinstance(module, SIZED):
+    if type(module).__module__.startswith(("torch.nn", "torch.ao.nn")) or isinstance(module, RESIZABLE):
         return True
     code = getattr(type(module).forward, "__code__", None)
     return (

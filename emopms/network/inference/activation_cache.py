@@ -28,7 +28,7 @@ class _Entry(NamedTuple):
     value: Tensor
 
 
-class Kept:
+class ActivationCache:
     """What was computed from a tensor, by key; the least recently used is forgotten first.
 
     Several threads may use it at once. Memory is taken over from what is forgotten: new memory has to be cleared by the
@@ -49,7 +49,7 @@ class Kept:
         self._in_use: Counter[Hashable] = Counter()
 
     @contextmanager
-    def last_of(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[tuple[int, Tensor] | None]:
+    def longest_prefix(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[tuple[int, Tensor] | None]:
         """The last of the keys under which something is kept for this very tensor: its index, and what is kept.
 
         It stays for as long as the context lasts.
@@ -71,7 +71,7 @@ class Kept:
                     self._in_use[full] -= 1
                     self._in_use += Counter()  # drops what is at zero
 
-    def space(self, count: int, piece: Tensor) -> Tensor | None:
+    def allocate(self, count: int, piece: Tensor) -> Tensor | None:
         """An empty tensor for so many rows like those of a piece, to keep or give back; None where there is no room.
 
         Args:
@@ -107,14 +107,14 @@ class Kept:
                 self._taken -= value.untyped_storage().nbytes()  # another thread was faster
 
     @property
-    def taken(self) -> int:
+    def bytes_used(self) -> int:
         """Bytes of what is kept, and of the spaces that were asked for."""
         return self._taken
 
-    def give_back(self, space: Tensor) -> None:
+    def release(self, allocate: Tensor) -> None:
         """Do without a `space` that will not be filled."""
         with self._lock:
-            self._taken -= space.untyped_storage().nbytes()
+            self._taken -= allocate.untyped_storage().nbytes()
 
     def clear(self) -> None:
         """Forget everything."""

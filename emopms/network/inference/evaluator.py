@@ -18,14 +18,14 @@ from torch.func import functional_call
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import joined
 from emopms.network.graph.trace import shape_of, with_source
-from emopms.network.inference.activation_cache import Kept
+from emopms.network.inference.activation_cache import ActivationCache
 from emopms.network.inference.fusion import Fused, Norm, fuse
-from emopms.network.inference.int8 import EightBits, Rounding, use_eight_bits
+from emopms.network.inference.int8 import Quantize, QuantizedConv, quantize_convolutions
 from emopms.network.inference.segments import before_genes, segments_of
-from emopms.network.layers.attributes import following
+from emopms.network.layers.attributes import resized_for
 from emopms.network.layers.batchnorm import use_batch_statistics
 from emopms.network.runtime.free_memory import out_of_memory
-from emopms.network.runtime.row_buffer import Gathered, beside
+from emopms.network.runtime.row_buffer import RowBuffer, allocate_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class Evaluator:
             will be recalibrated; otherwise use the dense network's running statistics.
         kept: Where to keep what candidates make on the way, for those whose genomes begin alike; theirs is the same to
             the bit. It holds for batches that are passed in again as the same tensor.
-        eight_bits: Convolve in eight bits where the graph allows it (see `use_eight_bits`), with scales measured on the
+        int8: Convolve in eight bits where the graph allows it (see `quantize_convolutions`), with scales measured on the
             first of these inputs; negative ones will come only if there are some here. With statistics of the batch.
     """
 
@@ -66,20 +66,20 @@ class Evaluator:
         boundaries: SubNetwork | None = None,
         *,
         batch_statistics: bool = True,
-        kept: Kept | None = None,
-        eight_bits: Tensor | None = None,
+        kept: ActivationCache | None = None,
+        int8: Tensor | None = None,
     ) -> None:
         self._channels = joined([sub.channels for sub in (subnetwork, boundaries) if sub is not None])
         self._batch_statistics = batch_statistics
-        self._kept = kept or Kept(0)
+        self._kept = kept or ActivationCache(0)
         self._module = with_source(copy.deepcopy(subnetwork.module))
         self._module.eval().requires_grad_(False)
-        self._eight_bits = eight_bits is not None
-        self._signed = eight_bits is not None and float(eight_bits.amin()) < 0
+        self._eight_bits = int8 is not None
+        self._signed = int8 is not None and float(int8.amin()) < 0
         self._scales: dict[str, float] = {}
         self._limits = _Limits(STATISTICS, sys.maxsize)
         run = self._copy()
-        self.dense = None if eight_bits is None else run.measure_scales(eight_bits)
+        self.dense = None if int8 is None else run.measure_scales(int8)
         """What the dense sub-network makes in floating point of the first of these inputs, twice as many as scales were
         measured on."""
         self._scales = run.scales
@@ -97,7 +97,7 @@ class Evaluator:
         except IndexError:  # all are in use, by other threads
             run = self._copy()
         try:
-            with following(run.module, tensors):
+            with resized_for(run.module, tensors):
                 outputs: Tensor = functional_call(
                     run, {f"module.{name}": _laid_out(tensor) for name, tensor in tensors.items()}, (inputs, genome)
                 )
@@ -114,7 +114,7 @@ class Evaluator:
             self._kept,
             self._limits,
             batch_statistics=self._batch_statistics,
-            eight_bits=self._eight_bits,
+            int8=self._eight_bits,
             signed=self._signed,
         )
         run.scales = self._scales
@@ -139,11 +139,11 @@ class _Run(nn.Module):
         self,
         module: fx.GraphModule,
         channels: Channels,
-        kept: Kept,
+        kept: ActivationCache,
         limits: _Limits,
         *,
         batch_statistics: bool,
-        eight_bits: bool,
+        int8: bool,
         signed: bool,
     ) -> None:
         super().__init__()
@@ -151,10 +151,10 @@ class _Run(nn.Module):
         fuse(module)
         self._learns = batch_statistics
         self._whole = batch_statistics and _other_batch_norms(module)
-        if eight_bits:
-            use_eight_bits(module, before_genes(module, channels), entry=not signed)
+        if int8:
+            quantize_convolutions(module, before_genes(module, channels), entry=not signed)
         self._operations = [inner for inner in module.modules() if isinstance(inner, Fused | Norm)]
-        self._rounded = {n: inner for n, inner in module.named_modules() if isinstance(inner, Rounding | EightBits)}
+        self._rounded = {n: inner for n, inner in module.named_modules() if isinstance(inner, Quantize | QuantizedConv)}
         with self._measuring():
             segments = segments_of(module, channels, kept.share) if kept.room else []
         # What the segments do, to be done with the module's tensors, which are swapped.
@@ -166,7 +166,7 @@ class _Run(nn.Module):
 
     @property
     def rounded(self) -> int:
-        return sum(isinstance(operation, EightBits) and operation.convolves for operation in self._rounded.values())
+        return sum(isinstance(operation, QuantizedConv) and operation.convolves for operation in self._rounded.values())
 
     @property
     def scales(self) -> dict[str, float]:
@@ -227,11 +227,11 @@ class _Run(nn.Module):
             (self._learns, limits.statistics, bool(self._rounded), index, genome[genes].tobytes())
             for index, genes in enumerate(self._genes)
         ]
-        with self._kept.last_of(inputs, keys) as found:
+        with self._kept.longest_prefix(inputs, keys) as found:
             shared, features = found or (-1, inputs)
             segments = self._segments[shared + 1 :]
-            spaces = [*(self._kept.space for _ in segments[:-1]), beside]
-            made = [Gathered(len(inputs), space) for space in spaces]
+            spaces = [*(self._kept.allocate for _ in segments[:-1]), allocate_like]
+            made = [RowBuffer(len(inputs), allocate) for allocate in spaces]
             try:
                 for rows, learning in self._pieces(inputs, limits):
                     self._learn(learning)
@@ -243,7 +243,7 @@ class _Run(nn.Module):
             except BaseException:
                 for gathered in made[:-1]:
                     if gathered.tensor is not None:
-                        self._kept.give_back(gathered.tensor)
+                        self._kept.release(gathered.tensor)
                 raise
         for key, gathered in zip(keys[shared + 1 :], made, strict=False):
             if gathered.tensor is not None:
@@ -289,7 +289,7 @@ def _laid_out(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
-def dense_rest(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+def dense_tail(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
     """These sub-networks one after the other, unpruned, with batch norm re-estimated on each batch.
 
     They are copied when the function is first called, so that it costs nothing where nobody calls it.

@@ -32,7 +32,7 @@ _TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
 """Dtypes and factors that tell whether a layer does the same before rounding and behind it."""
 
 
-class Rounding(nn.Module):
+class Quantize(nn.Module):
     """Where eight bits begin."""
 
     scale = 0.0
@@ -46,7 +46,7 @@ class Rounding(nn.Module):
         return rounded(x, self.scale)
 
 
-class EightBits(Fused):
+class QuantizedConv(Fused):
     """A fused convolution with eight bits at either end, or both.
 
     Args:
@@ -65,8 +65,8 @@ class EightBits(Fused):
     def __init__(
         self,
         fused: Fused,
-        takes: Rounding | EightBits | None,
-        adds: Rounding | EightBits | None,
+        takes: Quantize | QuantizedConv | None,
+        adds: Quantize | QuantizedConv | None,
         *,
         gives: bool,
         overwrites: bool,
@@ -168,7 +168,7 @@ def rounded(x: Tensor, scale: float) -> Tensor:
     return (x * (1 / scale)).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _floating(x: Tensor | None, source: Rounding | EightBits | None, dtype: torch.dtype) -> Tensor | None:
+def _floating(x: Tensor | None, source: Quantize | QuantizedConv | None, dtype: torch.dtype) -> Tensor | None:
     return x if x is None or source is None else x.to(dtype).mul_(source.scale)
 
 
@@ -180,7 +180,7 @@ def _scale_of(x: Tensor) -> float:
     return _HEADROOM * max(float(x.amax()), 1e-12) / 255
 
 
-def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: bool) -> None:
+def quantize_convolutions(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: bool) -> None:
     """Put 8-bit operations, in place, where a fused graph allows it.
 
     A feature map is held in eight bits where it is behind a ReLU, nothing but convolutions and sums wants it, and it
@@ -192,13 +192,15 @@ def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: 
         entry: Whether what enters the module is never negative.
     """
     position = {node: index for index, node in enumerate(module.graph.nodes)}
-    makers: dict[fx.Node, Rounding | EightBits] = {}  # for each node whose value is held in eight bits, what rounds it
+    makers: dict[
+        fx.Node, Quantize | QuantizedConv
+    ] = {}  # for each node whose value is held in eight bits, what rounds it
     (first, *nodes) = list(module.graph.nodes)[:-1]
     if entry and _is_convolved(first, module):
         name = "rounding"
         while hasattr(module, name):
             name = f"_{name}"
-        module.add_submodule(name, Rounding())
+        module.add_submodule(name, Quantize())
         with module.graph.inserting_after(first):
             begin = module.graph.call_module(name)
         first.replace_all_uses_with(begin)
@@ -219,7 +221,7 @@ def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: 
         held = [other for other, maker in makers.items() if maker is adds]
         last = all(position[user] <= position[node] for other in held for user in other.users)
         overwrites = last and takes is not adds  # which is read while the sum is written
-        operation = EightBits(fused, takes, adds, gives=gives, overwrites=overwrites)
+        operation = QuantizedConv(fused, takes, adds, gives=gives, overwrites=overwrites)
         module.add_submodule(str(node.target), operation)
         if gives:
             makers[node] = operation
@@ -228,10 +230,10 @@ def use_eight_bits(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: 
     with_source(module)
 
 
-def in_eight_bits(node: fx.Node, module: fx.GraphModule) -> bool:
+def is_int8(node: fx.Node, module: fx.GraphModule) -> bool:
     """Whether what a node makes is held in eight bits."""
     called = module.get_submodule(str(node.target)) if node.op == "call_module" else None
-    return isinstance(called, Rounding) or (isinstance(called, EightBits) and called.gives)
+    return isinstance(called, Quantize) or (isinstance(called, QuantizedConv) and called.gives)
 
 
 def _is_convolved(node: fx.Node, module: fx.GraphModule) -> bool:

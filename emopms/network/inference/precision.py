@@ -13,7 +13,7 @@ from emopms.network.runtime.free_memory import out_of_memory
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from emopms.network.inference.activation_cache import Kept
+    from emopms.network.inference.activation_cache import ActivationCache
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
 
@@ -22,8 +22,8 @@ _FAR = 0.01
 what tells one candidate from another."""
 
 
-def evaluator_for(
-    subnetwork: SubNetwork, inputs: Tensor, device: Device, kept: Kept, *, batch_statistics: bool, eight_bits: bool
+def choose_evaluator(
+    subnetwork: SubNetwork, inputs: Tensor, device: Device, kept: ActivationCache, *, batch_statistics: bool, int8: bool
 ) -> tuple[Evaluator, str]:
     """What runs candidates on these inputs, and why it does it so.
 
@@ -33,19 +33,19 @@ def evaluator_for(
 
     Args:
         inputs: All that enter the sub-network [N, …].
-        eight_bits: Whether they may be used at all.
+        int8: Whether they may be used at all.
     """
 
     def plain(why: str) -> tuple[Evaluator, str]:
         found = Evaluator(subnetwork, batch_statistics=batch_statistics, kept=kept)
         return found, f"in {'bf16' if device.bf16 else 'fp32'}: {why}"
 
-    if not device.eight_bits:
+    if not device.int8:
         return plain("this device has no faster numbers for it")
-    if not eight_bits or not batch_statistics:
+    if not int8 or not batch_statistics:
         return plain("an objective asks for it")
     try:
-        rounded = Evaluator(subnetwork, kept=kept, eight_bits=inputs)
+        rounded = Evaluator(subnetwork, kept=kept, int8=inputs)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

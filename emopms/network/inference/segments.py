@@ -15,8 +15,8 @@ import numpy as np
 
 from emopms.network.graph.trace import shape_of
 from emopms.network.inference.fusion import layers_of
-from emopms.network.inference.int8 import in_eight_bits
-from emopms.network.partition.divide import needed_beside, part_of
+from emopms.network.inference.int8 import is_int8
+from emopms.network.partition.divide import last_live_use, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def segments_of(module: fx.GraphModule, channels: Channels, room: int) -> list[S
     sizes = [math.prod((shape_of(node) or ())[1:]) for node in nodes]
     start = shared[0] if shared else 0
     choices = (_chosen(places, sizes, done, start, apart=done[-1] / most) for most in range(_MOST, 0, -1))
-    taken = [size * (1 if in_eight_bits(node, module) else 4) for node, size in zip(nodes, sizes, strict=True)]
+    taken = [size * (1 if is_int8(node, module) else 4) for node, size in zip(nodes, sizes, strict=True)]
     cuts = next(cuts for cuts in choices if sum(taken[cut] for cut in cuts) <= room)  # none at all fit always
     ends = [*shared, *cuts, len(nodes) - 1]
     return [
@@ -106,8 +106,8 @@ def _alone(nodes: Sequence[fx.Node]) -> list[bool]:
     """For each node whether it makes one tensor of all images, which is all that later nodes need of what is before."""
     images = (shape_of(nodes[0]) or ())[:1]
     return [
-        beside <= index and node.op != "get_attr" and (shape_of(node) or ())[:1] == images
-        for index, (node, beside) in enumerate(zip(nodes, needed_beside(nodes), strict=True))
+        last_uses <= index and node.op != "get_attr" and (shape_of(node) or ())[:1] == images
+        for index, (node, last_uses) in enumerate(zip(nodes, last_live_use(nodes), strict=True))
     ]
 
 

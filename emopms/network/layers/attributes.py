@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-SIZED = (
+RESIZABLE = (
     nn.modules.conv._ConvNd,
     nn.Linear,
     nn.modules.batchnorm._NormBase,
@@ -58,7 +58,7 @@ def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str,
 
 
 @contextmanager
-def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+def resized_for(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
     """For a while, static sizes are those of other tensors, as long as `functional_call` swaps them in.
 
     Args:
@@ -69,7 +69,7 @@ def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[Non
     before: list[tuple[nn.Module, dict[str, Any]]] = []
     try:
         for layer in network.modules():
-            if isinstance(layer, SIZED):
+            if isinstance(layer, RESIZABLE):
                 own = _tensors(layer)
                 shapes = {name: swapped[id(tensor)].shape for name, tensor in own.items() if id(tensor) in swapped}
                 if all(own[name].shape == shape for name, shape in shapes.items()):
@@ -83,7 +83,7 @@ def following(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[Non
             _set(layer, sizes)
 
 
-def follow(network: nn.Module) -> None:
+def sync_sizes(network: nn.Module) -> None:
     """Correct the static sizes of a network's modules whose tensors were replaced.
 
     Its modules' attributes must still be those of the tensors before. All sizes are told before any is set: modules
@@ -95,7 +95,7 @@ def follow(network: nn.Module) -> None:
 
 
 def _own_sizes(module: nn.Module) -> dict[str, Any]:
-    if not isinstance(module, SIZED):
+    if not isinstance(module, RESIZABLE):
         return {}
     return sizes_of(module, {name: tensor.shape for name, tensor in _tensors(module).items()})
 

@@ -23,7 +23,7 @@ HEADS = re.compile(r"(^|_|n)heads?$")
 """Names of attributes that count heads: ``num_heads``, ``heads``, ``n_head``, ``num_attention_heads``."""
 
 
-def numbers_of(module: nn.Module) -> tuple[str, dict[str, int]]:
+def head_count_attributes(module: nn.Module) -> tuple[str, dict[str, int]]:
     """Path of a module's projection in it, and the integers of the module that follow that: how many columns of the
     projection each of them counts once.
 
@@ -57,7 +57,7 @@ def heads_of(module: nn.Module) -> dict[str, int]:
 
     The projection's own ``in_features`` must still be that of the weight before.
     """
-    path, numbers = numbers_of(module)
+    path, numbers = head_count_attributes(module)
     return {name: number_of_heads(module.get_parameter(f"{path}.weight"), width) for name, width in numbers.items()}
 
 

@@ -209,18 +209,18 @@ def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
     return given._version != before
 
 
-def needed_beside(nodes: Sequence[fx.Node]) -> list[int]:
+def last_live_use(nodes: Sequence[fx.Node]) -> list[int]:
     """For each node the index of the last one that needs something made before it: beside it, where that is behind it.
 
     Parameters do not count: a part reads for itself what it needs.
     """
     position = {node: index for index, node in enumerate(nodes)}
-    beside, needed = [], -1
+    last_uses, needed = [], -1
     for node in nodes:
-        beside.append(needed)
+        last_uses.append(needed)
         if node.op != "get_attr":
             needed = max([needed, *(position.get(user, len(nodes)) for user in node.users)])
-    return beside
+    return last_uses
 
 
 def in_place(node: fx.Node, network: nn.Module) -> bool:

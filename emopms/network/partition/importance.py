@@ -11,7 +11,7 @@ from torch import nn
 
 from emopms.network.graph.trace import with_source
 from emopms.network.runtime.device import Device
-from emopms.network.runtime.parallel import side_by_side
+from emopms.network.runtime.parallel import parallel_map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
     pieces = torch.split(inputs[: PIECE * PIECES].to(like), PIECE)
     seeds = rng.integers(2**63, size=len(pieces)).tolist()
     fp32 = Device(like.device.type)
-    found: NDArray[np.float64] = np.sum(side_by_side(effects, list(zip(pieces, seeds, strict=True)), fp32), axis=0)
+    found: NDArray[np.float64] = np.sum(parallel_map(effects, list(zip(pieces, seeds, strict=True)), fp32), axis=0)
     return found
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
 from emopms.network.graph.trace import module_path, shape_of, trace
-from emopms.network.partition.divide import SUMS, bare_part_of, needed_beside
+from emopms.network.partition.divide import SUMS, bare_part_of, last_live_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,14 +156,14 @@ def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
 
 
 def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
-    beside = needed_beside(nodes)
+    last_uses = last_live_use(nodes)
     ends = {prefix: i for i, node in enumerate(nodes) for prefix in _prefixes(module_path(node))}
     blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
     found, needed = [], 0  # up to this index a parameter is needed that has been used
     for i, node in enumerate(nodes[:-2]):
         needed = max(needed, last_needed[i])
         ending = [path for path in _prefixes(module_path(node)) if ends[path] == i]
-        if max(needed, beside[i]) <= i and ending and shape_of(node) is not None:
+        if max(needed, last_uses[i]) <= i and ending and shape_of(node) is not None:
             found.append(_Cut(i, ending[0], ends_block=not blocks.isdisjoint(ending)))
     return found
 

@@ -13,9 +13,9 @@ from emopms.errors import NetworkError
 from emopms.network.channels.cost import CostModel
 from emopms.network.channels.labels import channels_of
 from emopms.network.channels.slicing import slice_tensors
-from emopms.network.channels.table import keep_one
+from emopms.network.channels.table import ensure_nonempty
 from emopms.network.graph.trace import shape_of
-from emopms.network.layers.attributes import SIZED, following
+from emopms.network.layers.attributes import RESIZABLE, resized_for
 from emopms.network.partition.divide import SplitPointError, divide
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SubNetwork:
         """
         for node in reversed(self.module.graph.nodes):
             layer = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
-            if isinstance(layer, SIZED) and not isinstance(layer, nn.PReLU):
+            if isinstance(layer, RESIZABLE) and not isinstance(layer, nn.PReLU):
                 last = isinstance(layer, nn.Linear | nn.LayerNorm | nn.RMSNorm)
                 width = (shape_of(node) or ())[-1 if last else 1]
                 wide = [dim for dim, size in enumerate(self.output_shape, start=1) if size == width]
@@ -76,7 +76,7 @@ class SubNetwork:
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Genomes [n, genes] in which every group, and every layer, keeps at least its most important channel."""
         repaired = genomes.copy()
-        keep_one(repaired, self.channels.indispensable, importance)
+        ensure_nonempty(repaired, self.channels.cover_sets, importance)
         return repaired
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
@@ -91,7 +91,7 @@ class SubNetwork:
             return outputs
         dense = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         tensors = slice_tensors(dense, self.channels, genome)
-        with following(self.module, tensors):
+        with resized_for(self.module, tensors):
             outputs = functional_call(self.module, tensors, (inputs,))
         return outputs
 

@@ -28,7 +28,7 @@ class Device:
 
     type: str
     bf16: bool = False
-    eight_bits: bool = False
+    int8: bool = False
     """Whether convolutions in eight bits are faster still."""
     layout: torch.memory_format = torch.channels_last
 
@@ -48,7 +48,7 @@ class Device:
         if name == "cuda" or (name == "auto" and available):
             torch.backends.cudnn.deterministic = True  # same seed, same machine, same result
             return cls("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
-        return cls("cpu", bf16=_cpu_has_bf16(), eight_bits=_cpu_has_vnni())
+        return cls("cpu", bf16=_cpu_has_bf16(), int8=_cpu_has_vnni())
 
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -72,7 +72,7 @@ class Device:
             try:
                 in_layout(network, torch.channels_last)(example.to(memory_format=torch.channels_last))
             except RuntimeError:
-                device = replace(device, layout=torch.contiguous_format, eight_bits=False)
+                device = replace(device, layout=torch.contiguous_format, int8=False)
             finally:
                 in_layout(network, torch.contiguous_format)
             if self.type == "cpu" and self.bf16 and _strides_past_its_input(network, example):

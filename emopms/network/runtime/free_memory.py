@@ -20,7 +20,7 @@ _MOST = 2 * 2**30
 """Bytes of main memory, at most: the operating system takes long to hand out more, above all to virtual machines."""
 
 
-def room_on(device: str) -> int:
+def memory_budget(device: str) -> int:
     """Bytes that may be taken on a device, ``cpu`` or ``cuda``, to keep what would otherwise be computed again."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0]) // _SHARE
@@ -34,7 +34,7 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def halving(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+def split_on_oom(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     """``forward(batch)``, in halves where there is no memory for the whole; it must treat each row by itself."""
     try:
         return forward(batch)
@@ -45,7 +45,7 @@ def halving(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
         torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
     half = len(batch) // 2
     logger.warning("out of memory: {} images are run in halves", len(batch))
-    return torch.cat([halving(forward, batch[:half]), halving(forward, batch[half:])])
+    return torch.cat([split_on_oom(forward, batch[:half]), split_on_oom(forward, batch[half:])])
 
 
 def available_memory() -> int:

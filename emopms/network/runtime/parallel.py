@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], device: Device) -> list[Result]:
+def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], device: Device) -> list[Result]:
     """``[work(item) for item in items]`` without gradients, in the device's numbers.
 
     On the CPU as many items at a time as PyTorch has threads, each of which computes on its own: threads that share one

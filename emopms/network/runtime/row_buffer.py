@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from emopms.errors import RunError
-from emopms.network.runtime.free_memory import available_memory, room_on
+from emopms.network.runtime.free_memory import available_memory, memory_budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Gathered:
+class RowBuffer:
     """One tensor from pieces of it.
 
     It has the layout of the pieces, so that the same kernels run on what is taken from it.
@@ -27,8 +27,8 @@ class Gathered:
         space: Where the tensor gets its memory, given a count and a piece; it is not made where that returns None.
     """
 
-    def __init__(self, count: int, space: Callable[[int, Tensor], Tensor | None]) -> None:
-        self._count, self._space = count, space
+    def __init__(self, count: int, allocate: Callable[[int, Tensor], Tensor | None]) -> None:
+        self._count, self._allocate = count, allocate
         self._tensor: Tensor | None = None
 
     @property
@@ -45,7 +45,7 @@ class Gathered:
         if piece.stride(0) < extent(piece.shape[1:], piece.stride()[1:]):
             piece = piece.contiguous()
         if rows.start == 0:
-            self._tensor = self._space(self._count, piece)
+            self._tensor = self._allocate(self._count, piece)
         if self._tensor is not None:
             self._tensor[rows] = piece
         return piece
@@ -56,12 +56,12 @@ def extent(shape: Sequence[int], strides: Sequence[int]) -> int:
     return 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
 
 
-def beside(count: int, piece: Tensor) -> Tensor:
+def allocate_like(count: int, piece: Tensor) -> Tensor:
     """Space for so many rows like a piece's, where the piece is."""
     return piece.new_empty_strided((count, *piece.shape[1:]), piece.stride())
 
 
-def wherever(count: int, piece: Tensor) -> Tensor:
+def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
     """Space for so many rows like a piece's: where the piece is or, where they would take too much of that memory, in
     main memory or in a file.
 
@@ -70,8 +70,8 @@ def wherever(count: int, piece: Tensor) -> Tensor:
     """
     numbers = extent((count, *piece.shape[1:]), piece.stride())
     size = numbers * piece.element_size()
-    if piece.device.type == "cuda" and size <= room_on("cuda"):
-        return beside(count, piece)
+    if piece.device.type == "cuda" and size <= memory_budget("cuda"):
+        return allocate_like(count, piece)
     if size <= available_memory() // 4:  # memory is taken when it is filled: two such tensors are asked for first
         flat = torch.empty(numbers, dtype=piece.dtype, pin_memory=piece.device.type == "cuda")
     else:

@@ -19,15 +19,15 @@ class NewSelector(Selector):
     scale: PositiveFloat = 1.0
     """What the distance is multiplied by."""
 
-    def judge(self, site: Site) -> nn.Module:
+    def criterion(self, site: Site) -> nn.Module:
         import torch.nn.functional as F
         from torch import nn
 
         scale = self.scale
 
-        class Judge(nn.Module):
+        class Criterion(nn.Module):
             # A judge with parameters to learn comes from a TrainedSelector.
             def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
                 return scale * (1 - F.cosine_similarity(features.flatten(1), reference.flatten(1))).mean()
 
-        return Judge()
+        return Criterion()

@@ -11,7 +11,7 @@ from torch import nn
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.builtin.constraint.feature import Feature
 from emopms.builtin.constraint.none import Unconstrained
-from emopms.network.criteria import FeatureDistance, OwnClassifier, Probe
+from emopms.network.criteria import ClassifierLoss, FeatureDistance, LinearProbeLoss
 from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Setting:
                 parameter.add_(0.1 * torch.randn_like(parameter))
         network.train()
         self.parameters = [list(sub.module.parameters()) for sub in self.subnetworks]
-        self.judges = [Probe(3, 3).eval().requires_grad_(False) for _ in stages] + [OwnClassifier()]
+        self.criteria = [LinearProbeLoss(3, 3).eval().requires_grad_(False) for _ in stages] + [ClassifierLoss()]
         self.drawn: list[int] = []
         self.genomes = [np.array([True, False, True, True]) for _ in self.subnetworks]
 
@@ -62,17 +62,17 @@ class Setting:
             self.drawn.append(index)
             return self.genomes[index]
 
-        return ChainStep(self.references, torch.tensor([0, 1, 2, 0, 1, 2]), self.subnetworks, self.judges, draw)
+        return ChainStep(self.references, torch.tensor([0, 1, 2, 0, 1, 2]), self.subnetworks, self.criteria, draw)
 
     def own_losses(self, constraint: Feature) -> list[Tensor]:
         """Each sub-network's own loss, computed one by one on detached inputs."""
         distance, step = FeatureDistance(), self.step()
         received, losses = self.references[0], []
-        for sub, genome, judge in zip(self.subnetworks, self.genomes, self.judges, strict=True):
+        for sub, genome, criterion in zip(self.subnetworks, self.genomes, self.criteria, strict=True):
             reference = self.references[sub.index + 1]
             outputs = (sub.forward(self.references[sub.index]), sub.forward(received, genome))
             terms = [
-                judge(output, reference, step.labels) + constraint.weight * distance(output, reference, step.labels)
+                criterion(output, reference, step.labels) + constraint.weight * distance(output, reference, step.labels)
                 for output in outputs
             ]
             losses.append(constraint.dense * terms[0] + terms[1])
@@ -103,7 +103,7 @@ def test_each_subnetwork_learns_from_its_own_loss_alone() -> None:
 def test_neither_judges_nor_references_learn() -> None:
     setting = Setting()
     torch.autograd.backward(Feature().loss(setting.step()))
-    assert all(parameter.grad is None for judge in setting.judges for parameter in judge.parameters())
+    assert all(parameter.grad is None for criterion in setting.criteria for parameter in criterion.parameters())
     assert all(reference.grad is None for reference in setting.references)
 
 

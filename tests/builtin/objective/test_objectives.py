@@ -19,8 +19,8 @@ from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
-from emopms.network.criteria import FeatureDistance, OwnClassifier, Probe
-from emopms.network.inference.evaluator import STATISTICS, dense_rest
+from emopms.network.criteria import ClassifierLoss, FeatureDistance, LinearProbeLoss
+from emopms.network.inference.evaluator import STATISTICS, dense_tail
 from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.network.runtime.device import Device
 from emopms.testing.tiny import genomes_of
@@ -43,13 +43,13 @@ def task() -> Task:
     network = nn.Sequential(first, second)
     images = torch.randn(IMAGES, 2, 6, 6) * 2 + 1
     sub, rest = subnetworks_of(network, ["0"], images)
-    judge = Probe(4, 3)
-    judge(torch.randn(50, 4, 6, 6), torch.empty(0), torch.randint(3, (50,)))
+    criterion = LinearProbeLoss(4, 3)
+    criterion(torch.randn(50, 4, 6, 6), torch.empty(0), torch.randint(3, (50,)))
     network.eval()
     with torch.no_grad():
         references = sub.module(images)
     labels = torch.randint(3, (IMAGES,))
-    return Task(sub, images, references, labels, judge.eval(), Device("cpu"), dense_rest([rest]))
+    return Task(sub, images, references, labels, criterion.eval(), Device("cpu"), dense_tail([rest]))
 
 
 def pruned(task: Task, genome: NDArray[np.bool_]) -> nn.Module:
@@ -68,7 +68,7 @@ def test_capability_is_the_loss_of_real_surgery_with_statistics_of_the_batch(tas
                 module.eval()
         with torch.no_grad():
             losses = [
-                task.judge(part(inputs), references, labels) * len(labels) / IMAGES
+                task.criterion(part(inputs), references, labels) * len(labels) / IMAGES
                 for inputs, references, labels in task.batches(batch_size)
             ]
         expected.append(float(torch.stack(losses).sum()))
@@ -76,14 +76,14 @@ def test_capability_is_the_loss_of_real_surgery_with_statistics_of_the_batch(tas
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("eight_bits", [False, True])
-def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_the_first(eight_bits: bool) -> None:
+@pytest.mark.parametrize("int8", [False, True])
+def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_the_first(int8: bool) -> None:
     torch.manual_seed(0)
     network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(3, 16, 16), classes=5).eval()
     images, labels = torch.randn(STATISTICS + 150, 3, 16, 16), torch.randint(5, (STATISTICS + 150,))
     (sub,) = subnetworks_of(network, [], images[:2])
-    device = Device("cpu", eight_bits=eight_bits)
-    task = Task(sub, images, labels, labels, OwnClassifier(), device, dense_rest([]))
+    device = Device("cpu", int8=int8)
+    task = Task(sub, images, labels, labels, ClassifierLoss(), device, dense_tail([]))
     genomes, expected = genomes_of(sub, 6), []
     for genome in genomes:
         part = pruned(task, genome)
@@ -93,8 +93,8 @@ def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_t
             scores = [part.train()(images[:STATISTICS]), part.eval()(images[STATISTICS:])]
         expected.append(float(F.cross_entropy(torch.cat(scores), labels)))
     found = Capability().evaluate(genomes, task)
-    np.testing.assert_allclose(found, expected, rtol=0.02 if eight_bits else 1e-5)
-    assert ("eight bits" in task.how()[0]) == eight_bits
+    np.testing.assert_allclose(found, expected, rtol=0.02 if int8 else 1e-5)
+    assert ("eight bits" in task.how()[0]) == int8
 
 
 def take_over_statistics(norm: nn.Module, inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:
@@ -108,7 +108,7 @@ def take_over_statistics(norm: nn.Module, inputs: tuple[torch.Tensor], outputs: 
 def test_capability_with_running_statistics_is_the_loss_in_eval(task: Task) -> None:
     with torch.no_grad():
         expected = [
-            float(task.judge(pruned(task, genome).eval()(task.inputs), task.references, task.labels))
+            float(task.criterion(pruned(task, genome).eval()(task.inputs), task.references, task.labels))
             for genome in GENOMES
         ]
     for batch_size in (512, 5):
@@ -118,7 +118,7 @@ def test_capability_with_running_statistics_is_the_loss_in_eval(task: Task) -> N
 
 
 def test_capability_of_the_dense_network_is_best_by_its_own_features(task: Task) -> None:
-    judged = replace(task, judge=FeatureDistance())
+    judged = replace(task, criterion=FeatureDistance())
     values = Capability(batch_norm="running").evaluate(GENOMES, judged)
     assert values[0] == pytest.approx(0, abs=1e-9)
     assert (values[1:] > 0.01).all()
@@ -154,7 +154,7 @@ def test_batches_are_of_equal_size_and_cover_every_image_once(task: Task, size: 
 def test_the_own_classifier_is_cross_entropy() -> None:
     scores, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
     expected = -scores.log_softmax(1)[torch.arange(4), labels].mean()
-    torch.testing.assert_close(OwnClassifier()(scores, torch.empty(0), labels), expected)
+    torch.testing.assert_close(ClassifierLoss()(scores, torch.empty(0), labels), expected)
 
 
 @pytest.mark.parametrize("values", [{"batch_norm": "frozen"}, {"batch_size": 0}, {"size": 3}])
@@ -178,7 +178,7 @@ def test_agreement_is_the_divergence_of_the_whole_network_from_the_dense_one(tas
 
 
 def test_agreement_looks_at_neither_labels_nor_judge(task: Task) -> None:
-    blind = replace(task, labels=torch.full_like(task.labels, -1), judge=nn.Identity())
+    blind = replace(task, labels=torch.full_like(task.labels, -1), criterion=nn.Identity())
     for batch_size in (512, 7):
         found = Agreement(batch_size=batch_size).evaluate(GENOMES, blind)
         np.testing.assert_array_equal(found, Agreement(batch_size=batch_size).evaluate(GENOMES, task))

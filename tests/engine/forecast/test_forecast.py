@@ -13,7 +13,7 @@ import emopms
 from emopms.builtin.data.digits import Digits
 from emopms.engine.forecast import stopwatch
 from emopms.engine.forecast.forecast import Forecast, forecast
-from emopms.engine.pipeline.preflight import require_reachable
+from emopms.engine.pipeline.preflight import require_reachable_targets
 from emopms.errors import DataError, SpecError
 from emopms.network.channels.cost import count
 from tests.engine.conftest import tiny
@@ -163,7 +163,7 @@ def test_targets_out_of_reach_are_refused_all_at_once(tmp_path: Path) -> None:
     expected = forecast(spec, run_dir=tmp_path / "run", device="cpu")
     assert 0.001 < expected.floor["macs"] < 0.5
     with pytest.raises(SpecError) as planned:
-        require_reachable(spec, expected.floor)
+        require_reachable_targets(spec, expected.floor)
     assert [problem.dotted for problem in planned.value.problems] == ["targets[1].macs", "targets[2].params"]
     with pytest.raises(SpecError) as run:
         emopms.run(spec, run_dir=tmp_path / "run", device="cpu")

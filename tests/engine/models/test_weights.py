@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from emopms.builtin.backbone.resnet_cifar import ResNetCifar
 from emopms.engine.models.weights import load_weights
 from emopms.errors import WeightsError
-from tests.engine.exploit import Exploit
+from tests.engine.models.exploit import Exploit
 from tests.memory import little_memory
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import torch
 
 import emopms
 from emopms.api import Cost
-from emopms.engine.pipeline.code_fingerprint import code_of
+from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.plan import plan
 from emopms.errors import PluginError, WeightsError
 from emopms.spec import load_spec
@@ -110,7 +110,7 @@ def test_the_place_of_a_plugin_does_not_matter(spec: Path, tmp_path: Path) -> No
 
 
 def test_built_in_components_have_versions_instead() -> None:
-    assert code_of(tiny(), emopms.Spec.model_fields) == {}
+    assert code_fingerprint(tiny(), emopms.Spec.model_fields) == {}
 
 
 def test_a_class_without_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_class_without_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
     exec(PLUGIN, module.__dict__)
     spec = tiny(objectives=["capability", module.Channels(), "macs"])
     with pytest.raises(PluginError, match="source of the objective Channels cannot be read") as caught:
-        code_of(spec, ["objectives"])
+        code_fingerprint(spec, ["objectives"])
     assert "into a file" in caught.value.remedy
 
 
@@ -136,7 +136,7 @@ class Sum(Cost):
 def test_components_within_components_count(spec: Path) -> None:
     (channels,) = (each for each in load_spec(spec).objectives if each.name == "channels")
     assert isinstance(channels, Cost)
-    found = code_of(tiny(objectives=["capability", Sum(parts=(channels,))]), ["objectives"])
+    found = code_fingerprint(tiny(objectives=["capability", Sum(parts=(channels,))]), ["objectives"])
     assert set(found) == {"objective/sum", "objective/channels"}
 
 

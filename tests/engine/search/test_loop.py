@@ -15,13 +15,13 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
-from emopms.engine.search.cache import Memory, memory_for
-from emopms.engine.search.evaluation import Judged
+from emopms.engine.search.cache import EvaluationCache, cache_for
+from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.loop import Generation, drawn_by, evolve
-from emopms.engine.support.interruption import came
+from emopms.engine.support.interruption import interrupted
 from emopms.errors import ComponentError, RunError
-from emopms.network.channels.encoding import Coding
-from emopms.network.criteria import OwnClassifier
+from emopms.network.channels.encoding import Encoding
+from emopms.network.criteria import ClassifierLoss
 from emopms.network.partition.importance import magnitude
 from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.network.runtime.device import Device
@@ -40,19 +40,19 @@ def task() -> Task:
     with torch.inference_mode():
         references = network(images)
     labels = torch.randint(3, (64,))
-    return Task(sub, images, references, labels, OwnClassifier(), Device("cpu"), tail=lambda scores: scores)
+    return Task(sub, images, references, labels, ClassifierLoss(), Device("cpu"), tail=lambda scores: scores)
 
 
-def _search(task: Task, memory: Memory, algorithm: Nsga2 = NSGA2, **more: Any) -> Generation:
+def _search(task: Task, cache: EvaluationCache, algorithm: Nsga2 = NSGA2, **more: Any) -> Generation:
     start = drawn_by(Importance(), task)
-    return evolve(task.subnetwork, coding(task), memory=memory, start=start, algorithm=algorithm, seed=7, **more)
+    return evolve(task.subnetwork, coding(task), cache=cache, start=start, algorithm=algorithm, seed=7, **more)
 
 
-def coding(task: Task, **settings: Any) -> Coding:
-    return Coding(task.subnetwork.channels, magnitude(task.subnetwork), **settings)
+def coding(task: Task, **settings: Any) -> Encoding:
+    return Encoding(task.subnetwork.channels, magnitude(task.subnetwork), **settings)
 
 
-Batches = list[tuple[NDArray[np.bool_], Judged]]
+Batches = list[tuple[NDArray[np.bool_], Evaluations]]
 
 
 def _logged(batches: Batches) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -62,7 +62,7 @@ def _logged(batches: Batches) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
 
 def test_no_genome_is_evaluated_twice(task: Task) -> None:
     batches: Batches = []
-    _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    _search(task, cache_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
     seen = [genome.tobytes() for genome in _logged(batches)[0]]
     assert len(seen) == len(set(seen)) > 16
 
@@ -74,15 +74,15 @@ def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missi
     batches: Batches = []
     shown: list[Generation] = []
     whole = _search(
-        task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)), on_generation=shown.append
+        task, cache_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)), on_generation=shown.append
     )
     again: list[NDArray[np.bool_]] = []
-    memory = memory_for(task, OBJECTIVES, on_new=lambda genomes, _: again.append(genomes))
+    cache = cache_for(task, OBJECTIVES, on_new=lambda genomes, _: again.append(genomes))
     for number, batch in enumerate(batches):
         if number not in missing:
-            memory.remember(*batch)
+            cache.remember(*batch)
     reshown: list[Generation] = []
-    resumed = _search(task, memory, on_generation=reshown.append)
+    resumed = _search(task, cache, on_generation=reshown.append)
     assert sum(map(len, again)) == sum(len(batches[number][0]) for number in missing)
     np.testing.assert_array_equal(resumed.genomes, whole.genomes)
     np.testing.assert_array_equal(resumed.objectives, whole.objectives)
@@ -91,7 +91,7 @@ def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missi
 
 def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task: Task) -> None:
     batches: Batches = []
-    last = _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    last = _search(task, cache_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
     genomes, values = _logged(batches)
     np.testing.assert_array_equal(last.objectives, values[nondominated(values)])
     np.testing.assert_array_equal(last.genomes, genomes[nondominated(values)])
@@ -102,7 +102,7 @@ def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task
 
 def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
     batches: Batches = []
-    _search(task, memory_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
+    _search(task, cache_for(task, OBJECTIVES, on_new=lambda *batch: batches.append(batch)))
     for genome in _logged(batches)[0]:
         assert all(genome[group.genes].any() for group in task.subnetwork.channels.groups)
 
@@ -133,16 +133,16 @@ class Fails(Objective):
 def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how: str, cause: str) -> None:
     objectives = (Fails(how=how), Capability(), Macs())
     batches: Batches = []
-    memory = memory_for(task, objectives, on_new=lambda *batch: batches.append(batch))
-    last = _search(task, memory)
+    cache = cache_for(task, objectives, on_new=lambda *batch: batches.append(batch))
+    last = _search(task, cache)
     genomes, values = _logged(batches)
     failed = ~genomes[:, -1]
     assert last.failed == failed.sum() > 0
     np.testing.assert_array_equal(np.isnan(values), np.tile(failed[:, None], 3))
     assert last.genomes[:, -1].all()
     assert np.isfinite(last.objectives).all()
-    assert "'fails'" in memory.cause
-    assert cause in memory.cause
+    assert "'fails'" in cache.cause
+    assert cause in cache.cause
     alive = values[~failed]
     np.testing.assert_array_equal(last.objectives, alive[nondominated(alive)])
 
@@ -150,11 +150,11 @@ def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how
 def test_what_failed_is_remembered_with_its_cause(task: Task) -> None:
     batches: Batches = []
     objectives = (Fails(how="raises"), Macs())
-    first = memory_for(task, objectives, on_new=lambda *batch: batches.append(batch))
+    first = cache_for(task, objectives, on_new=lambda *batch: batches.append(batch))
     genomes = np.tile(task.subnetwork.dense, (2, 1))
     genomes[1, -1] = False
     values = first(genomes)
-    second = Memory(lambda _: pytest.fail("known"))
+    second = EvaluationCache(lambda _: pytest.fail("known"))
     second.remember(*batches[0])
     assert second.failed == 0, "nobody has asked yet"
     np.testing.assert_array_equal(second(genomes), values)
@@ -168,7 +168,7 @@ class GivesUp(Objective):
     how: str
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        came.set()
+        interrupted.set()
         if self.how == "raises":
             raise ValueError("something came up")
         return np.full(len(genomes), np.nan)
@@ -177,30 +177,30 @@ class GivesUp(Objective):
 @pytest.mark.parametrize("how", ["raises", "returns"])
 def test_what_comes_of_an_interrupted_evaluation_is_not_remembered(task: Task, how: str) -> None:
     batches: Batches = []
-    memory = memory_for(task, (GivesUp(how=how),), on_new=lambda *batch: batches.append(batch))
+    cache = cache_for(task, (GivesUp(how=how),), on_new=lambda *batch: batches.append(batch))
     try:
         with pytest.raises(KeyboardInterrupt):
-            memory(task.subnetwork.dense[None, :])
+            cache(task.subnetwork.dense[None, :])
     finally:
-        came.clear()
+        interrupted.clear()
     assert batches == []
 
 
 @pytest.mark.parametrize("how", ["raises", "no memory", "nan"])
 def test_a_search_in_which_everything_fails_ends_with_the_first_cause(task: Task, how: str) -> None:
     with pytest.raises(RunError, match=r"dense sub-network failed\. The first cause: .*'fails'"):
-        _search(task, memory_for(task, (Fails(how=how, always=True), Macs())))
+        _search(task, cache_for(task, (Fails(how=how, always=True), Macs())))
 
 
 def test_a_generation_in_which_everything_fails_ends_the_search(task: Task) -> None:
     dense = task.subnetwork.dense
 
-    def judge(genomes: NDArray[np.bool_]) -> Judged:
+    def evaluate(genomes: NDArray[np.bool_]) -> Evaluations:
         alive = (genomes == dense).all(axis=1)
-        return Judged(np.where(alive[:, None], 1.0, np.full((len(genomes), 2), np.nan)), "out of luck")
+        return Evaluations(np.where(alive[:, None], 1.0, np.full((len(genomes), 2), np.nan)), "out of luck")
 
     with pytest.raises(RunError, match=r"all 8 candidates of generation 2 failed\. The first cause: out of luck"):
-        _search(task, Memory(judge))
+        _search(task, EvaluationCache(evaluate))
 
 
 class Misshapen(Objective):
@@ -216,7 +216,7 @@ class Misshapen(Objective):
 @pytest.mark.parametrize(("complex_", "what"), [(False, r"shape \(1, 2\)"), (True, "complex128")])
 def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task, complex_: bool, what: str) -> None:
     with pytest.raises(RunError, match=f"'misshapen' returned .*{what}"):
-        memory_for(task, (Misshapen(complex=complex_),))(task.subnetwork.dense[None, :])
+        cache_for(task, (Misshapen(complex=complex_),))(task.subnetwork.dense[None, :])
 
 
 class Skewed(Sampling):
@@ -249,12 +249,12 @@ class Babbling(Algorithm):
     ],
 )
 def test_components_that_return_the_wrong_shape_are_named(task: Task, changed: dict[str, Any], message: str) -> None:
-    start, memory = drawn_by(changed.get("sampling", Importance()), task), memory_for(task, OBJECTIVES)
+    start, cache = drawn_by(changed.get("sampling", Importance()), task), cache_for(task, OBJECTIVES)
     with pytest.raises(ComponentError, match=message):
         evolve(
             task.subnetwork,
             coding(task),
-            memory=memory,
+            cache=cache,
             start=start,
             algorithm=changed.get("algorithm", NSGA2),
             seed=7,

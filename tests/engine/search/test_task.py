@@ -39,11 +39,11 @@ def images(count: int) -> ImageSet:
 
 
 def test_tasks_begin_where_the_part_before_them_ends() -> None:
-    divided, judges = network(), nn.ModuleList([FeatureDistance() for _ in range(3)])
+    divided, criteria = network(), nn.ModuleList([FeatureDistance() for _ in range(3)])
     known = None
     for sub in divided.parts:
-        alone = make_task(images(700), divided, sub, judges, CPU)
-        task = make_task(images(700), divided, sub, judges, CPU, handed_on=known)
+        alone = make_task(images(700), divided, sub, criteria, CPU)
+        task = make_task(images(700), divided, sub, criteria, CPU, handed_on=known)
         for own, expected in ((task.inputs, alone.inputs), (task.references, alone.references)):
             assert torch.equal(own, expected)
             assert own.stride() == expected.stride(), "the same kernels run on it"
@@ -52,8 +52,8 @@ def test_tasks_begin_where_the_part_before_them_ends() -> None:
 
 
 def test_what_is_too_much_for_the_memory_is_made_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    divided, judges = network(), nn.ModuleList([FeatureDistance() for _ in range(3)])
-    expected = make_task(images(40), divided, divided.parts[1], judges, CPU)
+    divided, criteria = network(), nn.ModuleList([FeatureDistance() for _ in range(3)])
+    expected = make_task(images(40), divided, divided.parts[1], criteria, CPU)
     forward = SubNetwork.forward
 
     def limited(self: SubNetwork, inputs: torch.Tensor) -> torch.Tensor:
@@ -62,6 +62,6 @@ def test_what_is_too_much_for_the_memory_is_made_in_halves(monkeypatch: pytest.M
         return forward(self, inputs)
 
     monkeypatch.setattr(SubNetwork, "forward", limited)
-    task = make_task(images(40), divided, divided.parts[1], judges, CPU)
+    task = make_task(images(40), divided, divided.parts[1], criteria, CPU)
     torch.testing.assert_close(task.inputs, expected.inputs)
     torch.testing.assert_close(task.references, expected.references)

@@ -62,12 +62,12 @@ def test_whole_networks_are_run_as_the_objectives_ask(precision: str) -> None:
     torch.manual_seed(0)
     network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(1, 8, 8), classes=3).eval()
     divided = divide_network(network, ["stage1", "stage2"], torch.zeros(2, 1, 8, 8))
-    device = Device("cpu", eight_bits=True)
+    device = Device("cpu", int8=True)
     images = ImageSet(Images(np.zeros((64, 1, 8, 8), dtype=np.uint8), np.zeros(64, int)), Digits(), device)
     asked = Capability.model_validate({"precision": precision})
     said: list[str] = []
     sink = logger.add(said.append, format="{message}")
-    Scorer(divided.whole, images, device, eight_bits=not asked.in_floating_point)(divided.whole.dense[None])
+    Scorer(divided.whole, images, device, int8=not asked.in_floating_point)(divided.whole.dense[None])
     logger.remove(sink)
     assert ("an objective asks for it" in said[0]) == (precision == "float")
 

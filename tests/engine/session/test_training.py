@@ -58,7 +58,7 @@ def _context(progress: Silent) -> Context:
         source=spec.data.open(folder),
         device=Device("cpu"),
         progress=progress,
-        points=spec.split.find(torch.nn.Identity(), torch.zeros(1)),
+        split_points=spec.split.find(torch.nn.Identity(), torch.zeros(1)),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 import emopms
 from emopms.api import Cost, Task
-from emopms.engine.session.context import coding_of, divided
+from emopms.engine.session.context import divided, encoding_of
 from emopms.engine.stages.refine import JointStart, refinement
 from emopms.engine.storage.store import Store
 from emopms.pareto import nondominated
@@ -83,16 +83,16 @@ def test_what_the_parts_can_write_down_the_whole_can(settings: dict[str, Any]) -
     rng = np.random.default_rng(0)
     genomes = []
     for sub in parts.searched:
-        coding = coding_of(sub, spec)
+        coding = encoding_of(sub, spec)
         genomes.append(coding.decode(coding.repair(rng.random((50, coding.bits)) < 0.6)))
-    joint, coding = np.concatenate(genomes, axis=1), coding_of(parts.whole, spec)
+    joint, coding = np.concatenate(genomes, axis=1), encoding_of(parts.whole, spec)
     np.testing.assert_array_equal(coding.decode(coding.repair(coding.encode(joint))), joint)
 
 
 @pytest.fixture(scope="module")
 def stages(finished: emopms.Result) -> dict[str, Artefact]:
     store = Store(finished.folder / "store")
-    found = {stage: store.look(stage, key).artefact for stage, key in (store.intended() or {}).items()}
+    found = {stage: store.status(stage, key).artefact for stage, key in (store.read_plan() or {}).items()}
     return {stage: artefact for stage, artefact in found.items() if artefact is not None}
 
 
@@ -121,8 +121,8 @@ def test_without_it_the_joint_schemes_are_measured(finished: emopms.Result, tmp_
     plain = emopms.run(tiny(refine=0), run_dir=tmp_path, device="cpu")
     assert "refine" not in [stage["name"] for stage in plain.summary["stages"]]
     store = Store(plain.folder / "store")
-    keys = store.intended() or {}
-    joint, measured = (store.look(stage, keys[stage]).artefact for stage in ("join", "measure"))
+    keys = store.read_plan() or {}
+    joint, measured = (store.status(stage, keys[stage]).artefact for stage in ("join", "measure"))
     assert joint is not None
     assert measured is not None
     known = {genome.tobytes() for genome in joint.arrays("schemes")["genomes"]}
@@ -154,8 +154,8 @@ def test_whole_runs(changes: dict[str, Any], tmp_path: Path) -> None:
     short = {"pretrain": {"epochs": 2, "lr": 0.1, "batch_size": 32}, "constraint": "none", "export": ["safetensors"]}
     result = emopms.run(tiny(**{**short, "targets": [{"macs": 0.8}], **changes}), run_dir=tmp_path, device="cpu")
     store = Store(tmp_path / "store")
-    keys = store.intended() or {}
-    measured = store.look("measure", keys["measure"]).artefact
+    keys = store.read_plan() or {}
+    measured = store.status("measure", keys["measure"]).artefact
     assert measured is not None
     schemes = measured.arrays("schemes")
     assert len(schemes["loss"]) > 4
@@ -165,6 +165,6 @@ def test_whole_runs(changes: dict[str, Any], tmp_path: Path) -> None:
     (model,) = result.summary["models"]
     assert model["macs"] == schemes["macs"][model["scheme"]]
     if "refine" in keys:
-        refined = store.look("refine", keys["refine"]).artefact
+        refined = store.status("refine", keys["refine"]).artefact
         assert refined is not None
         assert refined.json("search")["evaluations"] > 2 * 12, "every generation finds something new"

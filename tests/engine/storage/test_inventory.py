@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emopms
-from emopms.engine.storage.cleanup import clean, survey
-from emopms.engine.storage.inventory import find, look
-from emopms.engine.storage.lock import holder
+from emopms.engine.storage.cleanup import clean, find_removable
+from emopms.engine.storage.inventory import find_runs, inspect_run
+from emopms.engine.storage.lock import lock_holder
 from emopms.engine.storage.store import Store
 from emopms.errors import StoreError
 from tests.engine.conftest import stages, tiny
@@ -45,7 +45,7 @@ def _run(folder: Path, *, done: int = 2, plan: bool = True) -> Path:
     for stage, key in list(PLAN.items())[:done]:
         _stage(folder, stage, key)
     if plan:
-        Store(folder / "store").intend(PLAN)
+        Store(folder / "store").write_plan(PLAN)
     return folder
 
 
@@ -76,26 +76,26 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 def test_states(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", done=1)
-    assert (look(run).state, look(run).detail) == ("interrupted", "1 of 2 stages")
+    assert (inspect_run(run).state, inspect_run(run).detail) == ("interrupted", "1 of 2 stages")
     _run(run)
-    assert look(run).state == "interrupted", "what it promises has not been written yet"
+    assert inspect_run(run).state == "interrupted", "what it promises has not been written yet"
     (run / "result.json").write_text("{}")
     os.utime(run / "result.json", (1e9, 1e9))
-    found = look(run)
+    found = inspect_run(run)
     assert (found.state, found.detail) == ("finished", "")
     assert found.touched is not None
     assert found.touched.timestamp() == 1e9
     assert found.size == sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
     (path,) = run.glob("store/evolve-1/*/score.json")
     path.write_text("{}")
-    assert (look(run).state, look(run).detail) == ("damaged", f"{path.relative_to(run)}: changed")
+    assert (inspect_run(run).state, inspect_run(run).detail) == ("damaged", f"{path.relative_to(run)}: changed")
 
 
 def test_a_changed_spec_that_was_interrupted_is_not_finished(tmp_path: Path) -> None:
     run = _run(tmp_path)
     (run / "result.json").write_text("{}")
-    Store(run / "store").intend(PLAN | {"evolve/1": "c" * 64})
-    found = look(run)
+    Store(run / "store").write_plan(PLAN | {"evolve/1": "c" * 64})
+    found = inspect_run(run)
     assert (found.state, found.detail) == ("interrupted", "1 of 2 stages, with the models of an earlier run")
 
 
@@ -104,18 +104,18 @@ def test_without_a_plan(tmp_path: Path, finished: bool) -> None:
     (tmp_path / "store").mkdir()
     if finished:
         (tmp_path / "result.json").write_text("{}")
-    assert look(tmp_path).state == ("finished" if finished else "interrupted")
+    assert inspect_run(tmp_path).state == ("finished" if finished else "interrupted")
 
 
 def test_a_running_one_is_named_and_left_alone(elsewhere: Path) -> None:
     _stage(elsewhere, "pretrain", "old")
     before = _files(elsewhere)
-    found = look(elsewhere)
+    found = inspect_run(elsewhere)
     assert found.state == "running"
     assert "process " in found.detail
     assert found.detail.endswith("1 of 2 stages")
-    assert found.survey.waste == ()
-    assert "in use (process" in found.survey.kept[0]
+    assert found.cleanup.removable == ()
+    assert "in use (process" in found.cleanup.kept[0]
     with pytest.raises(StoreError, match="Another emopms process"):
         clean(elsewhere)
     assert _files(elsewhere) == before
@@ -123,12 +123,12 @@ def test_a_running_one_is_named_and_left_alone(elsewhere: Path) -> None:
 
 def test_looking_writes_nothing_and_turns_no_run_away(tmp_path: Path) -> None:
     run = _run(tmp_path / "run")
-    look(run)
+    inspect_run(run)
     assert not (run / "store" / "lock").exists()
     with Store(run / "store").lock():
         pass
     before = {path: path.stat() for path in run.rglob("*")}
-    look(run)
+    inspect_run(run)
     assert {path: path.stat() for path in run.rglob("*")} == before
     code = (
         "import sys; from pathlib import Path; from emopms.engine.storage.lock import holder; print(flush=True)\n"
@@ -144,7 +144,7 @@ def test_looking_writes_nothing_and_turns_no_run_away(tmp_path: Path) -> None:
     finally:
         asking.kill()
         asking.communicate()
-    assert holder(run / "store") == "", "the dead hold nothing"
+    assert lock_holder(run / "store") == "", "the dead hold nothing"
 
 
 def test_what_there_is(tmp_path: Path) -> None:
@@ -154,12 +154,12 @@ def test_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "c" / "result.json").touch()
     (tmp_path / "notes").mkdir()
     (tmp_path / "file").touch()
-    assert [folder.name for folder in find(tmp_path)] == ["a", "b", "c"]
-    assert find(tmp_path / "a") == [tmp_path / "a"]
-    assert find(tmp_path / "notes") == []
+    assert [folder.name for folder in find_runs(tmp_path)] == ["a", "b", "c"]
+    assert find_runs(tmp_path / "a") == [tmp_path / "a"]
+    assert find_runs(tmp_path / "notes") == []
     for wrong in ("none", "file", "\0"):
         with pytest.raises(StoreError, match="cannot be read") as caught:
-            find(tmp_path / wrong)
+            find_runs(tmp_path / wrong)
         assert caught.value.remedy
 
 
@@ -177,8 +177,8 @@ def test_what_nothing_needs_goes(tmp_path: Path) -> None:
     for name in (*half, f"{begun.relative_to(run)}/search.npz.unfinished"):
         (run / name).write_text("half")
     before = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
-    found = survey(run)
-    assert {(str(waste.path), waste.why) for waste in found.waste} == {
+    found = find_removable(run)
+    assert {(str(removable.path), removable.why) for removable in found.removable} == {
         ("models.unfinished", "left by a process that was killed"),
         ("front.csv.unfinished", "left by a process that was killed"),
         ("store/plan.json.unfinished", "left by a process that was killed"),
@@ -192,7 +192,7 @@ def test_what_nothing_needs_goes(tmp_path: Path) -> None:
     assert _files(run) == needed
     added = sum((run / "store" / name).stat().st_size for name in ("lock", "holder.json"))
     assert before - found.size == sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) - added
-    assert survey(run).waste == ()
+    assert find_removable(run).removable == ()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b'{"format": 1, "stages": {}}', b"\xff"])
@@ -202,8 +202,8 @@ def test_without_a_plan_that_can_be_relied_on_all_stages_stay(tmp_path: Path, co
         (run / "store" / "plan.json").write_bytes(content)
     before = _files(run)
     (run / "front.csv.unfinished").touch()
-    found = survey(run)
-    assert [str(waste.path) for waste in found.waste] == ["front.csv.unfinished"]
+    found = find_removable(run)
+    assert [str(removable.path) for removable in found.removable] == ["front.csv.unfinished"]
     assert "all stages stay" in found.kept[0]
     clean(run)
     assert _files(run) == before
@@ -213,9 +213,9 @@ def test_a_plan_of_another_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run = _run(tmp_path)
     with monkeypatch.context() as later:
         later.setattr("emopms.engine.storage.store.FORMAT", 2)
-        Store(run / "store").intend({"pretrain": "new"})
-    assert survey(run).waste == ()
-    assert "another version" in survey(run).kept[0]
+        Store(run / "store").write_plan({"pretrain": "new"})
+    assert find_removable(run).removable == ()
+    assert "another version" in find_removable(run).kept[0]
 
 
 def test_links_are_neither_followed_nor_removed(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_links_are_neither_followed_nor_removed(tmp_path: Path) -> None:
     assert (stale / "network.safetensors").is_symlink()
     (tmp_path / "link").symlink_to(run)
     _stage(run, "pretrain", "stale again")
-    assert survey(tmp_path / "link").waste == ()
-    assert find(tmp_path / "link") == [run], "named, it is meant"
+    assert find_removable(tmp_path / "link").removable == ()
+    assert find_runs(tmp_path / "link") == [run], "named, it is meant"
 
 
 NAMES = st.text("ab.é ", min_size=1, max_size=4).filter(lambda name: name not in (".", ".."))
@@ -268,7 +268,7 @@ def test_whatever_else_is_strewn_into_a_run_directory_stays(paths: list[PurePath
         assert {path: path.read_text() for path in strewn} == strewn
         gone = {run / path for path in before.keys() - _files(run).keys()}
         assert all(path == stale or stale in path.parents for path in gone)
-        assert all(Store(run / "store").look(stage, key).state == "complete" for stage, key in PLAN.items())
+        assert all(Store(run / "store").status(stage, key).state == "complete" for stage, key in PLAN.items())
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -290,8 +290,8 @@ def test_a_clean_that_is_killed_leaves_a_valid_store_and_goes_on(
         with pytest.raises(StoreError, match="cannot be removed: killed"):
             clean(run)
     store = Store(run / "store")
-    assert store.look("pretrain", "old").state == "begun"
-    assert all(store.look(stage, key).state == "complete" for stage, key in PLAN.items())
+    assert store.status("pretrain", "old").state == "begun"
+    assert all(store.status(stage, key).state == "complete" for stage, key in PLAN.items())
     clean(run)
     assert _files(run) == needed
 
@@ -302,9 +302,9 @@ def test_after_cleaning_a_run_takes_every_stage_from_the_store(finished: emopms.
     emopms.run(tiny(finetune={"epochs": 0}), run_dir=run, device="cpu")
     latest = emopms.run(tiny(), run_dir=run, device="cpu")
     assert all(stages(latest).values())
-    assert look(run).state == "finished"
+    assert inspect_run(run).state == "finished"
     found = clean(run)
-    assert {waste.path.parts[1] for waste in found.waste} == {"finetune-macs-0.6", "export"}
+    assert {removable.path.parts[1] for removable in found.removable} == {"finetune-macs-0.6", "export"}
     assert found.kept == ()
     assert all(stages(emopms.run(tiny(), run_dir=run, device="cpu")).values())
-    assert survey(run).waste == ()
+    assert find_removable(run).removable == ()

@@ -86,11 +86,11 @@ def test_a_complete_artefact_that_changed_since_is_made_again(tmp_path: Path, na
     assert store.find("stage", "key").artefact is not None, "files that are not the stage's do no harm"
     _damage(folder / name, how)
     gone = (how, name) == ("missing", "meta.json")
-    assert store.look("stage", "key").state == ("begun" if gone else "damaged")
+    assert store.status("stage", "key").state == ("begun" if gone else "damaged")
     with warnings() as said:
         assert store.find("stage", "key").artefact is None
     assert gone or (len(said) == 1 and str(folder / name) in said[0])
-    assert store.look("stage", "key").state == "begun"
+    assert store.status("stage", "key").state == "begun"
     assert (folder / "notes.txt").read_text() == "mine", "nothing else is lost"
     _complete(tmp_path)
     assert store.find("stage", "key").artefact is not None
@@ -119,7 +119,7 @@ def test_what_is_not_ours_to_read_is_made_again(
 def test_recorded_facts_cannot_be_changed(tmp_path: Path) -> None:
     path = _complete(tmp_path).folder / "meta.json"
     path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))
-    assert Store(tmp_path).look("stage", "key").state == "damaged"
+    assert Store(tmp_path).status("stage", "key").state == "damaged"
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_record_of_another_kind_is_damage(tmp_path: Path, content: str) -> None:
     path = _complete(tmp_path).folder / "meta.json"
     path.write_text(content)
-    assert Store(tmp_path).look("stage", "key").state == "damaged"
+    assert Store(tmp_path).status("stage", "key").state == "damaged"
 
 
 def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> Non
     (out.folder / "notes.txt").write_text("mine")
     own = {"search.json", "meta.json", "begun.json"}
     assert store.files(out.folder) == own
-    assert store.look("stage", "key").state == "begun"
+    assert store.status("stage", "key").state == "begun"
     store.complete(out)
     assert store.files(out.folder) == own
     assert not (out.folder / "begun.json").exists()
@@ -185,13 +185,13 @@ def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> Non
 
 def test_what_the_latest_run_is_made_of(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert store.intended() is None
-    store.intend({"stage": "key"})
-    assert store.intended() == {"stage": "key"}
+    assert store.read_plan() is None
+    store.write_plan({"stage": "key"})
+    assert store.read_plan() == {"stage": "key"}
     path = tmp_path / "plan.json"
     path.write_text(path.read_text().replace('"key"', '"kez"'))
     with pytest.raises(StoreError, match=r"plan\.json cannot be read: changed"):
-        store.intended()
+        store.read_plan()
 
 
 def test_what_stands_where_a_stage_belongs_is_named_and_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from emopms.network.channels.encoding import Coding
+from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.table import Channels, Group
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def importance_of(channels: Channels, seed: int) -> NDArray[np.float64]:
 @given(tables(), settings, st.integers(0, 9))
 def test_valid_codes_are_what_they_promise(channels: Channels, how: dict[str, int], seed: int) -> None:
     rng, importance = np.random.default_rng(seed), importance_of(channels, seed)
-    coding = Coding(channels, importance, **how)  # type: ignore[arg-type]
+    coding = Encoding(channels, importance, **how)  # type: ignore[arg-type]
     drawn = rng.random((20, coding.bits)) < rng.random((20, 1))
     codes = coding.repair(drawn)
     np.testing.assert_array_equal(coding.repair(codes), codes, err_msg="a valid code is left alone")
     genomes = coding.decode(codes)
-    for needed in channels.indispensable:
+    for needed in channels.cover_sets:
         assert genomes[:, needed].any(axis=1).all()
     for group in channels.groups:
         kept = genomes[:, group.genes]
@@ -61,7 +61,7 @@ def test_encoding_gives_the_nearest_widths_and_undoes_decoding(
     channels: Channels, how: dict[str, int], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    coding = Coding(channels, importance_of(channels, seed), **how)  # type: ignore[arg-type]
+    coding = Encoding(channels, importance_of(channels, seed), **how)  # type: ignore[arg-type]
     codes = coding.repair(rng.random((20, coding.bits)) < rng.random((20, 1)))
     np.testing.assert_array_equal(coding.encode(coding.decode(codes)), codes)
     dense = np.ones((1, channels.genes), dtype=np.bool_)
@@ -70,7 +70,7 @@ def test_encoding_gives_the_nearest_widths_and_undoes_decoding(
 
 def test_the_plain_code_is_the_genome() -> None:
     channels = Channels((Group("a", 0, 3), Group("b", 3, 2)), {}, (), {}, ())
-    coding = Coding(channels, np.array([1.0, 3, 2, 1, 5]))
+    coding = Encoding(channels, np.array([1.0, 3, 2, 1, 5]))
     genomes = np.array([[0, 1, 1, 0, 1], [0, 0, 0, 0, 0]], dtype=np.bool_)
     expected = np.array([[0, 1, 1, 0, 1], [0, 1, 0, 0, 1]], dtype=np.bool_)
     np.testing.assert_array_equal(coding.repair(genomes), expected)
@@ -79,7 +79,7 @@ def test_the_plain_code_is_the_genome() -> None:
 
 def test_a_width_is_rounded_and_keeps_the_most_important_channels() -> None:
     channels = Channels((Group("a", 0, 10),), {}, (), {}, ())
-    coding = Coding(channels, np.arange(10.0), widths=True, multiple=4)
+    coding = Encoding(channels, np.arange(10.0), widths=True, multiple=4)
     assert coding.bits == 3, "4, 8 and all 10 channels"
     for count, width in ((1, 4), (5, 4), (7, 8), (9, 8), (10, 10)):
         genome = np.arange(10) < count  # the least important ones
@@ -90,7 +90,7 @@ def test_a_width_is_rounded_and_keeps_the_most_important_channels() -> None:
 @given(tables(), settings)
 def test_the_space_is_as_large_as_it_says(channels: Channels, how: dict[str, int]) -> None:
     whole = Channels(channels.groups, {}, (), {}, ())  # what a split-up output needs would make it a little smaller
-    coding = Coding(whole, importance_of(channels, 0), **how)  # type: ignore[arg-type]
+    coding = Encoding(whole, importance_of(channels, 0), **how)  # type: ignore[arg-type]
     assume(coding.bits <= 10)
     every = np.array(list(product((False, True), repeat=coding.bits)))
     assert math.isclose(10**coding.log10_space, len(np.unique(coding.repair(every), axis=0)))

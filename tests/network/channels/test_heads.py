@@ -17,7 +17,7 @@ from emopms.errors import NetworkError
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.inference.evaluator import Evaluator
-from emopms.network.layers.head_counts import numbers_of
+from emopms.network.layers.head_counts import head_count_attributes
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from ..networks import pruned_copy, random_genome
@@ -169,12 +169,12 @@ def test_heads_that_lie_across_each_other_stay() -> None:
 
 def test_the_names_and_values_that_follow() -> None:
     network = Attention(attend)
-    assert numbers_of(network) == ("proj", {"num_heads": 4})
+    assert head_count_attributes(network) == ("proj", {"num_heads": 4})
     network.num_heads = 5
-    assert numbers_of(network) == ("", {})
+    assert head_count_attributes(network) == ("", {})
     network.num_heads = 1
-    assert numbers_of(network) == ("", {})
-    assert numbers_of(nn.Linear(3, 3)) == ("", {})
+    assert head_count_attributes(network) == ("", {})
+    assert head_count_attributes(nn.Linear(3, 3)) == ("", {})
 
 
 def divided_by_number(net: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.network.inference import int8 as eight_bits
-from emopms.network.inference.activation_cache import Kept
+from emopms.network.inference import int8 as int8
+from emopms.network.inference.activation_cache import ActivationCache
 from emopms.network.inference.evaluator import STATISTICS, Evaluator
 from emopms.network.inference.fusion import RELU, Fused
-from emopms.network.inference.int8 import EightBits, Rounding
-from emopms.network.inference.precision import evaluator_for
+from emopms.network.inference.int8 import Quantize, QuantizedConv
+from emopms.network.inference.precision import choose_evaluator
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.runtime.device import Device
 
@@ -29,7 +29,7 @@ from ..zoo import Recipe, build, images, recipes
 if TYPE_CHECKING:
     from torch import Tensor
 
-CPU = Device("cpu", eight_bits=True)
+CPU = Device("cpu", int8=True)
 COUNT = STATISTICS + 20
 
 
@@ -89,7 +89,7 @@ def block(way: str) -> nn.Module:
 def test_values_are_close_to_those_in_floating_point(way: str, rounded: int, bf16: bool) -> None:
     x = features()
     sub = whole(block(way), x)
-    in_eight, plain = Evaluator(sub, eight_bits=x), Evaluator(sub)
+    in_eight, plain = Evaluator(sub, int8=x), Evaluator(sub)
     assert in_eight.rounded == rounded
     for seed in range(3):
         genome = random_genome(sub, seed)
@@ -118,7 +118,7 @@ def test_what_a_convolution_reads_is_not_overwritten_by_its_sum(channels: int) -
     torch.manual_seed(0)
     x = features(size=12)
     sub = subnetworks_of(Alone(channels).eval(), [], x[:2], prune_residual=True)[0]
-    in_eight = Evaluator(sub, eight_bits=x)
+    in_eight = Evaluator(sub, int8=x)
     assert in_eight.rounded == 2
     assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 1e-3
 
@@ -126,8 +126,8 @@ def test_what_a_convolution_reads_is_not_overwritten_by_its_sum(channels: int) -
 def test_what_candidates_do_not_share_is_rounded_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     x = features()
     sub = whole(block("projection"), x)
-    monkeypatch.setattr(eight_bits, "_PAYS", 60)
-    in_eight = Evaluator(sub, eight_bits=x)
+    monkeypatch.setattr(int8, "_PAYS", 60)
+    in_eight = Evaluator(sub, int8=x)
     assert in_eight.rounded == 4
     for seed in range(3):
         genome = random_genome(sub, seed)
@@ -137,8 +137,8 @@ def test_what_candidates_do_not_share_is_rounded_where_that_pays(monkeypatch: py
 @pytest.mark.parametrize(("size", "apart"), [(8, 1), (16, 2)])
 def test_large_maps_teach_batch_norm_by_every_second_row_and_column(size: int, apart: int) -> None:
     torch.manual_seed(0)
-    convolution, norm, source = nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8), Rounding()
-    operation = EightBits(Fused(convolution, norm, RELU), source, None, gives=False, overwrites=False)
+    convolution, norm, source = nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8), Quantize()
+    operation = QuantizedConv(Fused(convolution, norm, RELU), source, None, gives=False, overwrites=False)
     source.scale, operation.learning = 0.02, True
     x = torch.randint(0, 60, (STATISTICS, 4, size, size), dtype=torch.uint8)
     x[:, :, ::2, ::2] *= 4
@@ -157,13 +157,13 @@ def test_negative_factors_of_batch_norm_are_kept() -> None:
             if isinstance(module, nn.BatchNorm2d):
                 module.weight[::2] = -module.weight[::2].abs() - 0.5
     sub = whole(network, x)
-    assert distance(Evaluator(sub, eight_bits=x)(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
+    assert distance(Evaluator(sub, int8=x)(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
 
 
 def test_what_is_used_in_other_ways_stays_in_floating_point() -> None:
     x = features()
     sub = whole(block("used again"), x)
-    in_eight = Evaluator(sub, eight_bits=x)
+    in_eight = Evaluator(sub, int8=x)
     assert in_eight.rounded == 2, "the last one convolves what something else is done with"
     assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
 
@@ -173,7 +173,7 @@ def test_what_enters_is_rounded_where_it_is_never_negative(signed: bool, rounded
     torch.manual_seed(0)
     x = features(size=32, signed=signed)
     sub = whole(ResNetCifar(20, width=8, channels=3, classes=10), x)
-    in_eight = Evaluator(sub, eight_bits=x)
+    in_eight = Evaluator(sub, int8=x)
     assert in_eight.rounded == rounded
     assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
 
@@ -182,7 +182,7 @@ def test_rounding_does_not_change_the_order_of_candidates() -> None:
     torch.manual_seed(0)
     x = features(size=32)
     sub = whole(ResNetCifar(20, width=8, channels=3, classes=10), x)
-    in_eight, plain = Evaluator(sub, eight_bits=x), Evaluator(sub)
+    in_eight, plain = Evaluator(sub, int8=x), Evaluator(sub)
     dense = plain(x, sub.dense)
     genomes = [random_genome(sub, seed) for seed in range(12)]
     found, expected = ([distance(run(x, genome), dense) for genome in genomes] for run in (in_eight, plain))
@@ -194,11 +194,11 @@ def test_rounding_does_not_change_the_order_of_candidates() -> None:
 def test_any_network_is_run_as_it_can_be(recipe: Recipe, seed: int, prune_residual: bool, bf16: bool) -> None:
     """Close to floating point wherever eight bits are chosen, and with the same bits where candidates share."""
     x = torch.cat([images(seed + shift) for shift in range(60)])
-    device = Device("cpu", bf16=bf16, eight_bits=True)
+    device = Device("cpu", bf16=bf16, int8=True)
     (sub,) = subnetworks_of(build(recipe, seed), [], images(seed), prune_residual=prune_residual)
-    choose = {"batch_statistics": True, "eight_bits": True}
-    alone, _ = evaluator_for(sub, x, device, Kept(0), **choose)
-    sharing, why = evaluator_for(sub, x, device, Kept(2**26), **choose)
+    choose = {"batch_statistics": True, "int8": True}
+    alone, _ = choose_evaluator(sub, x, device, ActivationCache(0), **choose)
+    sharing, why = choose_evaluator(sub, x, device, ActivationCache(2**26), **choose)
     plain = Evaluator(sub)
     first, then = random_genome(sub, seed), random_genome(sub, seed + 1)
     middle = len(first) // 2
@@ -213,7 +213,9 @@ def test_any_network_is_run_as_it_can_be(recipe: Recipe, seed: int, prune_residu
 
 
 def choice(sub: SubNetwork, x: Tensor, device: Device = CPU, **asked: bool) -> tuple[int, str]:
-    found, why = evaluator_for(sub, x, device, Kept(0), **{"batch_statistics": True, "eight_bits": True, **asked})
+    found, why = choose_evaluator(
+        sub, x, device, ActivationCache(0), **{"batch_statistics": True, "int8": True, **asked}
+    )
     return found.rounded, why
 
 
@@ -224,7 +226,7 @@ def test_the_choice_is_explained() -> None:
     assert rounded == 3
     assert "3 convolutions in eight bits" in why
     assert choice(sub, x, Device("cpu", bf16=True)) == (0, "in bf16: this device has no faster numbers for it")
-    assert choice(sub, x, eight_bits=False) == (0, "in fp32: an objective asks for it")
+    assert choice(sub, x, int8=False) == (0, "in fp32: an objective asks for it")
     assert choice(sub, x, batch_statistics=False) == (0, "in fp32: an objective asks for it")
 
 

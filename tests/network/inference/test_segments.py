@@ -13,10 +13,10 @@ from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network.inference import evaluator, segments
-from emopms.network.inference.activation_cache import Kept
+from emopms.network.inference.activation_cache import ActivationCache
 from emopms.network.inference.evaluator import STATISTICS, Evaluator
 from emopms.network.inference.fusion import Fused, fuse
-from emopms.network.inference.int8 import EightBits, use_eight_bits
+from emopms.network.inference.int8 import QuantizedConv, quantize_convolutions
 from emopms.network.inference.segments import before_genes, segments_of
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
@@ -69,7 +69,7 @@ def test_sharing_changes_no_bit(
     first, then = random_genome(sub, seed), random_genome(sub, seed + 1)
     candidates = [beginning(first, then, genes) for genes in (0, sub.channels.genes, sub.channels.genes // 2, 1)]
     candidates = [sub.repair(genome[None], np.ones(len(genome)))[0] for genome in candidates]
-    sharing = Evaluator(sub, batch_statistics=batch_statistics, kept=Kept(ROOM))
+    sharing = Evaluator(sub, batch_statistics=batch_statistics, kept=ActivationCache(ROOM))
     alone = Evaluator(sub, batch_statistics=batch_statistics)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         expected = [[alone(batch, genome) for batch in batches] for genome in candidates]
@@ -79,7 +79,7 @@ def test_sharing_changes_no_bit(
 
 def test_what_begins_alike_is_not_computed_again(calls: list[Fused]) -> None:
     sub, batch = resnet(), torch.randn(4, 3, 32, 32)
-    forward = Evaluator(sub, kept=Kept(ROOM))
+    forward = Evaluator(sub, kept=ActivationCache(ROOM))
     genome = random_genome(sub, 0)
     counts = []
     for changed in (None, -1, 0, sub.channels.genes // 2, None):
@@ -97,7 +97,7 @@ def test_what_begins_alike_is_not_computed_again(calls: list[Fused]) -> None:
 
 def test_another_batch_shares_nothing_even_where_it_is_equal(calls: list[Fused]) -> None:
     sub, batch = resnet(), torch.randn(4, 3, 32, 32)
-    forward = Evaluator(sub, kept=Kept(ROOM))
+    forward = Evaluator(sub, kept=ActivationCache(ROOM))
     for equal in (batch, batch.clone()):
         calls.clear()
         forward(equal, sub.dense)
@@ -105,7 +105,7 @@ def test_another_batch_shares_nothing_even_where_it_is_equal(calls: list[Fused])
 
 
 def test_statistics_of_the_batch_and_the_dense_networks_are_not_mixed_up() -> None:
-    sub, batch, kept = resnet(), torch.randn(4, 3, 32, 32), Kept(ROOM)
+    sub, batch, kept = resnet(), torch.randn(4, 3, 32, 32), ActivationCache(ROOM)
     for batch_statistics in (True, False):
         found = Evaluator(sub, batch_statistics=batch_statistics, kept=kept)(batch, sub.dense)
         assert torch.equal(found, Evaluator(sub, batch_statistics=batch_statistics)(batch, sub.dense))
@@ -126,9 +126,9 @@ def test_there_is_room_for_more_segments_in_eight_bits() -> None:
     sub, room = resnet(56), 100_000
     fuse(sub.module)
     before = segments_of(sub.module, sub.channels, room)
-    use_eight_bits(sub.module, before_genes(sub.module, sub.channels), entry=False)
+    quantize_convolutions(sub.module, before_genes(sub.module, sub.channels), entry=False)
     for operation in sub.module.modules():
-        if isinstance(operation, EightBits):
+        if isinstance(operation, QuantizedConv):
             operation.measuring = True  # its scale is not known yet
     assert len(before) < len(segments_of(sub.module, sub.channels, room))
 
@@ -164,7 +164,7 @@ class InPlace(nn.Module):
 
 def test_what_is_kept_is_not_overwritten() -> None:
     (sub,) = subnetworks_of(InPlace().eval(), [], torch.randn(2, 3, 12, 12))
-    batch, forward = torch.randn(4, 3, 12, 12), Evaluator(sub, kept=Kept(ROOM))
+    batch, forward = torch.randn(4, 3, 12, 12), Evaluator(sub, kept=ActivationCache(ROOM))
     other = sub.dense.copy()
     other[-1] = False
     for genome in (sub.dense, other, sub.dense, other):
@@ -175,7 +175,7 @@ def test_what_is_kept_is_not_overwritten() -> None:
 def test_out_of_memory_fewer_images_are_run_at_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sub, batch = resnet(), torch.randn(STATISTICS + 100, 3, 32, 32)
     expected = Evaluator(sub)(batch, sub.dense)
-    forward, small = Evaluator(sub, kept=Kept(ROOM)), Fused.forward
+    forward, small = Evaluator(sub, kept=ActivationCache(ROOM)), Fused.forward
 
     def limited(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
         if len(x) > most and not self.learning:
@@ -201,7 +201,7 @@ def test_out_of_memory_statistics_are_learnt_on_fewer_images(error: Exception, m
             raise error
         return small(self, x, other)
 
-    forward = Evaluator(sub, kept=Kept(ROOM))
+    forward = Evaluator(sub, kept=ActivationCache(ROOM))
     with monkeypatch.context() as patched:
         patched.setattr(Fused, "forward", limited)
         found = forward(batch, sub.dense)
@@ -213,7 +213,7 @@ def test_out_of_memory_statistics_are_learnt_on_fewer_images(error: Exception, m
 
 def test_a_candidate_that_fails_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     sub, batch = resnet(), torch.randn(8, 3, 32, 32)
-    kept, calls, small = Kept(ROOM), 0, Fused.forward
+    kept, calls, small = ActivationCache(ROOM), 0, Fused.forward
     forward = Evaluator(sub, kept=kept)
 
     def failing(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
@@ -227,6 +227,6 @@ def test_a_candidate_that_fails_takes_no_room(monkeypatch: pytest.MonkeyPatch) -
         patched.setattr(Fused, "forward", failing)
         with pytest.raises(ValueError, match="spoilt"):
             forward(batch, sub.dense)
-    assert kept.taken == 0
+    assert kept.bytes_used == 0
     forward(batch, sub.dense)
-    assert kept.taken > 0
+    assert kept.bytes_used > 0

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from emopms.network.inference.evaluator import Evaluator
-from emopms.network.layers.attributes import follow, following, sizes_of
+from emopms.network.layers.attributes import resized_for, sizes_of, sync_sizes
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..networks import pruned_copy, random_genome
@@ -39,7 +39,7 @@ def test_a_pruned_depthwise_layer_can_be_pruned_again() -> None:
     layer = nn.Conv2d(6, 12, 3, groups=6)
     for kept in (4, 2, 1):
         layer.weight = nn.Parameter(torch.ones(2 * kept, 1, 3, 3))
-        follow(layer)
+        sync_sizes(layer)
         assert (layer.in_channels, layer.out_channels, layer.groups) == (kept, 2 * kept, kept)
 
 
@@ -47,7 +47,7 @@ def test_sizes_follow_for_a_while() -> None:
     depthwise, norm = nn.Conv2d(4, 4, 3, groups=4), nn.LayerNorm(4)
     network = nn.Sequential(depthwise, norm)
     before = repr(network)
-    smaller = following(network, {"0.weight": torch.ones(2, 1, 3, 3), "1.weight": torch.ones(2)})
+    smaller = resized_for(network, {"0.weight": torch.ones(2, 1, 3, 3), "1.weight": torch.ones(2)})
     with smaller:
         assert (depthwise.groups, norm.normalized_shape) == (2, (2,))
     assert repr(network) == before
@@ -55,7 +55,7 @@ def test_sizes_follow_for_a_while() -> None:
 
 def test_sizes_come_back_where_a_forward_fails() -> None:
     network = nn.Sequential(nn.LayerNorm(4))
-    with pytest.raises(RuntimeError), following(network, {"0.weight": torch.ones(2)}):
+    with pytest.raises(RuntimeError), resized_for(network, {"0.weight": torch.ones(2)}):
         network(torch.ones(1, 4))
     assert repr(network) == repr(nn.Sequential(nn.LayerNorm(4)))
 

@@ -24,13 +24,13 @@ def test_cuda_that_is_not_there_is_refused() -> None:
 @pytest.mark.usefixtures("no_cuda")
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 @pytest.mark.parametrize("bf16", [False, True])
-@pytest.mark.parametrize("eight_bits", [False, True])
+@pytest.mark.parametrize("int8", [False, True])
 def test_the_processor_uses_the_numbers_it_has(
-    name: str, bf16: bool, eight_bits: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, bf16: bool, int8: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device_module, "_cpu_has_bf16", lambda: bf16)
-    monkeypatch.setattr(device_module, "_cpu_has_vnni", lambda: eight_bits)
-    assert Device.choose(name) == Device("cpu", bf16=bf16, eight_bits=eight_bits)
+    monkeypatch.setattr(device_module, "_cpu_has_vnni", lambda: int8)
+    assert Device.choose(name) == Device("cpu", bf16=bf16, int8=int8)
 
 
 @pytest.mark.parametrize(("name", "type_"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])

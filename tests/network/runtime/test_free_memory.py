@@ -32,7 +32,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def test_a_control_group_counts_but_not_the_files_that_it_caches(machine: dict[str, str]) -> None:
     assert memory.available_memory() == 4 * MiB
-    assert memory.room_on("cpu") == MiB
+    assert memory.memory_budget("cpu") == MiB
 
 
 def test_what_is_too_much_at_once_is_run_in_halves() -> None:
@@ -44,7 +44,7 @@ def test_what_is_too_much_at_once_is_run_in_halves() -> None:
             raise MemoryError
         return batch * 2
 
-    assert memory.halving(forward, torch.arange(7)).tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert memory.split_on_oom(forward, torch.arange(7)).tolist() == [0, 2, 4, 6, 8, 10, 12]
     assert sizes == [7, 3, 1, 2, 4, 2, 2]
 
 
@@ -54,7 +54,7 @@ def test_what_halves_do_not_mend_is_raised(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error), match=str(error)):
-        memory.halving(forward, torch.zeros(4))
+        memory.split_on_oom(forward, torch.zeros(4))
 
 
 def test_an_older_kind_of_control_group_counts(machine: dict[str, str]) -> None:
@@ -82,4 +82,4 @@ def test_without_control_groups_the_machine_counts(machine: dict[str, str]) -> N
 def test_where_nothing_tells_half_of_what_there_is_counts(machine: dict[str, str]) -> None:
     machine.clear()
     assert memory.available_memory() > 0
-    assert memory.room_on("cpu") <= 2 * 2**30
+    assert memory.memory_budget("cpu") <= 2 * 2**30

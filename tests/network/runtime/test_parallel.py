@@ -10,7 +10,7 @@ import torch
 
 from emopms.builtin.objective.capability import Capability
 from emopms.network.runtime.device import Device
-from emopms.network.runtime.parallel import side_by_side
+from emopms.network.runtime.parallel import parallel_map
 from emopms.testing.tiny import genomes_of, tiny
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def threads() -> Iterator[None]:
 
 def test_results_come_in_the_order_of_the_items_without_gradients() -> None:
     weight = torch.ones(1, requires_grad=True)
-    found = side_by_side(lambda item: item * weight, range(20), CPU)
+    found = parallel_map(lambda item: item * weight, range(20), CPU)
     assert [int(value) for value in found] == list(range(20))
     assert not any(value.requires_grad for value in found)
 
 
 def test_each_item_has_one_thread_and_everything_is_as_before_afterwards() -> None:
-    seen = side_by_side(lambda _: (threading.get_ident(), torch.get_num_threads()), range(30), CPU)
+    seen = parallel_map(lambda _: (threading.get_ident(), torch.get_num_threads()), range(30), CPU)
     assert {count for _, count in seen} == {1}
     assert threading.get_ident() not in {thread for thread, _ in seen}
     assert torch.get_num_threads() == 3
@@ -48,10 +48,10 @@ def test_each_item_has_one_thread_and_everything_is_as_before_afterwards() -> No
 
 def test_an_error_is_the_error() -> None:
     with pytest.raises(ZeroDivisionError):
-        side_by_side(lambda item: 1 / item, [1, 0, 2], CPU)
+        parallel_map(lambda item: 1 / item, [1, 0, 2], CPU)
 
 
-@pytest.mark.parametrize("device", [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, eight_bits=True)])
+@pytest.mark.parametrize("device", [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, int8=True)])
 def test_candidates_have_the_same_values_on_any_number_of_threads(device: Device) -> None:
     for index in range(3):
         found = []

@@ -9,7 +9,7 @@ import torch
 
 from emopms.errors import RunError
 from emopms.network.runtime import row_buffer as gathering
-from emopms.network.runtime.row_buffer import Gathered, beside, wherever
+from emopms.network.runtime.row_buffer import RowBuffer, allocate_like, allocate_or_spill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,8 @@ LAYOUTS = {
 def test_pieces_make_the_whole(layout: str, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In main memory, and in a file where there is none."""
     monkeypatch.setattr(gathering, "available_memory", lambda: memory)
-    for space in (beside, wherever):
-        gathered = Gathered(8, space)
+    for space in (allocate_like, allocate_or_spill):
+        gathered = RowBuffer(8, space)
         for piece, rows in pieces(LAYOUTS[layout]):
             assert torch.equal(gathered.add(piece, rows), piece)
         assert gathered.tensor is not None
@@ -46,7 +46,7 @@ def test_pieces_make_the_whole(layout: str, memory: int, monkeypatch: pytest.Mon
 
 
 def test_nothing_is_made_where_there_is_no_space() -> None:
-    gathered = Gathered(8, lambda count, piece: None)
+    gathered = RowBuffer(8, lambda count, piece: None)
     for piece, rows in pieces(LAYOUTS["scores"]):
         assert torch.equal(gathered.add(piece, rows), piece)
     assert gathered.tensor is None
@@ -55,7 +55,7 @@ def test_nothing_is_made_where_there_is_no_space() -> None:
 def test_files_do_not_outlive_what_is_in_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gathering, "available_memory", lambda: 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    space = wherever(100, torch.zeros(2, 50, dtype=torch.bfloat16))
+    space = allocate_or_spill(100, torch.zeros(2, 50, dtype=torch.bfloat16))
     assert space.fill_(1).sum() == 5000
     assert not list(tmp_path.iterdir())
 
@@ -67,5 +67,5 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "available_memory", lambda: 0)
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(RunError, match=r"Features of the images take .* No space left on device") as caught:
-        wherever(100, torch.zeros(2, 50))
+        allocate_or_spill(100, torch.zeros(2, 50))
     assert "TMPDIR" in caught.value.remedy

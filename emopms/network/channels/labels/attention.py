@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 
 from emopms.network.channels.labels.elementwise import broadcast
-from emopms.network.channels.labels.operation import Follower, Operation, Value, handles, values_in
+from emopms.network.channels.labels.operation import Operation, TiedSize, Value, handles, values_in
 from emopms.network.layers.head_counts import number_of_heads
 
 
@@ -18,7 +18,7 @@ def heads(op: Operation, weight: Value, width: int) -> Any:
     runs = columns.reshape(-1, width)
     for column in runs.T[1:]:
         op.merge(runs[:, 0], column)
-    return Follower(runs[:, 0]) if op.is_free(columns) else len(runs)
+    return TiedSize(runs[:, 0]) if op.is_free(columns) else len(runs)
 
 
 @handles(F.scaled_dot_product_attention)

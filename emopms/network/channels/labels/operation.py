@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import fx, nn
 
-    from emopms.network.channels.labels.union_find import Union
+    from emopms.network.channels.labels.union_find import UnionFind
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Size:
     labels: Labels
 
 
-class Follower(Size):
+class TiedSize(Size):
     """One that a module keeps beside its tensors: whatever it is used to count is tied to what it follows."""
 
 
@@ -64,7 +64,7 @@ class Operation:
     shrink are `Size`. It returns what the call returns, in the same terms, having tied what belongs together.
     """
 
-    union: Union
+    union: UnionFind
     name: str
     node: fx.Node
     layer: nn.Module | None
@@ -109,7 +109,7 @@ class Operation:
         """Whether a number that stands in the forward is how many there are of these labels, whatever is dropped.
 
         A `Follower` is made to be."""
-        if isinstance(written, Follower) and len(written.labels) == len(labels):
+        if isinstance(written, TiedSize) and len(written.labels) == len(labels):
             self.union.merge(written.labels, labels)
         if isinstance(written, Size):
             pinned = not self.is_free(written.labels) and not self.is_free(labels)

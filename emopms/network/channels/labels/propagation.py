@@ -20,10 +20,10 @@ from emopms.network.channels.labels.operation import (
     handler_of,
     values_in,
 )
-from emopms.network.channels.labels.union_find import Union
+from emopms.network.channels.labels.union_find import UnionFind
 from emopms.network.channels.table import Channels, Group, Layer
 from emopms.network.graph.trace import shape_of
-from emopms.network.layers.attributes import SIZED
+from emopms.network.layers.attributes import RESIZABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -52,7 +52,7 @@ class _Walk:
         self._only = only
         self._wanted: list[Labels] = []
         self._prune_residual = prune_residual
-        self._union = Union()
+        self._union = UnionFind()
         self._names: dict[int, list[str]] = {}
         """Names of each tensor; shared ones have several."""
         for name, tensor in (*part.named_parameters(remove_duplicate=False), *part.named_buffers()):
@@ -141,7 +141,7 @@ class _Walk:
         inside: fx.Graph | None = node.meta["inside"]
         result: Any = None
         if inside is not None and len(inputs) == len(args) and not kwargs:
-            result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, SIZED) else None, inputs)
+            result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, RESIZABLE) else None, inputs)
         if not isinstance(result, Value):
             self._uncounted.add(name)
             reason = f"it meets {name}, {_why_not(layer)}"

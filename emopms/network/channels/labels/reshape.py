@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from emopms.network.channels.labels.operation import Follower, Operation, Size, Value, fixed, flat, handles
+from emopms.network.channels.labels.operation import Operation, Size, TiedSize, Value, fixed, flat, handles
 from emopms.network.channels.labels.union_find import FIXED
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
             free = [axis for axis in free if len(x.dims[axis]) > 1]
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])
-        derived = [out for out in outs if isinstance(written[out], Follower)]  # heads before widths of heads
+        derived = [out for out in outs if isinstance(written[out], TiedSize)]  # heads before widths of heads
         if not derived:
             derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
         if len(derived) > 1:  # a flattening says so for all dimensions; those of one index are no channels

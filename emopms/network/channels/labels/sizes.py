@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emopms.network.channels.labels.operation import Follower, Operation, Size, Value, handles
+from emopms.network.channels.labels.operation import Operation, Size, TiedSize, Value, handles
 
 
 @handles(getattr)
@@ -54,7 +54,7 @@ def arithmetic(op: Operation, left: Any, right: Any) -> Any:
     if op.node.target is operator.add and isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return (*left, *right)
     op.require(
-        not isinstance(right, Follower) or op.node.target is operator.mul, "which computes with a number of heads"
+        not isinstance(right, TiedSize) or op.node.target is operator.mul, "which computes with a number of heads"
     )
     if op.node.target is operator.mul and isinstance(right, Size):
         left, right = right, left

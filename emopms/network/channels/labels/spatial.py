@@ -37,7 +37,7 @@ def pad(op: Operation, x: Value, pad: Any, mode: str = "constant", value: Any = 
     for axis, before, after in zip(range(len(dims))[::-1], pad[::2], pad[1::2], strict=False):
         labels = dims[axis]
         op.require(mode == "constant" or not op.is_free(labels) or before == after == 0)
-        dims[axis] = op.union.beside(labels, before, after) if before or after else labels
+        dims[axis] = op.union.padded(labels, before, after) if before or after else labels
     return Value(tuple(dims))
 
 

@@ -11,7 +11,7 @@ FIXED = 0
 """The label of whatever is no channel: images, positions, constants."""
 
 
-class Union:
+class UnionFind:
     """Union-find over labels, with the reason why a class is pinned.
 
     Classes that are pinned are not united: each keeps its own reason.
@@ -26,7 +26,7 @@ class Union:
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
 
-    def beside(self, labels: Labels, before: int, after: int) -> Labels:
+    def padded(self, labels: Labels, before: int, after: int) -> Labels:
         """Labels with padding at both ends."""
         padding = self.fresh(before + after)
         self.pin(padding, "it is padding")

@@ -24,10 +24,11 @@ from benchmarks.machine import machine
 from emopms.builtin.split.at import At
 from emopms.cli.terminal import Lines
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.search.cache import cache_for
+from emopms.engine.search.cache import EvaluationCache
 from emopms.engine.search.criteria import make_criteria
+from emopms.engine.search.evaluation import ObjectiveEvaluation
 from emopms.engine.search.task import make_task
-from emopms.engine.session.context import fresh_network
+from emopms.engine.session.networks import fresh_network
 from emopms.engine.support.paths import data_folder
 from emopms.engine.support.seeds import numpy_rng
 from emopms.network.runtime.device import Device
@@ -87,9 +88,9 @@ def seconds_a_generation(spec: emopms.Spec) -> float:
     times = []
     for repeat in range(3):
         sample = spec.sampling.sample(sub, task.inputs, spec.algorithm.pop_size, numpy_rng(repeat, "pace"))
-        memory = cache_for(task, spec.objectives)
+        cache = EvaluationCache(ObjectiveEvaluation(task, spec.objectives))
         began = time.perf_counter()
-        memory(sample)
+        cache.evaluate(sample)
         times.append(time.perf_counter() - began)
     return float(np.median(times))
 

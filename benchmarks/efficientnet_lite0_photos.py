@@ -16,7 +16,7 @@ from benchmarks.machine import machine
 from benchmarks.timm_models import timm
 from emopms.cli.terminal import Lines
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.session.context import given_network
+from emopms.engine.session.networks import given_network
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.support.paths import data_folder
 from emopms.network.layers.batchnorm import recalibrate

@@ -1,6 +1,7 @@
-"""A component *is* its configuration: frozen, hashable, cheap to make, validated before anything runs.
+"""The base class of components, and the type of the spec fields that hold them.
 
-What has state (a module, an algorithm in progress) is returned by a component's methods, never kept in it.
+A component *is* its configuration: frozen, hashable, cheap to construct, and validated before a run starts. Its methods
+return objects with state (a module, an algorithm in progress); they never store one in the component.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """A frozen, strict group of settings. Docstrings below fields are their descriptions."""
+    """A frozen, strict group of settings. The docstring below a field becomes its description."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -29,7 +30,7 @@ class Settings(BaseModel):
 
 
 class Component(Settings):
-    """Base of every component. Subclasses narrow ``name`` to a Literal with that value as its default."""
+    """Base class of all components. Subclasses annotate ``name`` as a Literal and give that value as its default."""
 
     slot: ClassVar[str]
 
@@ -37,21 +38,27 @@ class Component(Settings):
 
 
 def invalid(message: str, remedy: str = "", *, kind: str = "invalid") -> PydanticCustomError:
-    """What a validator raises to say what is wrong with a value, and what to do about it."""
+    """Return the error for a validator to raise.
+
+    Args:
+        message: What is wrong with the value.
+        remedy: What the user can do about it.
+        kind: pydantic's error type.
+    """
     return PydanticCustomError(kind, "{message} {remedy}", {"message": message, "remedy": remedy})
 
 
 class Slot:
-    """Annotates a spec field as holding a component of one slot.
+    """Annotation of a spec field that holds a component of one slot.
 
-    Accepts a component, a mapping with the component's parameters beside its ``name``, or a bare name for a
-    component with its defaults. Problems inside the component keep their own key paths. Names of components in
-    Python files are known where the field ``plugins`` of the same model, which must come first, names the files.
+    The field accepts a component, a mapping with the component's ``name`` and parameters, or a bare name for a
+    component with default parameters. Errors inside the component keep their key paths. Components defined in Python
+    files are found if the field ``plugins`` of the same model lists the files; it must be declared before this field.
 
     Args:
         slot: One of `registry.SLOTS`.
-        default: The component that a mapping without ``name`` is for.
-        bare_list: The parameter of that component which a bare list is short for.
+        default: Name of the component for a mapping without ``name``.
+        bare_list: Parameter of the default component that a bare list sets.
     """
 
     def __init__(self, slot: str, *, default: str = "", bare_list: str = "") -> None:
@@ -68,10 +75,10 @@ class Slot:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"x-slot": self.slot}  # what may stand here depends on what is installed: `emopms.spec.schema` says it
+        return {"x-slot": self.slot}  # `emopms.spec.schema` replaces it by the components that are installed
 
     def widen(self, value: object) -> object:
-        """The mapping that a bare name or list, or a mapping without a name, is short for; others as they are."""
+        """Expand a bare name, a bare list or a mapping without ``name`` to a full mapping; return others unchanged."""
         if isinstance(value, str):
             return {"name": value}
         if self.bare_list and isinstance(value, list | tuple):
@@ -84,7 +91,7 @@ class Slot:
         """Turn a spec value into a component.
 
         Raises:
-            ValidationError: The value is no component of this slot; pydantic adds the outer key path.
+            ValidationError: The value does not describe a component of this slot. pydantic adds the outer key path.
         """
         if isinstance(value, Component) and value.slot == self.slot:
             return value
@@ -93,7 +100,7 @@ class Slot:
             raise invalid(
                 f"expected the name of a component of the slot {self.slot}.",
                 "Write a bare name, or a mapping with `name:` and the component's parameters. "
-                f"There is: {', '.join(registry.names(self.slot, files))}.",
+                f"Available: {', '.join(registry.names(self.slot, files))}.",
             )
         try:
             component: type[Component] = registry.find(self.slot, value["name"], files)
@@ -111,10 +118,10 @@ class Slot:
             return _read(component, value)
         except (ValidationError, KeyboardInterrupt):
             raise
-        except BaseException as error:  # a validator of the component that is itself at fault
+        except BaseException as error:  # a defect in one of the component's validators
             origin = registry.origins(self.slot, value["name"], files)[0]
             raise invalid(
-                f"{self.slot} {value['name']!r} of {origin} failed to read this: {reason(error)}.",
+                f"{self.slot} {value['name']!r} of {origin} failed to validate its parameters: {reason(error)}.",
                 "This is a defect of that component.",
             ) from error
 
@@ -122,9 +129,9 @@ class Slot:
 def _read(component: type[Component], value: dict[str, Any]) -> Component:
     try:
         text = json.dumps(value)
-    except TypeError:  # it holds Python objects
+    except TypeError:  # the value holds Python objects
         return component.model_validate(value)
-    # Strict as it is, pydantic takes a list for a tuple, and text for a path or an enumeration, where it reads JSON.
+    # In strict mode pydantic accepts a list for a tuple, and text for a path or an enumeration, only from JSON.
     return component.model_validate_json(text)
 
 

@@ -1,4 +1,4 @@
-"""The error tree. Exceptions carry data; only the command line turns them into text and exit codes."""
+"""The exception classes. They carry data; only the command line turns them into text and exit codes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class EmopmsError(Exception):
-    """Anything emopms reports on purpose: what is wrong, and what to do about it.
+    """Base class of all errors that emopms reports on purpose.
 
     Args:
         message: One or two sentences that say what is wrong and with which value.
-        remedy: What the user can do. May be empty where the message already says it.
+        remedy: What the user can do. Empty if the message already says it.
     """
 
     exit_code: ClassVar[int] = 3
@@ -28,22 +28,22 @@ class EmopmsError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a spec, at a key path such as ``("targets", 0, "macs")``."""
+    """One problem of a spec, at a key path such as ``("targets", 0, "macs")``."""
 
     path: tuple[str | int, ...]
     message: str
     remedy: str = ""
     line: int | None = None
-    """Line, from 1; None where the spec did not come from a file."""
+    """Line, counted from 1; None if the spec was not read from a file."""
     column: int | None = None
-    """Column, from 1."""
+    """Column, counted from 1."""
     file: str = ""
     source: str = ""
     """The text of that line."""
 
     @property
     def dotted(self) -> str:
-        """The path as users write it: ``targets[0].macs``."""
+        """The path as users write it, such as ``targets[0].macs``."""
         text = ""
         for part in self.path:
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -51,7 +51,7 @@ class Problem:
 
 
 class SpecError(EmopmsError):
-    """The spec is wrong. Holds every problem found, not only the first."""
+    """The spec is wrong. ``problems`` holds all problems found, not only the first."""
 
     exit_code = 2
 
@@ -61,17 +61,17 @@ class SpecError(EmopmsError):
 
 
 class PluginError(EmopmsError):
-    """A component exists by name but cannot be used: broken, missing or claimed twice."""
+    """A component cannot be used: it is missing or broken, or two plugins define it."""
 
     exit_code = 2
 
 
 class ComponentError(EmopmsError):
-    """A component failed at its work."""
+    """A method of a component failed or returned an invalid value."""
 
 
 class NetworkError(EmopmsError):
-    """The network cannot be traced, divided or pruned as asked."""
+    """The network cannot be traced, divided or pruned as the spec demands."""
 
 
 class WeightsError(EmopmsError):
@@ -83,7 +83,7 @@ class DataError(EmopmsError):
 
 
 class RunError(EmopmsError):
-    """A run cannot go on."""
+    """A run cannot continue."""
 
 
 class StoreError(EmopmsError):
@@ -91,9 +91,9 @@ class StoreError(EmopmsError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word and everything there is."""
+    """Return a sentence that suggests the most similar known word and lists all known words."""
     names = sorted(known)
     close = get_close_matches(word, names, n=1)
     shown = ", ".join(names[:40]) + (f", … ({len(names)} in all)" if len(names) > 40 else "")
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}There is: {shown or 'nothing'}."
+    return f"{hint}Available: {shown or 'none'}."

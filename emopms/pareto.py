@@ -1,4 +1,4 @@
-"""Fronts: which points are non-dominated, how much they dominate, which few of them to show. All minimise."""
+"""Non-dominated points, hypervolume and representative points of a front. All objectives are minimised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def nondominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices, ascending, of the non-dominated among points [n, m]; of equal points the first."""
+    """Return the indices of the non-dominated points among points [n, m], ascending; the first of equal points."""
     import moocore
 
     mask = moocore.is_nondominated(np.ascontiguousarray(points, dtype=float), keep_weakly=False)
@@ -21,7 +21,7 @@ def nondominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> float:
-    """Volume that points [n, m] dominate within the box that ends at ``reference`` [m], in its units."""
+    """Return the hypervolume of points [n, m] with respect to ``reference`` [m], in the units of the objectives."""
     import moocore
 
     inside = points[(points < np.asarray(reference)).all(axis=1)]
@@ -31,12 +31,15 @@ def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> floa
 def representatives(
     quality: NDArray[np.float64], costs: NDArray[np.float64], count: int, *, worst: float = np.inf
 ) -> NDArray[np.intp]:
-    """Indices, ascending, of about ``count`` points: for each cost in turn those of its front, spread along it.
+    """Return the indices of about ``count`` points, ascending.
+
+    For each cost, points are spread along the front of this cost and the quality.
 
     Args:
-        quality: [n].
-        costs: [n, k].
-        worst: Where differences of quality end to matter.
+        quality: Loss of each point [n], lower is better.
+        costs: Costs of each point [n, k].
+        count: Number of points to choose.
+        worst: Losses above this value count as equal.
     """
     each = -(-count // costs.shape[1])
     chosen: set[int] = set()
@@ -48,14 +51,17 @@ def representatives(
 
 
 def spread(points: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Indices, ascending, of at most ``count`` points [n, m] that cover the set: those of smallest and largest first
-    coordinate, then always the one farthest from all chosen so far, coordinates being measured by their ranges."""
+    """Return the indices of at most ``count`` of points [n, m] that cover the whole set, ascending.
+
+    The first two are the points with the smallest and the largest first coordinate. Each further one has the largest
+    distance to all chosen points, in coordinates scaled by their ranges.
+    """
     if len(points) <= count:
         return np.arange(len(points))
     scaled = points / np.maximum(np.ptp(points, axis=0), 1e-12)
     chosen = list(dict.fromkeys([int(points[:, 0].argmin()), int(points[:, 0].argmax())]))[:count]
     while len(chosen) < count:
         distance = np.abs(scaled[:, None] - scaled[chosen]).sum(axis=2).min(axis=1)
-        distance[chosen] = -1.0  # of equal points, too, none is chosen twice
+        distance[chosen] = -1.0  # so that no index is chosen twice, even if all remaining points equal a chosen one
         chosen.append(int(distance.argmax()))
     return np.sort(np.array(chosen, dtype=np.intp))

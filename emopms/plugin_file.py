@@ -1,6 +1,6 @@
-"""Components in a Python file that a spec names: ``plugins: [my_objectives.py]``.
+"""Components in a Python file that a spec lists: ``plugins: [my_objectives.py]``.
 
-Such a file is run as soon as the spec is read. Nothing else on disk is: no folder is searched.
+The file is executed when the spec is read. No other file is executed, and no folder is searched.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _LONGEST_REASON: Final = 500
 
 
 def components_in(path: Path) -> Mapping[tuple[str, str], type[Any]]:
-    """The component classes that a file defines, by slot and name.
+    """Return the component classes that a file defines, by slot and name.
 
-    A file is run once for each content it has had, so that an edited one counts in a notebook, too. One that
-    failed is run again, since what it lacked may be there by then.
+    A file is executed once for each content, so that a notebook sees later edits. A file that failed is executed again,
+    because a missing import may be installed by then.
 
     Raises:
-        PluginError: It cannot be read or run, defines no component, or one name twice.
+        PluginError: The file cannot be read or executed, defines no component, or defines one name twice.
     """
     return _run(path, _read(path))
 
 
 def hash_of(module: ModuleType) -> str | None:
-    """SHA-256 of the file that made a module here, as it was when it was run; None for other modules."""
+    """Return the SHA-256 of the plugin file of a module, as it was executed; None for other modules."""
     digest: str | None = vars(module).get(_DIGEST)
     return digest
 
 
 def reason(error: BaseException) -> str:
-    """What a plugin's code raised, on one line."""
+    """Return the type and message of an exception on one line, shortened."""
     try:
         text = " ".join(str(error).split())
     except Exception:  # an exception whose own __str__ fails
@@ -54,7 +54,7 @@ def reason(error: BaseException) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a device may never end, a pipe may never begin
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a device may never end, opening a pipe may block
             raise PluginError(f"{path} is not a file.", remedy=_NAME_A_FILE)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -72,16 +72,16 @@ _DIGEST = "__emopms_digest__"
 
 @cache
 def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
-    # The path alone would not do as a module's name: two versions of a file must not share one module.
-    stem = path.stem.replace(".", "_")  # a dot would make it a module of some package
+    # The module name includes a hash of the content, because two versions of a file must not share one module.
+    stem = path.stem.replace(".", "_")  # a dot in a module name would mean a package
     module = ModuleType(f"{stem}_{hashlib.sha256(bytes(path) + content).hexdigest()[:12]}")
     module.__file__ = str(path)
     setattr(module, _DIGEST, hashlib.sha256(content).hexdigest())
-    sys.modules[module.__name__] = module  # where pydantic and pickle look for what a class refers to
+    sys.modules[module.__name__] = module  # pydantic and pickle look up the names there that a class refers to
     try:
-        with redirect_stdout(sys.stderr):  # what a file prints must not end up in a schema
+        with redirect_stdout(sys.stderr):  # its output must not mix with what a command prints, such as a JSON Schema
             exec(compile(content, str(path), "exec"), module.__dict__)
-    except BaseException as error:  # whatever a user's file raises: SystemExit, pytest's Skipped …
+    except BaseException as error:  # a file may raise anything, such as SystemExit or pytest's Skipped
         del sys.modules[module.__name__]
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -95,7 +95,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
         slot = getattr(value, "slot", None)
         name = getattr(getattr(value, "model_fields", {}).get("name"), "default", None)
         if not (isinstance(slot, str) and isinstance(name, str)):
-            continue  # no component, or a base class of components, which leaves its name open
+            continue  # not a component, or a base class of components, which has no name
         if found.setdefault((slot, name), value) is not value:
             raise PluginError(f"{path} defines the {slot} {name!r} twice.", remedy="Rename one of them.")
     if not found:
@@ -107,7 +107,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """Where in the file it happened."""
+    """Return ``:LINE`` for the line of the file that raised the error, or an empty text."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,9 +1,9 @@
-"""Slot and name → component class.
+"""The registry: finds the component class for a slot and a name.
 
-Every component, built in or from a plugin, is an entry point in the group ``emopms.<slot>`` of the
-distribution that brings it. Reading the groups imports nothing; a component's module is imported when its
-name is used, so a broken or slow plugin costs nothing until somebody asks for it. Beside them stand the
-components of files that a spec names (see `emopms.plugin_file`).
+Every component, built in or from a plugin, is an entry point in the group ``emopms.<slot>`` of its distribution.
+Reading the entry points imports nothing. The module of a component is imported when its name is first used, so that a
+broken or slow plugin matters only to specs that use it. Components of Python files that a spec lists are found too (see
+`emopms.plugin_file`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Files = Sequence[Path]
-    """Python files whose components count beside the installed ones."""
+    """Python files whose components are found in addition to the installed ones."""
 
 SLOTS: Final = (
     "backbone",
@@ -47,15 +47,15 @@ _NAME: Final = re.compile(r"\w[\w.-]*")
 
 
 class UnknownComponentError(PluginError):
-    """Nobody brings a component of that name."""
+    """No component has that name."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who brings a component."""
+    """The distribution or file that defines a component."""
 
     distribution: str
-    """Name of the distribution; empty for a file that a spec names."""
+    """Name of the distribution; empty for a Python file."""
     version: str
     target: str
     """``module:Class``, or the path of the file."""
@@ -65,27 +65,28 @@ class Origin:
 
 
 def names(slot: str, files: Files = ()) -> list[str]:
-    """Names of all components for a slot, installed or in the files, sorted."""
+    """Return the sorted names of all components of a slot, installed or in the files."""
     local = {name for file in files for place, name in components_in(file) if place == slot}
     return sorted(local | set(_entry_points(slot)))
 
 
 def origins(slot: str, name: str, files: Files = ()) -> list[Origin]:
-    """Who claims to bring the component ``name``; more than one is an error as soon as it is used."""
+    """Return all origins of the component ``name``. With more than one, `find` raises an error."""
     return [origin for origin, _ in _claims(slot, name, files)]
 
 
 def find(slot: str, name: str, files: Files = ()) -> type[Any]:
-    """The component class called ``name`` in ``slot``.
+    """Return the component class ``name`` of ``slot``.
 
     Args:
         slot: One of `SLOTS`.
-        name: What the component is called in a spec.
-        files: Python files whose components count beside the installed ones.
+        name: Name of the component in a spec.
+        files: Python files whose components are found in addition to the installed ones.
 
     Raises:
-        UnknownComponentError: Nothing has that name.
-        PluginError: Two claim it, or what does cannot be imported or is no such component.
+        UnknownComponentError: No component has that name.
+        PluginError: Several origins define the name, its module cannot be imported, or it is not a valid component of
+            the slot.
     """
     claims = _claims(slot, name, files)
     if not claims:
@@ -94,7 +95,7 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
         )
     if len(claims) > 1:
         raise PluginError(
-            f"{slot} {name!r} is claimed by {' and '.join(str(origin) for origin, _ in claims)}.",
+            f"{slot} {name!r} is defined by {' and '.join(str(origin) for origin, _ in claims)}.",
             remedy="Uninstall one of the two distributions."
             if all(origin.distribution for origin, _ in claims)
             else "Rename one of the two.",
@@ -104,7 +105,7 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
 
 
 def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] | None]]:
-    """Who brings the component; of files, which have been run by then, with its class."""
+    """Return all origins of a component, with its class for a file and with None for a distribution."""
     installed = [(_origin(point), None) for point in _entry_points(slot).get(name, [])]
     read = ((file, components_in(file).get((slot, name))) for file in dict.fromkeys(files))
     return [*installed, *((Origin("", "", str(file)), local) for file, local in read if local)]
@@ -122,7 +123,7 @@ def _entry_points(slot: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for point in points:
         same_name = found.setdefault(point.name, [])
-        # A distribution found twice on the path (a checkout that is also installed) claims nothing twice.
+        # A distribution may be found twice on the path, as a checkout and as installed: count it once.
         if all(_identity(point) != _identity(other) for other in same_name):
             same_name.append(point)
     return found
@@ -137,11 +138,11 @@ def _identity(point: Any) -> tuple[str, str, str]:
 def _installed(slot: str, name: str) -> type[Any]:
     (point,) = _entry_points(slot)[name]
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in a schema
+        with redirect_stdout(sys.stderr):  # its output must not mix with what a command prints, such as a JSON Schema
             component = point.load()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a plugin's module raises while it is imported: SystemExit, …
+    except BaseException as error:  # the import of a plugin may raise anything, such as SystemExit
         raise PluginError(
             f"{slot} {name!r} of {_origin(point)} cannot be imported: {reason(error)}",
             remedy=f"Repair {_repair(point)}.",
@@ -150,11 +151,11 @@ def _installed(slot: str, name: str) -> type[Any]:
 
 
 def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
-    """The component, if it is one of that slot and name that can be made."""
+    """Return the component class after checking its base class, its completeness and its name."""
     whose = f"{slot} {name!r} of {origin}"
     if not isinstance(component, type) or getattr(component, "slot", None) != slot:
         raise PluginError(
-            f"{whose} is no component of the slot {slot} but {getattr(component, '__qualname__', component)!r}.",
+            f"{whose} is not a component of the slot {slot} but {getattr(component, '__qualname__', component)!r}.",
             remedy=f"Its class must derive from emopms.api.{slot.capitalize()}.",
         )
     if inspect.isabstract(component):
@@ -164,12 +165,12 @@ def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
     hint = getattr(field, "annotation", None)
     if getattr(field, "default", None) != name or get_origin(hint) is not Literal or get_args(hint) != (name,):
         raise PluginError(
-            f"{whose} does not call itself {name!r}.",
-            remedy=f'Its class must say `name: Literal["{name}"] = "{name}"`.',
+            f"{whose} does not declare the name {name!r}.",
+            remedy=f'Its class must declare `name: Literal["{name}"] = "{name}"`.',
         )
     if not _NAME.fullmatch(name):
         raise PluginError(
-            f"{whose} has a name that no spec should need to quote.", remedy="Use letters, digits, `_`, `-` and dots."
+            f"{whose} does not have a valid name.", remedy="Use letters, digits, `_`, `-` and dots."
         )
     return component
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emopms.network.inference import precision as choice
+from emopms.network.inference import pool
 from emopms.network.inference.activation_cache import ActivationCache
 from emopms.testing.tiny import tiny
 
@@ -23,7 +23,7 @@ def test_nothing_is_kept_for_inputs_that_are_brought_to_the_device_each_time(
         rooms.extend(each.room for each in given if isinstance(each, ActivationCache))
         return None, ""
 
-    monkeypatch.setattr(choice, "choose_evaluator", chosen)
+    monkeypatch.setattr(pool, "choose_evaluator", chosen)
     task = tiny().task(0)
     task = replace(task, labels=task.labels.to("meta")) if beside else task
     task.evaluator()

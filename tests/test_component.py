@@ -207,7 +207,7 @@ def test_a_validator_that_fails_is_a_defect_of_its_component(
     path = plugin(error)
     found = errors(Plugged, {"plugins": [path], "ranker": {"name": "mine", "depth": 3}})
     assert list(found) == [("ranker",)]
-    message = f"ranker 'mine' of {path} failed to read this: {said}. This is a defect of that component."
+    message = f"ranker 'mine' of {path} failed to validate its parameters: {said}. This is a defect of that component."
     assert found["ranker",] == message
 
 

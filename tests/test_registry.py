@@ -48,19 +48,19 @@ def test_an_unknown_name_suggests_the_nearest_and_lists_all(install: Install) ->
         install("ours", name, GREEDY)
     with pytest.raises(UnknownComponentError, match="no ranker called 'greddy'") as caught:
         find("ranker", "greddy")
-    assert caught.value.remedy == "Did you mean 'greedy'? There is: greedy, impairment."
+    assert caught.value.remedy == "Did you mean 'greedy'? Available: greedy, impairment."
 
 
 def test_an_empty_slot_says_so(install: Install) -> None:
     with pytest.raises(UnknownComponentError) as caught:
         find("ranker", "greedy")
-    assert caught.value.remedy == "There is: nothing."
+    assert caught.value.remedy == "Available: none."
 
 
 def test_two_distributions_with_one_name_are_both_named(install: Install) -> None:
     install("ours", "greedy", GREEDY)
     install("theirs", "greedy", "theirs.rankers:Greedy")
-    with pytest.raises(PluginError, match="'greedy' is claimed by") as caught:
+    with pytest.raises(PluginError, match="'greedy' is defined by") as caught:
         find("ranker", "greedy")
     assert f"ours 1.2 ({GREEDY})" in caught.value.message
     assert "theirs 1.2 (theirs.rankers:Greedy)" in caught.value.message
@@ -100,7 +100,7 @@ def test_a_broken_plugin_names_its_distribution_and_why(
 )
 def test_a_component_of_another_slot_is_refused(target: str, what: str, install: Install) -> None:
     install("theirs", "odd", target)
-    with pytest.raises(PluginError, match="no component of the slot ranker") as caught:
+    with pytest.raises(PluginError, match="not a component of the slot ranker") as caught:
         find("ranker", "odd")
     assert what in caught.value.message
     assert "theirs 1.2" in caught.value.message
@@ -173,9 +173,9 @@ QUICK = "class Quick(Ranker):\n    name: Literal['quick'] = 'quick'\n    def joi
     ("source", "message", "remedy"),
     [
         ("class Quick(Ranker):\n    name: Literal['quick'] = 'quick'\n", "is not complete", "must define join"),
-        (QUICK.replace("'quick'", "'slow'"), "does not call itself 'quick'", '`name: Literal["quick"] = "quick"`'),
-        (QUICK.replace("    name: Literal['quick'] = 'quick'\n", ""), "does not call itself 'quick'", "Literal"),
-        ("class Quick:\n    slot = 'ranker'\n", "does not call itself 'quick'", "Literal"),
+        (QUICK.replace("'quick'", "'slow'"), "does not declare the name 'quick'", '`name: Literal["quick"] = "quick"`'),
+        (QUICK.replace("    name: Literal['quick'] = 'quick'\n", ""), "does not declare the name 'quick'", "Literal"),
+        ("class Quick:\n    slot = 'ranker'\n", "does not declare the name 'quick'", "Literal"),
         ("import sys\nsys.exit(1)\n", "cannot be imported: SystemExit: 1", "pip uninstall theirs"),
         ("import pytest\npytest.skip('x', allow_module_level=True)\n", "cannot be imported: Skipped", "uninstall"),
         ("raise RuntimeError('a\\nb')\n", "cannot be imported: RuntimeError: a b", "pip uninstall theirs"),
@@ -222,7 +222,7 @@ def test_components_of_files_count_beside_installed_ones(install: Install, file:
     assert [str(origin) for origin in registry.origins("ranker", "quick", [path])] == [str(path)]
     with pytest.raises(UnknownComponentError) as caught:
         find("ranker", "quik", [path])
-    assert caught.value.remedy == "Did you mean 'quick'? There is: greedy, quick."
+    assert caught.value.remedy == "Did you mean 'quick'? Available: greedy, quick."
     with pytest.raises(UnknownComponentError):
         find("data", "quick", [path])
 
@@ -232,13 +232,13 @@ def test_a_file_that_claims_the_name_of_an_installed_component(install: Install,
     path = file("mine.py")
     with pytest.raises(PluginError) as caught:
         find("ranker", "quick", [path])
-    assert caught.value.message == f"ranker 'quick' is claimed by theirs 1.2 (theirs:Quick) and {path}."
+    assert caught.value.message == f"ranker 'quick' is defined by theirs 1.2 (theirs:Quick) and {path}."
     assert caught.value.remedy == "Rename one of the two."
 
 
 def test_two_files_with_one_name(install: Install, file: Callable[[str], Path]) -> None:
     one, other = file("one.py"), file("other.py")
-    with pytest.raises(PluginError, match="is claimed by") as caught:
+    with pytest.raises(PluginError, match="is defined by") as caught:
         find("ranker", "quick", [one, other])
     assert str(one) in caught.value.message
     assert str(other) in caught.value.message

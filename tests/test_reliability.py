@@ -59,8 +59,8 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
 @pytest.mark.parametrize(
     ("number", "code", "last", "line"),
     [
-        (signal.SIGINT, 130, "interrupted; the same command goes on from here", "evolve/2: 2/4"),
-        (signal.SIGTERM, 143, "terminated; the same command goes on from here", "pretrain: 2/4"),
+        (signal.SIGINT, 130, "interrupted; run the same command again to continue", "evolve/2: 2/4"),
+        (signal.SIGTERM, 143, "terminated; run the same command again to continue", "pretrain: 2/4"),
     ],
 )
 def test_a_run_that_is_told_to_end_does_so_within_seconds(
@@ -114,7 +114,7 @@ def test_an_objective_that_swallows_the_signal_changes_nothing(tmp_path: Path) -
         assert process.poll() is None
     process.terminate()
     _, said = process.communicate()
-    assert (process.returncode, said.splitlines()[-1]) == (143, "terminated; the same command goes on from here")
+    assert (process.returncode, said.splitlines()[-1]) == (143, "terminated; run the same command again to continue")
     ended = finish(tmp_path / "run", spec)
     assert (ended.code, "failed" in ended.said) == (0, False)
     emopms.run(spec, run_dir=tmp_path / "alone", device="cpu")

@@ -177,7 +177,7 @@ def surgery(dense: nn.Module, pruned: nn.Module, scheme: Scheme, images: Tensor)
         before, after, evaluated = dense(images), pruned(images), images
         error = _apart("the sliced and the pruned network", scheme.forward(images), after)
         for sub, genome in zip(scheme.subnetworks, scheme.genomes, strict=True):
-            evaluated = Evaluator(sub, batch_statistics=False)(evaluated, genome)
+            evaluated = Evaluator(sub, batch_statistics=False).run(evaluated, genome)
         _apart("the evaluated and the pruned network", evaluated, after)
     ours, theirs = count(pruned, images), counted(pruned, images)
     _require(

@@ -9,9 +9,10 @@ import numpy as np
 from benchmarks.speed.clock import Clock, clock_for, watching
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.search.cache import cache_for
-from emopms.engine.search.evaluation import evaluate_candidates
-from emopms.engine.search.loop import drawn_by, evolve
+from emopms.engine.search.cache import EvaluationCache
+from emopms.engine.search.evaluation import ObjectiveEvaluation
+from emopms.engine.search.loop import evolve
+from emopms.engine.search.start import SampledStart
 from emopms.engine.support.seeds import derive
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 POINTS: Final = {
-    "forward": ("emopms.network.inference.evaluator:_Run.forward",),
+    "forward": ("emopms.network.inference.executor:Executor.forward",),
     "slicing": (
-        "emopms.network.inference.evaluator:Evaluator.__call__",
+        "emopms.network.inference.evaluator:Evaluator.run",
         "emopms.network.inference.evaluator:Evaluator.__init__",
     ),
     "judge": ("emopms.network.criteria:FeatureDistance.forward", "emopms.network.criteria:ClassifierLoss.forward"),
@@ -54,13 +55,13 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
     with one_thread():
         for index, (task, genomes) in enumerate(zip(subject.tasks(way), subject.parts(way), strict=True)):
             clock = Clock(clock_for(subject.device))
-            evaluations = _search(task, subject.contexts[way].coding(task.subnetwork), spec, index, clock)
+            evaluations = _search(task, subject.contexts[way].encoding(task.subnetwork), spec, index, clock)
             for part, spent in clock.seconds.items():
                 seconds[part] += spent
             subnetworks.append(
                 {
                     "evaluations": evaluations,
-                    "numbers": "int8" if task.evaluator().rounded else "bf16" if task.device.bf16 else "fp32",
+                    "numbers": "int8" if task.evaluator().int8_convolutions else "bf16" if task.device.bf16 else "fp32",
                     "candidates": rate_of(genomes, task, spec),
                     "dense": rate_of(task.subnetwork.dense[None, :], task, spec, repeats=5),
                 }
@@ -74,27 +75,28 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
 
 def _search(task: Task, coding: Encoding, spec: Spec, index: int, clock: Clock) -> int:
     """Search one sub-network; returns the number of evaluations."""
-    memory = cache_for(task, spec.objectives)
+    cache = EvaluationCache(ObjectiveEvaluation(task, spec.objectives))
     with watching(clock, POINTS), clock.within("other"):
         evolve(
             task.subnetwork,
             coding,
-            cache=memory,
-            start=drawn_by(spec.sampling, task),
+            cache=cache,
+            start=SampledStart(spec.sampling, task),
             algorithm=spec.algorithm,
             seed=derive(spec.seed, f"evolve/{index + 1}", "search"),
         )
-    return memory.evaluations
+    return cache.evaluations
 
 
 def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1) -> dict[str, float]:
     """Seconds and rate of the forward passes of genomes that share nothing: the fastest of several times."""
     fastest, task = np.inf, sharing_nothing(task)
-    evaluate_candidates(genomes[:1], task, spec.objectives)
+    evaluation = ObjectiveEvaluation(task, spec.objectives)
+    evaluation.evaluate(genomes[:1])
     for _ in range(repeats):
         clock = Clock(clock_for(task.device))
         with watching(clock, POINTS):
-            evaluate_candidates(genomes, task, spec.objectives)
+            evaluation.evaluate(genomes)
         fastest = min(fastest, clock.seconds["forward"])
     return rate(task, genomes, fastest)
 

@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.speed.machine_rate import one_thread
 from benchmarks.speed.subject import sharing_nothing
-from emopms.engine.search.evaluation import evaluate_candidates
+from emopms.engine.search.evaluation import ObjectiveEvaluation
 
 if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject, Way
@@ -36,7 +36,7 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
     with one_thread(), profile(activities=activities) as profiler:
         began = perf_counter()
         for task, genomes in zip(tasks, subject.parts(way), strict=True):
-            evaluate_candidates(genomes, task, subject.contexts[way].spec.objectives)
+            ObjectiveEvaluation(task, subject.contexts[way].spec.objectives).evaluate(genomes)
         wall = perf_counter() - began
     for event in profiler.key_averages():
         if event.device_type.name != "CPU":

@@ -15,7 +15,7 @@ from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.search.criteria import make_criteria
 from emopms.engine.search.task import make_task
-from emopms.engine.session.context import given_network
+from emopms.engine.session.networks import given_network
 from emopms.engine.session.scoring import BATCH
 from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder
@@ -193,7 +193,7 @@ def tasks_of(context: Context, network: nn.Module) -> list[Task]:
 def sharing_nothing(task: Task) -> Task:
     """The task anew, with an evaluator that keeps nothing of one candidate for another."""
     task = replace(task)
-    with mock.patch("emopms.network.runtime.free_memory.memory_budget", return_value=0):
+    with mock.patch("emopms.network.inference.pool.memory_budget", return_value=0):
         task.evaluator()
     return task
 

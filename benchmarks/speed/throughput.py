@@ -11,8 +11,9 @@ import numpy as np
 from benchmarks.speed.clock import Peak, clock_for
 from benchmarks.speed.peer import Peer
 from emopms.engine.search.cache import EvaluationCache
-from emopms.engine.search.evaluation import Evaluations, evaluate_candidates
-from emopms.engine.search.loop import drawn_by, evolve
+from emopms.engine.search.evaluation import Evaluations, ObjectiveEvaluation
+from emopms.engine.search.loop import evolve
+from emopms.engine.search.start import SampledStart
 from emopms.engine.support.seeds import derive
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Stream:
 
     def __post_init__(self) -> None:
         self._now = clock_for(self.task.device)
-        self._memory = EvaluationCache(self._timed)
-        self._memory(self.task.subnetwork.dense[None, :])  # what is set up once is no candidate's cost
+        self._cache = EvaluationCache(self)
+        self._cache.evaluate(self.task.subnetwork.dense[None, :])  # what is set up once is no candidate's cost
         self.genomes.clear()
         self.seconds.clear()
 
@@ -57,17 +58,18 @@ class Stream:
         spec = self.context.spec
         evolve(
             self.task.subnetwork,
-            self.context.coding(self.task.subnetwork),
-            cache=self._memory,
-            start=drawn_by(spec.sampling, self.task),
+            self.context.encoding(self.task.subnetwork),
+            cache=self._cache,
+            start=SampledStart(spec.sampling, self.task),
             algorithm=spec.algorithm.model_copy(update={"generations": len(self.genomes) + 1}),
             seed=derive(spec.seed, self.name, "search"),
         )
         return self.genomes[-1]
 
-    def _timed(self, genomes: NDArray[np.bool_]) -> Evaluations:
+    def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
+        """Evaluate candidates [n, genes], and note the seconds that it takes."""
         began = self._now()
-        found = evaluate_candidates(genomes, self.task, self.context.spec.objectives)
+        found = ObjectiveEvaluation(self.task, self.context.spec.objectives).evaluate(genomes)
         self.seconds.append((self._now() - began) / len(genomes))
         self.genomes.append(genomes)
         return found
@@ -134,7 +136,7 @@ def evaluations(streams: dict[Any, list[Stream]]) -> dict[str, list[dict[str, An
                 "macs": float(stream.task.subnetwork.costs.macs(np.concatenate(stream.genomes)).mean()),
                 "dense_macs": float(stream.task.subnetwork.costs.macs(stream.task.subnetwork.dense[None, :])[0]),
                 "genes": stream.task.subnetwork.channels.genes,
-                "how": stream.task.how(),
+                "how": stream.task.precision_notes(),
             }
             for stream in own
         ]

@@ -1,7 +1,7 @@
-"""All that an author of components imports: one abstract class a slot, and the values they exchange.
+"""Everything that an author of components imports: one abstract class per slot, and the values they exchange.
 
-Importing it imports no torch, so that a spec can be validated in no time; components import what they compute
-with inside their methods.
+This package does not import torch, so that a spec is validated at once. Components import torch and other heavy
+packages inside their methods.
 """
 
 from emopms.api.algorithm import Algorithm, Search, SearchSpace

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched: bit strings, as the engine lets an algorithm see them.
+    """The space of bit strings that an algorithm searches.
 
-    A bit stands for a channel or, where the spec says so, for several (see `Genome` in the spec).
+    A bit stands for one channel, or for several if the spec says so (see `Genome` in the spec).
     """
 
     genes: int
@@ -29,32 +29,41 @@ class SearchSpace:
     objectives: int
     """Number of objectives m."""
     sample: Callable[[int], NDArray[Any]]
-    """Draws that many valid genomes [n, genes]; the initial population comes from it."""
+    """Function that draws n valid genomes, boolean [n, genes], for the initial population."""
     repair: Callable[[NDArray[Any]], NDArray[Any]]
-    """Makes genomes [n, genes] valid."""
+    """Function that returns valid genomes for any genomes, boolean [n, genes]."""
 
 
 class Search(Protocol):
-    """An algorithm in progress. The engine asks for genomes, evaluates them, and tells."""
+    """An algorithm in progress. The engine asks for genomes, evaluates them, and tells their objectives."""
 
     def ask(self) -> NDArray[Any]:
-        """The next genomes to evaluate, boolean [n, genes]; none at all ends the search, as in a space exhausted."""
+        """Return the next genomes to evaluate, boolean [n, genes]. An empty array ends the search."""
 
     def tell(self, objectives: NDArray[Any]) -> None:
-        """Objectives [n, m] of the genomes last asked for, all finite, to be minimised. Genomes that could not be
-        judged have the largest values of all so far."""
+        """Receive the objectives [n, m] of the genomes that the last `ask` returned.
+
+        All values are finite and are to be minimised. A genome whose evaluation failed gets the largest values seen
+        so far.
+        """
 
 
 class Algorithm(Component):
-    """A seeded optimiser over bit strings, driven by ask and tell."""
+    """A seeded optimiser of bit strings with an ask-and-tell interface."""
 
     slot: ClassVar[str] = "algorithm"
 
     pop_size: Annotated[int, Field(ge=4, le=100_000)] = 40
-    """Candidates kept from one generation to the next."""
+    """Number of candidates that survive from one generation to the next."""
     generations: Count = 30
-    """Generations, the initial population counted as the first."""
+    """Number of generations. The initial population is the first."""
 
     @abstractmethod
     def start(self, space: SearchSpace, *, seed: int) -> Search:
-        """Begin a search. Same seed, same told values: same questions."""
+        """Begin a search.
+
+        Args:
+            space: The genomes to search, and how to sample and repair them.
+            seed: Seed of all random choices. With the same seed and the same objectives, a search asks for the same
+                genomes.
+        """

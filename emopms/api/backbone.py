@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from emopms.component import Component
+from emopms.api.added_fields import AddedFields
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Backbone(Component):
+class Backbone(AddedFields):
     """A network architecture, and where its weights come from."""
 
     slot: ClassVar[str] = "backbone"
@@ -23,8 +23,13 @@ class Backbone(Component):
     files: who loads it brings the network (`emopms.load`)."""
 
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """Weights to start from: a file of safetensors or a PyTorch state dict, relative to the data root. Without it,
+    """Weights to start from: a file of safetensors or a PyTorch checkpoint, relative to the data root. Without it,
     random ones."""
+    weights_key: Annotated[str, Field(min_length=1)] | None = None
+    """Key in that file under which the weights stand, such as `state_dict_ema`, or the prefix of their names. It is
+    needed where the file holds several weights of this network. Without it, those are taken that fit."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"weights_key"})
 
     @abstractmethod
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:

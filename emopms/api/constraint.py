@@ -1,4 +1,4 @@
-"""Slot ``constraint``: training each sub-network for what its neighbours will do once pruned."""
+"""Slot ``constraint``: training that prepares each sub-network for pruned neighbours."""
 
 from __future__ import annotations
 
@@ -15,40 +15,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 @dataclass(frozen=True)
 class ChainStep:
-    """One batch, seen by all sub-networks."""
+    """One batch of images, as all sub-networks see it."""
 
     references: Sequence[Tensor]
-    """f_0 … f_n of the frozen dense network: the images, what crosses each split, the class scores."""
+    """Features f_0 … f_n of the frozen dense network: f_0 the images, f_i the features at split i, f_n the class
+    scores."""
     labels: Tensor
+    """Class numbers, int64 [N]."""
     subnetworks: Sequence[SubNetwork]
-    """N_1 … N_n, being trained; in training mode."""
+    """Sub-networks N_1 … N_n, which are trained. They are in training mode."""
     criteria: Sequence[nn.Module]
-    """S_1 … S_n, frozen (see `Selector.judge`)."""
+    """Frozen criteria S_1 … S_n, one per sub-network (see `Selector.criterion`)."""
     draw: Callable[[int], NDArray[Any]]
-    """A random genome for the i-th sub-network, of a random size."""
+    """Function that draws a random genome, boolean [genes], of the i-th sub-network. Its size is random too."""
 
 
 class Constraint(Component):
-    """Cross-network constraint training (second idea of EMO-PMS, arXiv 2303.16212), or its absence."""
+    """Cross-network constraint training (second idea of EMO-PMS, arXiv 2303.16212), or none."""
 
     slot: ClassVar[str] = "constraint"
 
 
 class ConstraintTraining(Constraint):
-    """Trains all sub-networks together before they are searched."""
+    """A constraint that trains all sub-networks together before the search."""
 
     epochs: Count = 1
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     lr: Rate = 1e-2
     """Peak learning rate (SGD, cosine schedule)."""
     batch_size: BatchSize = 128
-    """Images a step."""
+    """Images per training step."""
 
     @abstractmethod
     def loss(self, step: ChainStep) -> Tensor:
-        """The scalar to minimise on this batch, over the parameters of all sub-networks."""
+        """Return the loss of this batch, a scalar with gradients.
+
+        The engine minimises it over the parameters of all sub-networks.
+        """

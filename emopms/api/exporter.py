@@ -1,4 +1,4 @@
-"""Slot ``exporter``: writing a pruned network where others can read it."""
+"""Slot ``exporter``: the file formats of pruned networks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrunedModel:
-    """A finished network on the CPU, in eval mode."""
+    """A pruned network that is ready for export."""
 
     network: nn.Module
+    """The network, on the CPU and in eval mode."""
     example: Tensor
     """A batch of two normalised images [2, C, H, W]."""
     architecture: Mapping[str, Any]
-    """All that is needed to build it again, as JSON (see `emopms.load`)."""
+    """JSON-compatible description from which `emopms.load` rebuilds the network."""
 
 
 class Exporter(Component):
@@ -33,8 +34,8 @@ class Exporter(Component):
 
     @abstractmethod
     def export(self, model: PrunedModel, folder: Path) -> None:
-        """Write the network into ``folder``, and check that what was written gives the network's outputs.
+        """Write the network into ``folder``, read it back and compare the outputs.
 
         Raises:
-            RunError: It does not.
+            RunError: The written network gives different outputs, or cannot be written.
         """

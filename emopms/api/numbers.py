@@ -1,4 +1,4 @@
-"""Numbers with bounds that no sensible setting reaches: what exceeds them is a slip, found before anything runs."""
+"""Number types with wide bounds. A value outside the bounds is a mistake, and is reported before a run starts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
-"""Of epochs, generations, candidates, repetitions."""
+"""A number of epochs, generations, candidates or repetitions."""
 Width = Annotated[int, Field(ge=1, le=65_536)]
-"""Of a layer, in channels, or of an image, in pixels."""
+"""The width of a layer in channels, or of an image in pixels."""
 BatchSize = Annotated[int, Field(ge=2, le=100_000)]
-"""Of a batch that statistics are estimated on."""
+"""Images per batch; at least two, because batch statistics are estimated on it."""
 Rate = Annotated[float, Field(gt=0, le=1000)]
-"""Of learning, and other factors that cannot be 0."""
+"""A learning rate or another factor above 0."""
 Weight = Annotated[float, Field(ge=0, le=1_000_000)]
-"""Of a term in a sum."""
+"""The weight of a term in a sum."""

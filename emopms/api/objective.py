@@ -1,4 +1,4 @@
-"""Slot ``objective``: what the search minimises."""
+"""Slot ``objective``: the values that the search minimises."""
 
 from __future__ import annotations
 
@@ -16,70 +16,62 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.network.inference.evaluator import Evaluator
-    from emopms.network.partition.subnetwork import SubNetwork
-    from emopms.network.runtime.device import Device
+    from emopms.network import Device, Evaluator, SubNetwork
+    from emopms.network.inference.pool import EvaluatorPool
 
 
 @dataclass(frozen=True)
 class Task:
-    """One sub-network's search: all that its candidates are judged with. Inputs are computed once and kept."""
+    """The search of one sub-network: its data, and the evaluators that run its candidates.
+
+    Evaluators are made at the first request and then shared, by all objectives and all generations.
+    """
 
     subnetwork: SubNetwork
-    """All stages share it: copy its modules before they are changed."""
+    """The sub-network. All stages share it: copy its modules before you change them."""
     inputs: Tensor
-    """Calibration features f_{i−1} [N, …] that enter the sub-network; in main memory where the device has no room."""
+    """Calibration features f_{i−1} [N, …] that enter the sub-network; in main memory if the device has no room."""
     references: Tensor
-    """What the dense sub-network makes of them, f_i [N, …]; likewise."""
+    """The dense sub-network's output for them, f_i [N, …]; in main memory if the device has no room."""
     labels: Tensor
-    """[N], class numbers; for unlabelled images what the dense network as given predicts."""
+    """Class numbers [N]; for unlabelled images, the predictions of the dense network as given."""
     criterion: nn.Module
-    """The selector's judge S_i, called as ``judge(features, references, labels)`` → mean loss."""
+    """The selector's criterion S_i, called as ``criterion(features, references, labels)`` → mean loss."""
     device: Device
+    """The device on which candidates run, and its number formats."""
     tail: Callable[[Tensor], Tensor]
     """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
     norms are re-estimated on each batch."""
 
     def evaluator(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
-        """What runs candidates, always the same one (see `emopms.network.inference.evaluator.Evaluator`).
+        """Return the evaluator that runs this task's candidates, always the same one for the same arguments.
+
+        Call its ``run(inputs, genome)`` with the inputs of `batches`: for them it caches what candidates share.
 
         Args:
-            int8: Convolve in eight bits where that is faster and hardly matters (see `choose_evaluator`).
+            batch_statistics: Re-estimate batch norm on each batch; otherwise use the dense network's statistics.
+            int8: Convolve in int8 if that is faster and changes the dense sub-network's output by 1 % at most.
         """
-        return self._evaluator(batch_statistics, int8)[0]
+        return self._pool.get(batch_statistics=batch_statistics, int8=int8)
 
-    def how(self) -> list[str]:
-        """How candidates have been run, and why so."""
-        return [why for _, why in self._evaluators.values()]
-
-    def _evaluator(self, batch_statistics: bool, int8: bool) -> tuple[Evaluator, str]:
-        from emopms.network.inference.activation_cache import ActivationCache
-        from emopms.network.inference.precision import choose_evaluator
-        from emopms.network.runtime.free_memory import memory_budget
-
-        chosen = batch_statistics, int8
-        if chosen not in self._evaluators:
-            self._evaluators[chosen] = choose_evaluator(
-                self.subnetwork,
-                self.inputs,
-                self.device,
-                ActivationCache(
-                    memory_budget(self.device.type) if self.inputs.device == self.labels.device else 0, len(self.labels)
-                ),
-                batch_statistics=batch_statistics,
-                int8=int8,
-            )
-        return self._evaluators[chosen]
+    def precision_notes(self) -> list[str]:
+        """Return, for each evaluator in use, its number format and the reason for it."""
+        return self._pool.notes
 
     @cached_property
-    def _evaluators(self) -> dict[tuple[bool, bool], tuple[Evaluator, str]]:
-        return {}
+    def _pool(self) -> EvaluatorPool:
+        from emopms.network.inference.pool import EvaluatorPool
+
+        on_device = self.inputs.device == self.labels.device  # otherwise batches are copied, and no copy comes again
+        return EvaluatorPool(
+            self.subnetwork, self.inputs, self.device, cached_images=len(self.labels) if on_device else 0
+        )
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """(inputs, references, labels) in batches of equal size, at most ``size``, on the device.
+        """Yield (inputs, references, labels) in batches of equal size, at most ``size``, on the device.
 
-        Equal, because batch norm is re-estimated on each batch: a short last one would distort it. The same tensors
-        each time, unless they are too large to be kept on the device.
+        The sizes are equal because batch norm is re-estimated on each batch: a short last batch would distort it.
+        Every call yields the same tensor objects, unless they are too large to be kept on the device.
         """
         parts = max(1, -(-len(self.labels) // size))
         if parts not in self._batches:
@@ -94,11 +86,12 @@ class Task:
 
     @cached_property
     def _batches(self) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:
+        """Views of the tensors by number of batches, kept because evaluators know cached inputs by their identity."""
         return {}
 
 
 class Objective(Component):
-    """A quality of candidates to minimise, such as the selector's loss."""
+    """A property of candidates to minimise, such as the selector's loss."""
 
     slot: ClassVar[str] = "objective"
 
@@ -107,27 +100,27 @@ class Objective(Component):
 
     @property
     def in_floating_point(self) -> bool:
-        """Whether nothing shall be computed in eight bits, whole networks included."""
+        """Whether int8 must not be used, neither for sub-networks nor for whole networks."""
         return False
 
     @abstractmethod
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        """Judge a population.
+        """Evaluate a population.
 
         Args:
             genomes: Distinct candidates, boolean [n, genes], True keeps a channel.
-            task: What they are judged with.
+            task: The sub-network and the data to evaluate them with.
 
         Returns:
-            One float a candidate [n]; lower is better. A candidate for which it is NaN or infinite fails: it is counted
-            and never on a front. When anything is raised, candidates are asked about one by one, and those fail for
-            which it is raised again.
+            One float a candidate [n]; lower is better. A candidate whose value is NaN or infinite fails: it is counted
+            and never on a front. If the method raises, it is called again with one candidate at a time, and those
+            candidates fail for which it raises again.
         """
 
 
 class Cost(Objective):
     """An objective that says how much of the network remains.
 
-    Sums over sub-networks predict what joint schemes cost; those chosen by prediction are asked about again, as whole
-    networks.
+    Sums over sub-networks predict what joint schemes cost. The schemes that are chosen by prediction are evaluated
+    again as whole networks.
     """

@@ -1,4 +1,7 @@
-"""Slot ``ranker``: joining one front point of every sub-network into schemes for the whole network."""
+"""Slot ``ranker``: joining the fronts of the sub-networks into schemes for the whole network.
+
+A scheme takes one front point of every sub-network.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubFront:
-    """The front of one search, put back into the otherwise dense network; the dense point comes last."""
+    """The front of one search, measured in the otherwise dense network. The dense point comes last."""
 
     impairment: NDArray[Any]
-    """[p]: how much loss the whole network gains, δ_i(m); the dense point has 0."""
+    """[p]: the increase of the whole network's loss, δ_i(m). It is 0 for the dense point."""
     costs: NDArray[Any]
-    """[p, k]: costs of the sub-network, one column a cost objective; of the whole network, where it is
-    what crosses the splits that was searched."""
+    """[p, k]: costs of the sub-network, one column per cost objective. For the search of the channels that cross the
+    splits, these are costs of the whole network."""
 
 
 @dataclass(frozen=True)
 class JointSchemes:
-    """Schemes for the whole network, cheapest first, none twice; the cheapest there is and the dense one included."""
+    """Distinct schemes for the whole network, cheapest first.
+
+    The cheapest possible scheme and the dense one are among them.
+    """
 
     choices: NDArray[Any]
-    """[s, n]: for each scheme the chosen point of each search's front."""
+    """[s, n]: for each scheme, the index of the chosen point on each of the n fronts."""
     impairment: NDArray[Any]
     """[s]: predicted impairment, the sum over the chosen points."""
     costs: NDArray[Any]
-    """[s, k]: costs, likewise summed."""
+    """[s, k]: costs, the sum over the chosen points."""
 
 
 class Ranker(Component):
@@ -44,4 +50,4 @@ class Ranker(Component):
 
     @abstractmethod
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
-        """Combine the fronts of all searches. Each holds at least its dense point."""
+        """Combine the fronts of all searches into schemes. Each front holds at least its dense point."""

@@ -1,4 +1,4 @@
-"""Slot ``sampling``: the population that a search starts from."""
+"""Slot ``sampling``: the initial population of a search."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class Sampling(Component):
-    """Draws candidates of a sub-network."""
+    """A way to draw the first candidates of a sub-network."""
 
     slot: ClassVar[str] = "sampling"
 
     @abstractmethod
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
-        """Draw ``count`` genomes, boolean [count, genes]. Groups left empty are repaired by the engine.
+        """Draw ``count`` genomes, boolean [count, genes].
+
+        The engine repairs genomes in which a group of channels is empty.
 
         Args:
-            inputs: Features [N, …] that enter the sub-network, of images that are not for testing.
+            subnetwork: The sub-network to draw for. It must not be changed.
+            inputs: Features [N, …] that enter the sub-network. They come from images that are not test images.
+            count: Number of genomes.
+            rng: The only source of randomness.
         """

@@ -1,4 +1,4 @@
-"""Slot ``selector``: how well a pruned sub-network still processes features, without the rest of the network."""
+"""Slot ``selector``: the criterion that evaluates a pruned sub-network without the rest of the network."""
 
 from __future__ import annotations
 
@@ -17,46 +17,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """The place behind one sub-network, where a selector judges its features."""
+    """The place after one sub-network, where a criterion evaluates its output features."""
 
     shape: tuple[int, ...]
-    """Shape of the features f_i of one input, such as [C, H, W]."""
+    """Shape of the features f_i of one image, such as [C, H, W]."""
     classes: int
+    """Number of classes."""
     tail: Callable[[Tensor], Tensor]
-    """The dense rest of the network: features [N, *shape] → class scores [N, classes]."""
+    """Function that runs the rest of the dense network: features [N, *shape] → class scores [N, classes]."""
     channel_dim: int = 1
-    """Dimension of a batch of features [N, *shape] that holds the channels: 1 of maps [N, C, H, W], 2 of tokens
-    [N, T, C], 3 of maps whose channels come last [N, H, W, C]. All others but the first are positions."""
+    """Channel dimension of a batch of features [N, *shape]: 1 for maps [N, C, H, W], 2 for tokens [N, T, C], 3 for
+    channels-last maps [N, H, W, C]. The other dimensions after the first are positions."""
 
     @property
     def channels(self) -> int:
-        """How many channels the features have."""
+        """The number of channels of the features."""
         return self.shape[self.channel_dim - 1]
 
 
 class Selector(Component):
-    """Makes the judge S_i of one site (third idea of EMO-PMS, arXiv 2303.16212).
+    """A selector makes the criterion S_i of one site (third idea of EMO-PMS, arXiv 2303.16212).
 
-    The last site is judged by the network's own classifier, whatever the selector.
+    The last sub-network is always evaluated by the network's own classifier, not by a selector.
     """
 
     slot: ClassVar[str] = "selector"
 
     @abstractmethod
     def criterion(self, site: Site) -> nn.Module:
-        """A judge: a module called as ``judge(features, reference, labels)``.
+        """Return the criterion of one site, a module called as ``criterion(features, reference, labels)``.
 
-        It gets the features of a candidate [N, *shape], those of the dense network [N, *shape] and the labels
-        [N], and returns the mean loss as a scalar; lower is better.
+        Its arguments are the features of a candidate [N, *shape], the features of the dense network [N, *shape] and
+        the labels [N]. It returns the mean loss over the images, a scalar; lower is better.
         """
 
 
 class TrainedSelector(Selector):
-    """A selector whose judges have parameters: they learn by minimising that very loss on the dense features."""
+    """A selector whose criteria have parameters, which are trained to minimise their loss on the dense features."""
 
     epochs: Count = 3
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     lr: Rate = 1e-2
     """Learning rate (Adam)."""
     batch_size: BatchSize = 256
-    """Images a step."""
+    """Images per training step."""

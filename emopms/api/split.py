@@ -1,4 +1,4 @@
-"""Slot ``split``: where the network is cut into sub-networks."""
+"""Slot ``split``: the points at which the network is cut into sub-networks."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ if TYPE_CHECKING:
 
 
 class Split(Component):
-    """Chooses the split points of a network."""
+    """A rule that chooses the split points of a network (first idea of EMO-PMS, arXiv 2303.16212)."""
 
     slot: ClassVar[str] = "split"
 
     @abstractmethod
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-        """Choose the points of one network.
+        """Choose the split points of one network.
 
         Args:
-            network: The network, to be left as it is.
-            example: A batch of images [N, C, H, W] that fit it.
-            prune_residual: Whether residual streams inside sub-networks are pruned, as `genome.prune_residual` says:
-                each sub-network needs something to prune.
+            network: The network. It must not be changed.
+            example: A batch of images [N, C, H, W] that fits the network.
+            prune_residual: Whether residual streams inside sub-networks are pruned (`genome.prune_residual`). Each
+                sub-network needs at least one channel group that can be pruned.
 
         Returns:
-            Module paths after which to cut, in the order of the forward pass; none for the whole network.
+            Paths of the modules after which to cut, in the order of the forward pass. An empty list keeps the network
+            whole.
         """

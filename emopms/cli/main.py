@@ -1,4 +1,4 @@
-"""The ``emopms`` command. Heavy imports wait until a subcommand needs them."""
+"""The ``emopms`` command. Heavy packages are imported only when a subcommand needs them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for a wrong spec, 3 for a run that cannot go on, 130 and 143
-    when SIGINT or SIGTERM ended it."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 for success, 2 for a wrong spec or component, 3 for a run that cannot continue, 130 after
+        SIGINT, 141 after a closed pipe, 143 after SIGTERM.
+    """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file name or an ASCII terminal must not end in a traceback
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not raise an error
             stream.reconfigure(errors="backslashreplace")
     arguments = parse(sys.argv[1:] if argv is None else argv)
     with Ending() as ending:
@@ -28,20 +32,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             import_module(f"emopms.cli.{arguments.command}").command(arguments)
             sys.stdout.flush()
         except BaseException as error:
-            if ending.signal is not None or isinstance(error, KeyboardInterrupt):  # whatever was made of the signal
+            # A library may have turned the signal's exception into another one.
+            if ending.signal is not None or isinstance(error, KeyboardInterrupt):
                 return ending.leave()
             if isinstance(error, EmopmsError):
                 print(explain(error), file=sys.stderr)  # noqa: T201
                 return error.exit_code
             if isinstance(error, BrokenPipeError):  # as in `emopms schema | head`
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
                 return 141
             raise
     return 0
 
 
 def explain(error: EmopmsError) -> str:
-    """What is wrong, and what to do about it."""
+    """Return the text of an error: its message and its remedy."""
     if isinstance(error, SpecError):
         from emopms.spec import render
 

@@ -1,4 +1,4 @@
-"""``emopms new``."""
+"""The command ``emopms new``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Write a plugin package, and say what to do with it."""
+    """Write a plugin package and print the next steps."""
     folder = write_plugin(arguments.slot, arguments.name, arguments.into)
     lines = (
         f"{folder}/ is a package with the {arguments.slot} {arguments.name}. Next:",

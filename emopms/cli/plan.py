@@ -1,4 +1,4 @@
-"""``emopms plan``."""
+"""The command ``emopms plan``."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from emopms.engine.forecast.forecast import Forecast, MemoryForecast
-    from emopms.engine.pipeline.partition_summary import Size
+    from emopms.engine.session.partition_summary import Size
     from emopms.spec import Spec
 
 _WIDTH = 100
-"""Columns where there is no terminal to ask."""
-_STATES = {"complete": "cached", "begun": "to run, begun", "damaged": "to run, damaged", "absent": "to run"}
+"""Number of columns if the output is not a terminal."""
+_STATES = {"complete": "cached", "begun": "to resume", "damaged": "to repeat, damaged", "absent": "to run"}
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Show what a run would do.
+    """Print the forecast of a run.
 
     Raises:
-        SpecError: Targets are out of reach; everything else has been shown.
+        SpecError: A target cannot be reached. The forecast is printed before.
     """
-    spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
+    spec = load_spec(arguments.spec, arguments.overrides)  # before importing torch, so that a wrong spec fails at once
 
     from emopms.engine.forecast.forecast import forecast
     from emopms.engine.pipeline.preflight import require_reachable_targets
 
-    with Console(stderr=True).status("timing what would run"):
+    with Console(stderr=True).status("measuring the speed of the stages"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
     console(_WIDTH).print(render(spec, expected))
     require_reachable_targets(spec, expected.floor)
 
 
 def render(spec: Spec, expected: Forecast) -> Group:
-    """A forecast as tables that read well without colours."""
+    """Return a forecast as tables, which are readable without colours."""
     parts = [
         Text(f"{spec.name}: run directory {expected.folder}, on {expected.device}"),
         _blocks(expected),
@@ -69,16 +69,16 @@ def _searches(expected: Forecast) -> Table:
         *("groups", "candidates", "MACs", "at least\nremain", "parameters", "at least\nremain", "evaluations"),
     )
     parts = expected.searches
-    for part, judged in zip(parts, expected.evaluations, strict=True):
+    for part, evaluations in zip(parts, expected.evaluations, strict=True):
         least = part.least.macs / part.dense.macs, part.least.params / part.dense.params
-        table.add_row(part.name, *_search(part.genes, part.groups, part.log10_space, part.dense, least, judged))
+        table.add_row(part.name, *_search(part.genes, part.groups, part.log10_space, part.dense, least, evaluations))
     genes, groups = sum(part.genes for part in parts), sum(part.groups for part in parts)
     space = sum(part.log10_space for part in parts)
     floor = expected.floor["macs"], expected.floor["params"]
     if expected.refinements:
         table.add_row("refine", *[""] * 7, _at_most(expected.refinements))
-    judged = sum(expected.evaluations) + expected.refinements
-    table.add_row("in all", *_search(genes, groups, space, expected.dense, floor, judged))
+    evaluations = sum(expected.evaluations) + expected.refinements
+    table.add_row("total", *_search(genes, groups, space, expected.dense, floor, evaluations))
     return table
 
 
@@ -100,49 +100,51 @@ def _pinned(expected: Forecast) -> Table | None:
             layers.setdefault(reason, []).append(layer)
     if not layers:
         return None
-    table = columns("cannot be pruned", "because", left=("cannot be pruned", "because"))
+    table = columns("not prunable", "reason", left=("not prunable", "reason"))
     for reason, names in layers.items():
         table.add_row(", ".join(names), reason)
     return table
 
 
 def _targets(spec: Spec, expected: Forecast) -> Table:
-    table = columns("target", "", "at most", "at least", "can be reached", left=("target", "", "can be reached"))
+    table = columns("target", "", "bound", "minimum", "reachable", left=("target", "", "reachable"))
     for target in spec.targets:
         label = target.slug
         for name, bound in target.bounds.items():
             floor = expected.floor.get(name)
-            verdict = "known once schemes are measured" if floor is None else "no" if bound < floor else "yes"
+            verdict = "unknown until schemes are measured" if floor is None else "no" if bound < floor else "yes"
             table.add_row(label, name, f"{bound:.3%}", "" if floor is None else f"{floor:.3%}", verdict)
-            label = ""  # further bounds of the same target
+            label = ""  # the label is shown once per target
     return table
 
 
 def _stages(expected: Forecast) -> Table:
-    table = columns("stage", "state", "about", left=("stage", "state"))
+    table = columns("stage", "state", "estimate", left=("stage", "state"))
     for stage in expected.stages:
         cached = stage.state == "complete"
         table.add_row(stage.name, _STATES[stage.state], "" if cached else duration(stage.seconds))
     running = sum(stage.state != "complete" for stage in expected.stages)
-    table.add_row("in all", f"{running} to run", duration(expected.seconds) if running else "")
+    table.add_row("total", f"{running} to run", duration(expected.seconds) if running else "")
     return table
 
 
 def _memory(memory: MemoryForecast | None) -> Table | None:
     if memory is None:
         return None
-    table = columns("memory", "about", "", left=("memory", ""))
+    table = columns("memory", "estimate", "", left=("memory", ""))
     table.add_row(
-        "images", size(memory.images), "training, calibration and validation, as bytes (floats: four times that)"
+        "images",
+        size(memory.images),
+        "training, calibration and validation images as uint8 (float32: four times as much)",
     )
-    table.add_row("test images", size(memory.test_images), "in the last stage")
-    table.add_row("features", size(memory.features), "calibration features of the largest search")
+    table.add_row("test images", size(memory.test_images), "only in the last stage")
+    table.add_row("features", size(memory.features), "calibration features of the largest sub-network search")
     table.add_row("working", size(memory.working), memory.working_of)
     return table
 
 
 def duration(seconds: float) -> str:
-    """Such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
+    """Format a duration, such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 99.5:

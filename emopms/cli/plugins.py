@@ -1,4 +1,4 @@
-"""``emopms plugins``."""
+"""The command ``emopms plugins``."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """List all components, one a line, or explain one."""
+    """List all components, one per line, or describe one."""
     path, files = arguments.component, arguments.files
-    lines = _list(files) if path is None else _explain(path, files)
+    lines = _list(files) if path is None else _describe(path, files)
     print("\n".join(lines))  # noqa: T201
 
 
 def _list(files: Files) -> Iterator[str]:
-    rows = [(entry.path, _origin(entry), _say(entry)) for entry in catalog(files)]
+    rows = [(entry.path, _origin(entry), _summary(entry)) for entry in catalog(files)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for path, origin, said in rows:
-        yield f"{path:<{widths[0]}}  {origin:<{widths[1]}}  {said}"
+    for path, origin, text in rows:
+        yield f"{path:<{widths[0]}}  {origin:<{widths[1]}}  {text}"
 
 
 def _origin(entry: Entry) -> str:
     return ", ".join(f"{o.distribution} {o.version}".strip() or o.target for o in entry.origins)
 
 
-def _say(entry: Entry) -> str:
+def _summary(entry: Entry) -> str:
     return summary(entry.component) if entry.component else f"cannot be used: {' '.join(str(entry.error).split())}"
 
 
-def _explain(path: str, files: Files) -> Iterator[str]:
-    """All there is to know of one component.
+def _describe(path: str, files: Files) -> Iterator[str]:
+    """Yield the lines that describe one component, with its parameters and an example.
 
     Raises:
-        PluginError: It does not exist, or cannot be used.
+        PluginError: The component does not exist or cannot be used.
     """
     slot, _, name = path.partition("/")
     if slot not in SLOTS:

@@ -1,4 +1,4 @@
-"""``emopms run``."""
+"""The command ``emopms run``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Run a spec, show how it goes and what came out."""
-    spec = load_spec(arguments.spec, arguments.overrides)  # before torch is imported: a wrong spec fails at once
+    """Run a spec, show its progress and print the results."""
+    spec = load_spec(arguments.spec, arguments.overrides)  # before importing torch, so that a wrong spec fails at once
     console = Console(stderr=True, highlight=False)
     level = "WARNING" if arguments.quiet else arguments.log_level.upper()
     logger.remove()

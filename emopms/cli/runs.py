@@ -1,4 +1,4 @@
-"""``emopms runs`` and ``emopms runs clean``."""
+"""The commands ``emopms runs`` and ``emopms runs clean``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from emopms.engine.storage.inventory import RunStatus
 
 _WIDTH = 160
-"""Columns where there is no terminal to ask."""
+"""Number of columns if the output is not a terminal."""
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """List run directories, or free what nothing needs any more.
+    """List run directories, or list or remove the files in them that are no longer needed.
 
     Raises:
-        StoreError: The folder cannot be read, or something in it cannot be removed.
+        StoreError: The folder cannot be read, or a file in it cannot be removed.
     """
     folders = find_runs(arguments.folder)
     if not folders:
@@ -35,13 +35,13 @@ def command(arguments: argparse.Namespace) -> None:
     elif arguments.clean:
         _clean(folders, remove=arguments.yes)
     else:
-        with Console(stderr=True).status("comparing what is stored with its checksums"):
+        with Console(stderr=True).status("verifying the checksums of stored files"):
             runs = [inspect_run(folder) for folder in folders]
         console(_WIDTH).print(_table(runs))
 
 
 def _table(runs: list[RunStatus]) -> Table:
-    table = columns("run", "state", "last touched", "size", "can be freed", left=("run", "state"))
+    table = columns("run", "state", "last written", "size", "removable", left=("run", "state"))
     for run in runs:
         state = f"{run.state} ({run.detail})" if run.detail else run.state
         touched = f"{run.touched:%Y-%m-%d %H:%M}" if run.touched else ""
@@ -50,9 +50,7 @@ def _table(runs: list[RunStatus]) -> Table:
             *(size(run.size), size(run.cleanup.size)),
         )
     if len(runs) > 1:
-        table.add_row(
-            "in all", "", "", size(sum(run.size for run in runs)), size(sum(run.cleanup.size for run in runs))
-        )
+        table.add_row("total", "", "", size(sum(run.size for run in runs)), size(sum(run.cleanup.size for run in runs)))
     return table
 
 
@@ -67,7 +65,7 @@ def _clean(folders: list[Path], *, remove: bool) -> None:
     if remove:
         print(f"{size(freed)} freed")  # noqa: T201
     elif freed:
-        print(f"{size(freed)} can be freed. Nothing has been removed: --yes does it.")  # noqa: T201
+        print(f"{size(freed)} can be freed. Nothing has been removed. To remove the files, add --yes.")  # noqa: T201
     else:
         print("nothing to remove")  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""``emopms schema``."""
+"""The command ``emopms schema``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Print the JSON Schema of specs with all that is installed; what cannot be used is left out, and named."""
+    """Print the JSON Schema of specs with all installed components. Broken components are left out and reported."""
     entries = catalog(arguments.files)
     for entry in entries:
         if entry.error:

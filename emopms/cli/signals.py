@@ -1,4 +1,4 @@
-"""How a command ends when it is told to, by Ctrl-C or by a scheduler."""
+"""Orderly exit of a command after SIGINT (Ctrl-C) or SIGTERM (a scheduler)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 GRACE: Final = 5.0
-"""Seconds to end in order. Libraries may swallow an exception that comes at the wrong moment; and what is on disk is
-whole at any moment, so that the end may as well come from outside."""
+"""Seconds until the process is ended by force, because a library may swallow the exception of a signal. Ending by force
+is safe: the files on disk are consistent at any time."""
 
 
 class Ending:
-    """While it is entered, SIGINT and SIGTERM raise `KeyboardInterrupt` in the main thread, and end the process
-    themselves if nothing else has done so `GRACE` seconds later."""
+    """Context in which SIGINT and SIGTERM raise `KeyboardInterrupt` in the main thread.
+
+    If the process has not ended `GRACE` seconds after the signal, it is ended by force.
+    """
 
     signal: int | None = None
-    """The first that came."""
+    """The first signal received; None before."""
 
     def __enter__(self) -> Ending:
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number, before in self._before.items():
-            if before is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, self._come)
+            if before is not signal.SIG_IGN:  # nohup ignores signals, and this must stay so
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -42,26 +44,26 @@ class Ending:
             signal.signal(number, before)
 
     def leave(self) -> int:
-        """Say the last line of a command that was told to end, and leave with 130, or 143 for SIGTERM.
+        """Print the last line of the command and exit with 130 after SIGINT or 143 after SIGTERM.
 
         Returns:
-            130, where no signal came but `KeyboardInterrupt` was raised.
+            130 if `KeyboardInterrupt` was raised without a signal. After a signal this method does not return.
         """
         for each in self._before:
-            signal.signal(each, signal.SIG_IGN)  # it is ending: whoever asks again gets what they want
+            signal.signal(each, signal.SIG_IGN)  # the process is ending already: ignore further signals
         code = self._last_line()
         if self.signal is not None:
             sys.stdout.flush()
-            os._exit(code)  # Python would die of SIGINT if the exception has passed through `exec`, as in imports
+            os._exit(code)  # a return could end with SIGINT's own code, if the exception has passed through `exec`
         return code
 
     def _last_line(self) -> int:
         number = self.signal or signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else "terminated"
-        print(f"{what}; the same command goes on from here", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{what}; run the same command again to continue", file=sys.stderr, flush=True)  # noqa: T201
         return 128 + number
 
-    def _come(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
             interrupted.set()

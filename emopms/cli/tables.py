@@ -1,4 +1,4 @@
-"""Tables and figures that read well without colours, on a terminal and in a pipe."""
+"""Tables and formatted numbers that are readable without colours, on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rich.table import Table
 
 
 def console(width: int) -> Console:
-    """Standard output, of this many columns where there is no terminal to ask."""
+    """Return a console on standard output; ``width`` is its number of columns if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False, emoji=False)
 
 
 def columns(*headings: str, left: tuple[str, ...] = ()) -> Table:
-    """A table of text columns, which may wrap, and of figures, which may not."""
+    """Return a table. Columns in ``left`` hold text, which may wrap; the others hold numbers, which do not."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
         text = heading in left
@@ -23,7 +23,7 @@ def columns(*headings: str, left: tuple[str, ...] = ()) -> Table:
 
 
 def size(count: int) -> str:
-    """Of so many bytes, such as ``0 B``, ``1.5 KiB`` or ``12.0 GiB``."""
+    """Format a number of bytes, such as ``0 B``, ``1.5 KiB`` or ``12.0 GiB``."""
     if count < 1000:
         return f"{count} B"
     amount = count / 1024
@@ -35,5 +35,5 @@ def size(count: int) -> str:
 
 
 def printable(text: object) -> str:
-    """What a name says, on one line and without control characters."""
+    """Return a text on one line, with control characters escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))

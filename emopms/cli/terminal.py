@@ -1,4 +1,4 @@
-"""How a run looks: bars on a terminal, plain lines elsewhere, a table at the end."""
+"""Progress of a run: bars on a terminal, log lines elsewhere, and a table of results at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """A bar for every long stage."""
+    """Progress as one bar per long stage."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class Bars:
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
         if seconds is not None:
-            took = "from the store" if cached else f"{seconds:.1f} s"
+            took = "cached" if cached else f"{seconds:.1f} s"
             self._console.print(f"  {name:<22} {took}", markup=False)
 
 
@@ -58,7 +58,7 @@ class _Bar:
 
 
 class Lines:
-    """A line now and then, through the log."""
+    """Progress as log lines."""
 
     @contextmanager
     def track(self, label: str, total: int, unit: str) -> Iterator[_Counter]:
@@ -66,13 +66,13 @@ class Lines:
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
         if cached:
-            logger.info("{}: from the store", name)
+            logger.info("{}: cached", name)
         elif seconds is not None:
             logger.info("{}: {:.1f} s", name, seconds)
 
 
 class _Counter:
-    """Says something about ten times, whatever the total."""
+    """Logs about ten lines per stage, whatever the number of steps."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self._label, self._total, self._unit = label, total, unit
@@ -80,17 +80,17 @@ class _Counter:
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
         every = max(1, self._total // 10)
-        said, self._done = self._done // every, self._done + steps
-        if self._done // every > said or self._done == self._total:
+        logged, self._done = self._done // every, self._done + steps
+        if self._done // every > logged or self._done == self._total:
             text = f"{self._label}: {self._done}/{self._total} {self._unit}"
             logger.info("{}", f"{text}, {note}" if note else text)
 
 
 def closing_table(summary: dict[str, Any], folder: Path) -> Group:
-    """Dense against pruned, and where everything was written."""
+    """Return the table of the dense and the pruned networks, and the paths of the results."""
     dense, quality = summary["dense"], summary["quality"]
-    whose = f"{quality} with the dense network" if quality == "agreement" else quality
-    table = Table(title=f"{summary['name']}: {whose} on test images", title_justify="left")
+    title = f"{quality} with the dense network" if quality == "agreement" else quality
+    table = Table(title=f"{summary['name']}: {title} on test images", title_justify="left")
     for column in ("model", "MACs", "parameters", "before fine-tuning", quality, "change"):
         table.add_column(column, justify="left" if column == "model" else "right")
     table.add_row("dense", f"{dense['macs']:,}", f"{dense['params']:,}", "", f"{dense['accuracy']:.2%}", "")
@@ -108,6 +108,6 @@ def closing_table(summary: dict[str, Any], folder: Path) -> Group:
         f"{search['evaluations']:,} evaluations in {search['seconds']:.1f} s, hypervolume {search['hypervolume']:.3f}; "
         f"{rank['schemes']:,} joint schemes, {rank['measured']} networks measured, "
         f"Kendall's tau {rank['kendall_tau']:.2f}\n"
-        f"models in {folder / 'models'}, the front in {folder / 'front.csv'}, all figures in {folder / 'result.json'}"
+        f"models in {folder / 'models'}, the front in {folder / 'front.csv'}, all results in {folder / 'result.json'}"
     )
     return Group(table, Text(facts))

@@ -1,4 +1,4 @@
-"""``emopms validate``."""
+"""The command ``emopms validate``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Check specs, and say what is wrong with all of them.
+    """Check specs and report the problems of all of them.
 
     Raises:
-        SpecError: The last of them that is wrong; those before it have been shown.
+        SpecError: The problems of the last wrong spec. Those of earlier specs are printed before.
     """
     failed: SpecError | None = None
     for path in arguments.specs:

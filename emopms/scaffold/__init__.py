@@ -1,4 +1,4 @@
-"""Plugin packages to start from: ``emopms new``."""
+"""Creates plugin packages for ``emopms new``."""
 
 from emopms.scaffold.write import write_plugin
 

@@ -1,4 +1,4 @@
-"""Fills the templates in: an installable package with one component, its test and its documentation."""
+"""Writes a plugin package from templates: one component, its test and its documentation."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def write_plugin(slot: str, name: str, into: Path) -> Path:
-    """Write a package that brings one component, and works as it is.
+    """Write an installable package with one working component.
 
     Args:
         slot: One of `emopms.registry.SLOTS`.
-        name: What the component is called in a spec, such as ``my_latency``.
-        into: The folder to put the package's folder into.
+        name: Name of the component in a spec, such as ``my_latency``.
+        into: The folder in which the package's folder is created.
 
     Returns:
         The package's folder, such as ``emopms-my-latency``.
 
     Raises:
-        PluginError: The name is taken or would not work, or the folder exists or cannot be written.
+        PluginError: The name is taken or not valid, or the folder exists or cannot be written.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name) or read_plain(name) != name:
         raise PluginError(
-            f"{name!r} cannot be the name of a component.",
+            f"{name!r} is not a valid name of a component.",
             remedy="Use small letters, digits and single underscores, such as my_latency.",
         )
     module = f"emopms_{name}"
     if claims := registry.origins(slot, name):
         raise PluginError(f"The {slot} {name!r} exists already, from {claims[0]}.", remedy="Choose another name.")
-    if find_spec(module):  # the two could not be installed together
+    if find_spec(module):  # two distributions cannot install one module
         raise PluginError(f"A module {module} is installed already.", remedy="Choose another name.")
     if re.search(rf"\b{_class(name)}\b", _template(f"{slot}.py")):
         raise PluginError(f"The class {_class(name)} would hide another one.", remedy="Choose another name.")

@@ -1,4 +1,4 @@
-"""What components there are, and all that can be said about each: for the command line and the documentation."""
+"""The catalogue of components with their parameters, for the command line and the documentation."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a slot."""
+    """A component name in a slot."""
 
     slot: str
     name: str
     origins: tuple[registry.Origin, ...]
-    """Who brings it; one, unless several claim the name."""
+    """The distributions or files that define the name; a usable component has exactly one."""
     component: type[Component] | None
-    """Its class; None if it cannot be used."""
+    """The component's class; None if it cannot be used."""
     error: PluginError | None
-    """Why it cannot be used."""
+    """The reason why it cannot be used; None if it can."""
 
     @property
     def path(self) -> str:
@@ -64,22 +64,22 @@ class Parameter:
 
     name: str
     type: str
-    """In words, such as ``whole number, at least 1``."""
+    """The type in words, such as ``whole number, at least 1``."""
     default: str
-    """As YAML; empty where the parameter is required."""
+    """The default as YAML; empty if the parameter is required."""
     description: str
 
 
 def catalog(files: registry.Files = ()) -> list[Entry]:
-    """Every component that is installed or in the files, by slot and name; importing them all."""
+    """Import all components, installed or in the files, and return them in the order of slots and names."""
     return [entry(slot, name, files) for slot in registry.SLOTS for name in registry.names(slot, files)]
 
 
 def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
-    """What there is under one name.
+    """Return the catalogue entry of one component.
 
     Raises:
-        UnknownComponentError: Nothing.
+        UnknownComponentError: No component has that name.
     """
     origins = tuple(registry.origins(slot, name, files))
     try:
@@ -96,17 +96,17 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
 
 
 def description(component: type[Component]) -> str:
-    """The class's docstring, without indentation."""
+    """Return the class's docstring without indentation."""
     return inspect.cleandoc(component.__doc__ or "")
 
 
 def summary(component: type[Component]) -> str:
-    """The first paragraph of the docstring, on one line."""
+    """Return the first paragraph of the class's docstring on one line."""
     return " ".join(description(component).split("\n\n")[0].split())
 
 
 def parameters(component: type[Component]) -> list[Parameter]:
-    """All parameters beside ``name``, required ones first, a component's own before those of its base class."""
+    """Return all parameters except ``name``: required ones first, then the class's own before inherited ones."""
     schema = component.model_json_schema()
     own = set(vars(component).get("__annotations__", {}))
     names = [name for name in component.model_fields if name != "name"]
@@ -123,12 +123,12 @@ def parameters(component: type[Component]) -> list[Parameter]:
 
 
 def example(component: type[Component]) -> str:
-    """YAML that puts the component, with all its parameters, into a spec.
+    """Return the lines of a spec, as YAML, that use the component with all its parameters.
 
-    Empty where a required field gives no value of its own: ``Field(examples=[…])``.
+    The text is empty if a required field has no ``Field(examples=[…])``.
 
     Raises:
-        PluginError: What it gives is not valid.
+        PluginError: The examples of the fields are not valid.
     """
     required = {name: field.examples for name, field in component.model_fields.items() if field.is_required()}
     if not all(required.values()):
@@ -144,7 +144,7 @@ def example(component: type[Component]) -> str:
 
 
 def _companions(component: type[Component]) -> list[str]:
-    """What has to stand beside it in a list, for the spec to be valid."""
+    """Return the components that must be in the same list to make the spec valid."""
     if issubclass(component, Objective):
         return ["capability" if issubclass(component, Cost) else "macs"]
     return (
@@ -163,7 +163,7 @@ def _inline(value: object) -> str:
 
 
 def _words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """What a JSON Schema asks for."""
+    """Describe the values that a JSON Schema accepts."""
     if "$ref" in schema:
         return _words(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
     if "anyOf" in schema:

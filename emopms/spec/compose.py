@@ -1,7 +1,7 @@
-"""Several sources of one spec: a file, the files it extends, and what the command line sets.
+"""Composition of one spec from several sources: a file, the files it extends, and ``--set`` options.
 
-The nearer source wins. Mappings are merged key by key; everything else, lists too, is replaced whole. Where a
-component is exchanged for another, by another ``name``, the parameters of the first go with it.
+A ``--set`` option overrides the file, and a file overrides the one it extends. Mappings are merged key by key; other
+values, lists included, are replaced as a whole. A different ``name`` replaces a component together with its parameters.
 """
 
 from __future__ import annotations
@@ -30,30 +30,31 @@ _STEPS = re.compile(r"[^\W\d]\w*(\.\w+|\[\d{1,9}\])*")
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read a spec file, what it extends, and settings of the form ``path.to.key=value`` that come on top.
+    """Read a spec file and the files it extends, and apply overrides of the form ``path.to.key=value``.
 
     Raises:
-        SpecError: A source cannot be read, or an override has no place.
+        SpecError: A source cannot be read, or an override names a path that the spec cannot have.
     """
     document = _read_file(path, chain={})
     composed, settings = document, None
     for override in overrides:
         setting = _setting(override, composed)
-        # One over the other before all over the file: what the user has set, no exchange of a component takes away.
+        # Merge the overrides first and then apply them together: if one of them replaces a component, parameters
+        # that the user has set for the new component must stay.
         settings = setting if settings is None else _over(settings, setting, main=settings, exchange=False)
         composed = _over(document, settings, main=document)
     return composed
 
 
 def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
-    """Read a file and those that it extends.
+    """Read a file and the files that it extends.
 
     Args:
         path: The file.
-        chain: The files that extend it in turn, and how many values each of them holds.
+        chain: The files that extend it, directly or indirectly, with the number of values in each.
     """
     if chain and _is_special(path):
-        raise SpecError([Problem((), "this is no file.", file=str(path))])
+        raise SpecError([Problem((), "this is not a regular file.", file=str(path))])
     document = Document.read(path)
     _start_plugins_at(path.parent, document.data)
     if EXTENDS not in document.data:
@@ -65,26 +66,26 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
         raise SpecError([*document.problems, document.problem((EXTENDS,), message, remedy)])
 
     if not isinstance(base, str) or not 0 < len(base) <= _LONGEST_PATH:
-        refuse("expected the path of another spec.", "It starts from the folder of this file.")
+        refuse("expected the path of another spec.", "The path is relative to the folder of this file.")
     base_path = path.parent / base
     if _real(base_path) in chain:
-        refuse(f"{base} extends this file in turn.", "Break the circle.")
+        refuse(f"{base} extends this file in turn.", "Remove one of the two `extends`.")
     if len(chain) == _LONGEST_CHAIN:
-        refuse(f"more than {_LONGEST_CHAIN} specs extend each other.", "Write them as fewer.")
+        refuse(f"more than {_LONGEST_CHAIN} specs extend each other.", "Merge some of them.")
     if sum(chain.values()) > MAX_NODES:
         refuse(f"specs that extend each other hold more than {MAX_NODES} values.", "Are these specs?")
     try:
         below = _read_file(base_path, chain=chain)
     except SpecError as error:
         problem = error.problems[0]
-        if problem.line is None:  # the file as a whole: show who wants it
-            refuse(f"{problem.file}: {problem.message}", "The path starts from the folder of this file.")
+        if problem.line is None:  # the file as a whole is wrong: show the `extends` that names it
+            refuse(f"{problem.file}: {problem.message}", "The path is relative to the folder of this file.")
         raise
     return _over(below, document, main=document)
 
 
 def _is_special(path: Path) -> bool:
-    """Whether it is a pipe, which may never begin, or a device, which may never end."""
+    """Return whether the path is a pipe or a device: opening a pipe may block, reading a device may never end."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -93,11 +94,11 @@ def _is_special(path: Path) -> bool:
 
 
 def _real(path: Path) -> str:
-    return os.path.realpath(path)  # Path.resolve raises where links go round in a circle
+    return os.path.realpath(path)  # Path.resolve raises an error for circular links
 
 
 def _start_plugins_at(folder: Path, data: dict[str, Any]) -> None:
-    """Make paths of plugin files absolute: each starts from the file that names it."""
+    """Make the paths of plugin files absolute: a path is relative to the file that contains it."""
     if isinstance(data.get("plugins"), list):
         data["plugins"] = [str(folder.absolute() / item) if isinstance(item, str) else item for item in data["plugins"]]
 
@@ -110,17 +111,17 @@ def _setting(override: str, onto: Document) -> Document:
         raise SpecError([text.problem((1, 1), (), message, remedy)])
 
     if not equals or not _STEPS.fullmatch(written.strip(" ")):
-        refuse("expected path.to.key=value.", "Such as algorithm.pop_size=20 or targets[0].macs=0.4.")
+        refuse("expected path.to.key=value.", "Examples: algorithm.pop_size=20, targets[0].macs=0.4.")
     steps = re.findall(r"\w+", written)
     path = tuple(int(step) if step.isdecimal() and len(step) < 10 else step for step in steps)
     if path[0] == EXTENDS:
-        refuse("extends belongs into a file.", "Write a spec that extends the other one.")
+        refuse("extends can only be set in a file.", "Write a spec that extends the other one.")
     items: Any = onto.data
     for depth, step in enumerate(path):
         if isinstance(step, int) and not (isinstance(items, list) and step < len(items)):
             outer = Problem(path[:depth], "").dotted
-            there = f"has {len(items)} item(s)" if isinstance(items, list) else "is no list that the spec writes out"
-            refuse(f"{outer} {there}; there is no item {step}.", f"Items count from 0; or set {outer} as a whole.")
+            there = f"has {len(items)} item(s)" if isinstance(items, list) else "is not a list in the spec"
+            refuse(f"{outer} {there}; there is no item {step}.", f"Items count from 0. Or set {outer} as a whole.")
         items = items[step] if isinstance(step, int) else items.get(step) if isinstance(items, dict) else None
     document = Document.setting(path, value, text=text, column=len(written) + 2)
     _start_plugins_at(Path(), document.data)
@@ -128,13 +129,13 @@ def _setting(override: str, onto: Document) -> Document:
 
 
 def _over(base: Document, top: Document, *, main: Document, exchange: bool = True) -> Document:
-    """Two documents as one.
+    """Merge two documents.
 
     Args:
-        base: The one below.
-        top: The one that wins.
-        main: Which of them stands for both where a problem has no place of its own.
-        exchange: Whether another ``name`` takes the parameters below it away.
+        base: The document to override.
+        top: The document that overrides it.
+        main: The one of the two that is shown for problems without a position.
+        exchange: Whether a different ``name`` removes the parameters of the component in ``base``.
     """
     merge = _Merge(base, top, exchange=exchange)
     data = merge.merge(base.data, top.data, ())
@@ -169,7 +170,7 @@ class _Merge:
         return self.merge(old.get(key) if isinstance(old, dict) else old[key], new[key], (*path, key))
 
     def _take(self, value: Any, path: KeyPath, positions: Mapping[KeyPath, Position]) -> Any:
-        """The value as it is, with its positions."""
+        """Return the value unchanged, after copying the positions of all values in it."""
         self.positions[path] = positions[path]
         children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, child in children:
@@ -177,7 +178,7 @@ class _Merge:
         return value
 
     def _write_out(self, old: Any, slot: Slot, path: KeyPath) -> Any:
-        """Write out what is short for a mapping, so that parameters can be set beside it."""
+        """Expand a bare name or list to the mapping it stands for, so that parameters can be merged into it."""
         wide = slot.widen(old)
         if isinstance(wide, dict) and path in self._base:
             size = len(path)
@@ -194,6 +195,6 @@ def _exchanges(slot: Slot, old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def _slot_at(path: KeyPath) -> Slot | None:
-    """The slot of the component that stands at a path of the spec."""
+    """Return the slot of the component at a path of the spec; None if the path holds no component."""
     field = SLOT_FIELDS.get(str(path[0])) if path else None
     return field.slot if field and len(path) == 1 + field.many else None

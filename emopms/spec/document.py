@@ -1,7 +1,7 @@
-"""YAML text → plain data, and where in the file each of them stands.
+"""Reads YAML text into plain data with the position of every value in the file.
 
-Nothing in a file can import or call anything, and bounds on size, depth and number of values keep reading
-fast. What is ambiguous is refused: equal keys, tags, merge keys, some numbers (see `emopms.spec.scalars`).
+A file cannot import or call anything. Limits on size, depth and number of values keep reading fast. Ambiguous YAML is
+refused: duplicate keys, tags, merge keys and some numbers (see `emopms.spec.scalars`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the breaks by which P
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
-"""Line and column, both from 1."""
+"""Line and column, both counted from 1."""
 
 
 class Text(NamedTuple):
-    """What was read."""
+    """The lines of a file, or of a ``--set`` option."""
 
     file: str
     """The file as the user named it."""
@@ -42,13 +42,13 @@ class Text(NamedTuple):
         return cls(file, _LINE_BREAK.split(text))
 
     def problem(self, place: Place, path: KeyPath, message: str, remedy: str) -> Problem:
-        """Something wrong at a place of this text."""
+        """Return a problem at a place of this text."""
         line, column = place
         return Problem(path, message, remedy, line, column, self.file, self.lines[line - 1])
 
 
 class Position(NamedTuple):
-    """Where a value stands, and the key before it; items of a list are their own key."""
+    """The places of a value and of its key. For an item of a list, both are the same."""
 
     value: Place
     key: Place
@@ -57,28 +57,28 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file, read; or several of them, one over the other (see `emopms.spec.compose`)."""
+    """The data of a YAML file, or of several merged files (see `emopms.spec.compose`), with positions."""
 
     file: str
     """The file as the user named it."""
     data: dict[str, Any]
     positions: Mapping[KeyPath, Position]
-    """Position of every value, by the keys and list indices that lead to it."""
+    """Position of every value, by its path of keys and list indices."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with single keys and values; such a key is left out, such a value is None."""
+    """Problems of single keys and values. Such a key is left out of ``data``; such a value is None."""
 
     @classmethod
     def read(cls, path: Path) -> Document:
         """Read a file.
 
         Raises:
-            SpecError: There is no such file, or it is not YAML, or has no bounds.
+            SpecError: The file does not exist, is not YAML of the accepted kind, or exceeds the limits.
         """
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
-            _refuse(path, "there is no such file.", "Check the path; it starts from the current folder.")
+            _refuse(path, "there is no such file.", "Check the path; it is relative to the current folder.")
         except IsADirectoryError:
             _refuse(path, "this is a folder.", "Name the YAML file in it.")
         except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
@@ -91,8 +91,8 @@ class Document:
         """Read the content of a file.
 
         Args:
-            content: What is in the file.
-            file: Its name, for messages.
+            content: The bytes of the file.
+            file: Name of the file, for error messages.
 
         Raises:
             SpecError: It is not YAML of the accepted kind.
@@ -105,19 +105,19 @@ class Document:
 
     @classmethod
     def setting(cls, path: KeyPath, value: str, *, text: Text, column: int) -> Document:
-        """A document that says one thing, as ``--set`` does.
+        """Return a document with a single value, as set by ``--set``.
 
         Args:
-            path: Keys and indices that lead to the value; an index stands for one item of a list.
-            value: What follows the equals sign, as YAML.
-            text: The one line that the user wrote, path and all.
-            column: Where in it the value begins, from 1.
+            path: Keys and list indices that lead to the value.
+            value: The text after the equals sign, as YAML.
+            text: The whole option that the user wrote, one line.
+            column: Column at which the value begins, counted from 1.
 
         Raises:
             SpecError: The value is not YAML of the accepted kind.
         """
         builder = _Builder(text)
-        # Blanks in the place of the path, so that columns are those of the line that the user wrote.
+        # Spaces replace the path, so that columns match the line that the user wrote.
         padded = " " * (column - 1) + value
         data = _compose(padded, text, lambda node: builder.build_value(node, path, (1, column)))
         for length in range(len(path)):
@@ -127,10 +127,10 @@ class Document:
         return cls(text.file, data, builder.positions, tuple(builder.problems))
 
     def follow(self, path: Iterable[str | int]) -> tuple[KeyPath, KeyPath]:
-        """Split a path into what is written in the file, and the rest, which is not.
+        """Split a path into the part that is written in the file and the remaining part.
 
-        Steps that the file leaves out are skipped: ``("split", "points", 1)`` becomes ``("split", 1)`` where
-        the spec holds a bare list. No first step is: a key that is absent at the root is just that.
+        Steps that the file omits are skipped: ``("split", "points", 1)`` becomes ``("split", 1)`` if the spec holds a
+        bare list. The first step is never skipped.
         """
         found: KeyPath = ()
         rest: KeyPath = ()
@@ -142,27 +142,27 @@ class Document:
         return found, rest
 
     def locate(self, path: Iterable[str | int], *, key: bool = False) -> Place:
-        """Line and column of the value at a path, or of the key of its nearest ancestor in the file.
+        """Return line and column of the value at a path, or of the key of its nearest ancestor in the file.
 
         Args:
             path: Keys and list indices.
-            key: Point at the key instead of the value.
+            key: Return the place of the key instead of the value.
         """
         found, rest = self.follow(path)
         position = self.positions[found]
         return position.key if key or rest else position.value
 
     def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
-        """Something wrong with the value (or the key) at a path, with its position."""
+        """Return a problem of the value (or the key) at a path, with its position."""
         path = tuple(path)
         found, _ = self.follow(path)
         return self.positions[found].text.problem(self.locate(path, key=key), path, message, remedy)
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes the node tree, and stops early where it would grow without bounds.
+    """Composes the node tree, and stops if it exceeds the limits on depth and number of values.
 
-    The pure Python loader on purpose: libyaml's recurses without a bound, and a spec is small.
+    This is the pure Python loader on purpose: libyaml's recursion has no limit, and a spec is small.
     """
 
     def __init__(self, text: str) -> None:
@@ -183,7 +183,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Builder:
-    """Makes plain data of a node tree. Notes the problems of keys and scalars, and goes on."""
+    """Converts a node tree to plain data. It collects the problems of keys and scalars and continues."""
 
     def __init__(self, text: Text) -> None:
         self.positions: dict[KeyPath, Position] = {}
@@ -203,7 +203,7 @@ class _Builder:
         return self._build_mapping(node, ())
 
     def build_value(self, node: yaml.Node | None, path: KeyPath, place: Place) -> Any:
-        if node is None:  # nothing at all, which is YAML for null
+        if node is None:  # an empty text, which means null in YAML
             self.positions[path] = Position(place, (1, 1), self._text)
             return None
         return self._build(node, path, (1, 1))
@@ -238,7 +238,7 @@ class _Builder:
         return data
 
     def _register(self, node: yaml.Node, path: KeyPath, key: Place) -> None:
-        # Counted here once more: aliases are nodes shared by many paths, or even by their own children.
+        # Values are counted here again, because an alias shares one node among many paths, even with its own children.
         self._nodes += 1
         _check_bounds(len(path) + 1, self._nodes, node.start_mark)
         self.positions[path] = Position(_place(node.start_mark), key, self._text)
@@ -248,7 +248,7 @@ class _Builder:
 
 
 def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any]) -> Any:
-    """What ``build`` makes of the node tree of YAML, whose problems are shown in ``text``."""
+    """Parse YAML and return the result of ``build`` for its node tree. Errors are shown in ``text``."""
     try:
         loader = _Loader(content)
     except yaml.reader.ReaderError as error:
@@ -258,8 +258,8 @@ def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any])
         return build(loader.get_single_node())
     except yaml.MarkedYAMLError as error:
         raise SpecError([_yaml_problem(error, content, text)]) from error
-    except (ValueError, OverflowError) as error:  # PyYAML lets them escape, for instance for "\UFFFFFFFF"
-        message, remedy = f"not valid YAML: {error}.", "Repair what is here."
+    except (ValueError, OverflowError) as error:  # PyYAML does not catch them, for instance for "\UFFFFFFFF"
+        message, remedy = f"not valid YAML: {error}.", "Correct this value."
         raise SpecError([_problem_at(content, loader.index, text, message, remedy)]) from error
 
 
@@ -296,7 +296,7 @@ def _decode(content: bytes, file: str) -> str:
 
 def _yaml_problem(error: yaml.MarkedYAMLError, content: str, text: Text) -> Problem:
     mark = error.problem_mark or error.context_mark
-    if mark and mark.index == len(content):  # something is left open: point at where it began
+    if mark and mark.index == len(content):  # a bracket or quote is not closed: point at its start
         mark = error.context_mark or mark
     index = mark.index if mark else 0
     if isinstance(error, Refusal):

@@ -1,4 +1,4 @@
-"""What pydantic complains of, in the words of those who write specs."""
+"""Translates pydantic's validation errors into problems that authors of specs understand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXPECTED = {
     "string": "text",
     "tuple": "a list",
 }
-"""What users call the types in pydantic's error types, such as ``int_type`` and ``int_from_float``."""
+"""Descriptions of the types in pydantic's error types, such as ``int_type`` and ``int_from_float``."""
 
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
@@ -42,12 +42,12 @@ _BOUNDS = {
 
 
 def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
-    """One of pydantic's complaints in the words of a spec, with its place and a remedy.
+    """Translate one of pydantic's errors into a problem with its position and a remedy.
 
     Args:
-        details: The complaint.
-        document: What it is about.
-        files: The Python files with components that the spec names.
+        details: pydantic's error.
+        document: The document that was validated.
+        files: The Python files with components that the spec lists.
     """
     kind, context = details["type"], details.get("ctx", {})
     path, rest = document.follow(details["loc"])
@@ -59,11 +59,11 @@ def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
         known = set(_fields(path[:-1], document, files)) | ({EXTENDS} if len(path) == 1 else set())
         remedy = did_you_mean(key, known)
         if ":" in key:
-            remedy = f"A space belongs after the colon: `{key.replace(':', ': ', 1)}`."
+            remedy = f"Write a space after the colon: `{key.replace(':', ': ', 1)}`."
         return document.problem(path, "there is no such key.", remedy, key=True)
     remedy = context.get("remedy") or _describe(path, document, files)
     if kind in ("value_error", "assertion_error") and path and isinstance(path[-1], int):
-        remedy = ""  # the whole of a list's item is wrong: what the list is for does not help
+        remedy = ""  # an item as a whole is wrong: the description of the list does not help
     if kind in ("string_type", "path_type") and isinstance(details["input"], int | float):
         remedy = "Put it in quotes."
     return document.problem(path, _message(kind, context, details), remedy)
@@ -89,7 +89,7 @@ def _message(kind: str, context: dict[str, Any], details: ErrorDetails) -> str:
 
 
 def _bound(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)  # of a date, pydantic gives it as text
+    return f"{value:g}" if isinstance(value, float) else str(value)  # pydantic gives the bound of a date as text
 
 
 def _show(value: object) -> str:
@@ -105,7 +105,7 @@ def _show(value: object) -> str:
 
 
 def _describe(path: KeyPath, document: Document, files: Files) -> str:
-    """What the docstring of the field at a path says, or of the list of which it is an item."""
+    """Return the description of the field at a path; for an item of a list, the description of the list."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
     field = _fields(path[:-1], document, files).get(str(path[-1])) if path else None
@@ -113,11 +113,11 @@ def _describe(path: KeyPath, document: Document, files: Files) -> str:
 
 
 def _fields(path: KeyPath, document: Document, files: Files) -> dict[str, FieldInfo]:
-    """All fields of the models that may stand at a path of the document."""
+    """Return all fields of the models that are possible at a path of the document."""
     hint: Any = Spec
     value: Any = document.data
     for step in path:
-        # Steps into lists and mappings that are no models change nothing: `_models` looks through them.
+        # A step into a list or plain mapping keeps the type hint: `_models` searches nested hints.
         for model in _models(hint, value, files):
             if field := model.model_fields.get(str(step)):
                 hint = Annotated[field.annotation, *field.metadata, None]
@@ -126,7 +126,7 @@ def _fields(path: KeyPath, document: Document, files: Files) -> dict[str, FieldI
 
 
 def _models(hint: Any, value: Any, files: Files) -> list[type[BaseModel]]:
-    """The models that a value with this type hint may be read as."""
+    """Return the models by which a value with this type hint may be validated."""
     slot = next((item for item in get_args(hint) if isinstance(item, Slot)), None)
     if slot:
         wide = slot.widen(value)

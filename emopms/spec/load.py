@@ -1,4 +1,4 @@
-"""File → `Spec`, or one error that holds every problem with its place."""
+"""Loads a `Spec` from a file. If the file is wrong, one error holds all problems with their positions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ _MOST_PROBLEMS: Final = 100
 
 
 def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
-    """Read a spec.
-
-    Python files that it names under ``plugins`` are run.
+    """Load a spec. Python files that it lists under ``plugins`` are executed.
 
     Args:
-        path: The file.
-        overrides: Settings that come on top, such as ``algorithm.pop_size=20`` or ``targets[0].macs=0.4``.
+        path: The YAML file.
+        overrides: Values that override the file, such as ``algorithm.pop_size=20`` or ``targets[0].macs=0.4``.
 
     Raises:
-        SpecError: The file cannot be read, or what it says is wrong. Holds all problems, in file order.
+        SpecError: The file cannot be read, or the spec is not valid. The error holds all problems, in file order.
     """
     document = compose.read(Path(path), overrides)
     try:
@@ -47,11 +45,11 @@ def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
 def _problems(error: ValidationError, document: Document) -> list[Problem]:
     found = error.errors(include_url=False)
     places = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
-    # A list is said to be too short when its items are wrong: pydantic counts the right ones only.
+    # pydantic counts only valid items and then reports the list as too short: skip this if items have errors.
     found = [details for details in found if details["type"] != "too_short" or details["loc"] not in places]
     files: list[Path] = []
     if ("plugins",) in places or any(details["loc"] == ("plugins",) for details in found):
-        # A name may be unknown only because its file could not be run.
+        # A name may be unknown only because its plugin file could not be executed.
         found = [details for details in found if details["type"] != "unknown_component"]
     else:
         files = [Path(file) for file in document.data.get("plugins", ())]

@@ -1,4 +1,4 @@
-"""What a spec says: typed, frozen, checked. Docstrings below fields are their descriptions."""
+"""The pydantic models of the spec. The docstring below a field becomes its description."""
 
 from __future__ import annotations
 
@@ -45,45 +45,46 @@ _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
 
 class Training(Settings):
-    """Stochastic gradient descent with Nesterov momentum 0.9 and a cosine schedule."""
+    """Training by stochastic gradient descent with Nesterov momentum 0.9 and a cosine schedule."""
 
     epochs: Annotated[int, Field(ge=0, le=100_000)] = 10
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     lr: Rate = 0.05
     """Peak learning rate."""
     batch_size: BatchSize = 128
-    """Images a step."""
+    """Images per training step."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
     """L2 penalty on the weights."""
 
 
-class Finetune(Training):
-    """Training of a pruned network, by default with the dense network as its teacher.
+class FinetuneSettings(Training):
+    """Training of a pruned network, by default with distillation from the dense network.
 
     Distillation (Hinton, Vinyals and Dean 2015, arXiv 1503.02531) minimises
-    ``alpha · T² · KL(teacher‖student) + (1 − alpha) · CE``, where KL compares the class probabilities of both
-    networks at temperature T, and CE is the cross-entropy with the labels.
+    ``alpha · T² · KL(teacher‖student) + (1 − alpha) · CE``. KL compares the class probabilities of both networks at
+    temperature T, and CE is the cross-entropy with the labels.
     """
 
     lr: Rate = 0.02
     """Peak learning rate."""
     distill: bool = True
-    """Learn from the dense network as well as from the labels."""
+    """Use the dense network as a teacher, in addition to the labels."""
     temperature: Rate = 4.0
-    """Temperature T of the class probabilities that are compared."""
+    """Temperature T of the compared class probabilities."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Weight of the distillation term; with 1, training looks at no label."""
+    """Weight of the distillation term. With 1, labels are not used."""
 
 
 class Target(Settings):
-    """What a pruned network has to meet. Every bound given must hold."""
+    """The requirements of one pruned network. All given bounds must hold."""
 
     macs: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Multiply-accumulates left, at most this fraction of the dense network's."""
+    """Largest allowed MACs (multiply-accumulates), as a fraction of the dense network's."""
     params: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Parameters left, at most this fraction of the dense network's."""
+    """Largest allowed number of parameters, as a fraction of the dense network's."""
     accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Validation accuracy lost before fine-tuning, against the pretrained network; 0.01 is one percentage point."""
+    """Largest allowed loss of validation accuracy before fine-tuning, relative to the pretrained network; 0.01 is one
+    percentage point."""
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
@@ -97,18 +98,23 @@ class Target(Settings):
 
     @property
     def bounds(self) -> dict[str, float]:
-        """The bounds that were given, by name."""
+        """The given bounds, by name."""
         every = {"macs": self.macs, "params": self.params, "accuracy_drop": self.accuracy_drop}
         return {name: bound for name, bound in every.items() if bound is not None}
 
     @property
+    def cost_bounds(self) -> dict[str, float]:
+        """The given bounds on costs, by name; fractions of the dense network's cost."""
+        return {name: bound for name, bound in self.bounds.items() if name != "accuracy_drop"}
+
+    @property
     def slug(self) -> str:
-        """A folder name that tells the target from all others, such as ``macs-0.5_params-0.6``."""
+        """A unique folder name of the target, such as ``macs-0.5_params-0.6``."""
         return "_".join(f"{name}-{bound!r}" for name, bound in self.bounds.items())
 
 
 def _usable_plugin_file(path: Path) -> Path:
-    path = Path(os.path.realpath(path))  # Path.resolve raises where links go round in a circle
+    path = Path(os.path.realpath(path))  # Path.resolve raises an error for circular links
     try:
         components_in(path)
     except PluginError as error:
@@ -117,84 +123,86 @@ def _usable_plugin_file(path: Path) -> Path:
 
 
 def _whole(value: object) -> object:
-    if type(value) is not int:  # to Python, and so to pydantic, True and 1.0 equal 1
+    if type(value) is not int:  # in Python, and so in pydantic, True and 1.0 equal 1
         raise invalid("expected the number 1.")
     return value
 
 
 def _by_name(default: str | tuple[str, ...]) -> Any:
-    """A default that is looked up in the registry when it is needed, like a name in a file."""
+    """Return a field whose default is a component name. The registry resolves it when a spec is validated."""
     return Field(default=default, validate_default=True)
 
 
 class Genome(Settings):
-    """What tells one candidate from another."""
+    """The encoding of candidates: what can be pruned, and in which units."""
 
     coding: Literal["channels", "widths"] = "channels"
-    """`channels`: each channel is kept or dropped. `widths`: each layer has a width, and keeps its channels of largest
-    weight magnitude; a far smaller space, for wide networks."""
+    """`channels`: each channel is kept or dropped. `widths`: each layer has a width and keeps the channels with the
+    largest weight magnitude. `widths` gives a much smaller search space, for wide networks."""
     channel_multiple: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Layers lose channels in units that leave a multiple of this number, as fast kernels like them. A layer that has
-    another width may keep it; so may one that repeats some of its channels more often than others."""
+    """Pruned widths are multiples of this number, because fast kernels need them. A layer whose dense width is not a
+    multiple may keep this width; so may a layer that repeats some of its channels more often than others."""
     prune_residual: bool = False
-    """Prune residual streams inside sub-networks too: all layers that feed one stream lose the same channels."""
+    """Also prune residual streams inside sub-networks: all layers that feed one stream lose the same channels."""
     prune_boundaries: bool = False
-    """Prune the channels that cross the splits too, in one more search, which judges them on the whole network."""
+    """Also prune the channels that cross the splits, in one more search, which evaluates the whole network."""
 
 
 class Spec(Settings):
-    """One experiment: what is pruned, on which data, how, and which pruned networks come out."""
+    """One experiment: the network, the data, the pruning method and the pruned networks to produce."""
 
     version: Annotated[Literal[1], BeforeValidator(_whole)]
     """Version of the spec format."""
     name: Annotated[str, Field(pattern=_NAME, max_length=100)]
     """Name of the run and of its folder: letters, digits, `_`, `-`, and single dots between them."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Everything random derives from this number."""
+    """Seed of all random choices."""
     plugins: Annotated[
         tuple[Annotated[Path, Field(strict=False), AfterValidator(_usable_plugin_file)], ...], Field(strict=False)
     ] = ()
-    """Python files with components of your own, relative to this file. They are run when the spec is read."""
+    """Python files with your own components, relative to this file. They are executed when the spec is read."""
     backbone: Annotated[Backbone, Slot("backbone")]
     """The network to prune."""
     data: Annotated[Data, Slot("data")]
-    """The images to train and to judge on."""
+    """The images for training and evaluation."""
     pretrain: Training = Training()
-    """Training of the dense network; 0 epochs take its weights as they are."""
+    """Training of the dense network. With 0 epochs its weights stay as they are."""
     split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _by_name("at")
-    """Where the network is cut: n split points make n + 1 sub-networks. A bare list is short for `at` them."""
+    """The split points: n split points give n + 1 sub-networks. A bare list of module paths is short for the split
+    `at`."""
     genome: Genome = Genome()
-    """Which channels can be pruned, and how finely."""
+    """The channels that can be pruned, and in which units."""
     selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _by_name("linear_probe")
-    """How a sub-network is judged without the rest of the network."""
+    """The criterion that evaluates a sub-network without the rest of the network."""
     constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _by_name("feature")
-    """How sub-networks are trained for what their neighbours will do once pruned."""
+    """Training that prepares each sub-network for pruned neighbours."""
     objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = _by_name(
         ("capability", "macs")
     )
-    """What the search minimises: at least one quality and at least one cost."""
+    """The objectives that the search minimises: at least one quality and at least one cost."""
     sampling: Annotated[Sampling, Slot("sampling", default="sensitivity")] = _by_name("sensitivity")
-    """The population that each search starts from."""
+    """The initial population of each search."""
     algorithm: Annotated[Algorithm, Slot("algorithm", default="nsga2")] = _by_name("nsga2")
     """The evolutionary multi-objective optimiser."""
     ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _by_name("impairment")
-    """How the fronts of the sub-networks are joined into schemes for the whole network."""
+    """The method that joins the fronts of the sub-networks into schemes for the whole network."""
     points: Count = 32
-    """How many points of each sub-network's front are put back into the network and ranked, spread over the front."""
+    """Number of points of each sub-network's front that are ranked, each measured in the otherwise dense network. They
+    are spread over the front."""
     refine: Annotated[int, Field(ge=0, le=100_000)] = 4
-    """Generations of a search of the whole network that begins with the joint schemes, these counted as the first; 0
-    leaves it out. Networks that are not divided have no need of it."""
+    """Generations of a search of the whole network that starts from the joint schemes, which are its first generation.
+    With 0 it is skipped. It is also skipped if the network is not divided."""
     schemes: Count = 48
-    """How many of the best schemes for the whole network are refined, and measured on validation images, over the whole
-    front."""
+    """Number of the best schemes for the whole network that are refined and measured on validation images. They are
+    spread over the front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
-    """The pruned networks to produce, one a target, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
-    finetune: Finetune = Finetune()
+    """The targets. One pruned network is produced for each, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
+    finetune: FinetuneSettings = FinetuneSettings()
     """Training of each pruned network."""
     export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _by_name(
         ("safetensors", "pt2")
     )
-    """The formats to write; `safetensors` is among them."""
+    """The file formats to write. `safetensors` must be one of them."""
 
     _document: Document | None = PrivateAttr(default=None)
 
@@ -214,7 +222,7 @@ class Spec(Settings):
         if costs == 0:
             raise invalid("no objective is a cost.", "Add one, such as macs or params.")
         if costs == len(objectives):
-            raise invalid("all objectives are costs.", "Add one that judges quality, such as capability.")
+            raise invalid("all objectives are costs.", "Add an objective of quality, such as capability.")
         return objectives
 
     @field_validator("targets")
@@ -232,32 +240,32 @@ class Spec(Settings):
         return exporters
 
     def __eq__(self, other: object) -> bool:
-        # pydantic's own comparison would include the document: two specs are equal if they say the same.
+        # pydantic's comparison would include the document, but specs with equal values are equal.
         return isinstance(other, Spec) and self.__dict__ == other.__dict__
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the file the spec was loaded from."""
+        """The folder of the file from which the spec was loaded; None without a file."""
         return Path(self._document.file).absolute().parent if self._document else None
 
     def resolved(self) -> dict[str, Any]:
-        """The whole spec as plain data, all defaults filled in."""
+        """Return the whole spec as plain data, including all defaults."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """The whole spec as text that `load_spec` reads back as an equal spec."""
+        """Return the whole spec as YAML that `load_spec` reads back as an equal spec."""
         return dump(self.resolved())
 
     def problem(self, path: KeyPath, message: str, remedy: str = "") -> SpecError:
-        """An error about what the spec says, found later than on loading.
+        """Return an error for a problem that is found after loading.
 
         Args:
             path: Keys and indices that lead to the value, such as ``("split", "points", 1)``.
             message: What is wrong.
-            remedy: What to do about it.
+            remedy: What the user can do about it.
 
         Returns:
-            The error to raise; with line and column if the spec came from a file.
+            The error to raise, with line and column if the spec was loaded from a file.
         """
         if self._document is None:
             return SpecError([Problem(path, message, remedy)])
@@ -270,7 +278,7 @@ class SlotField(NamedTuple):
 
     slot: Slot
     many: bool
-    """Whether it holds a list of them."""
+    """Whether the key holds a list of components."""
 
 
 def _slot_fields() -> Iterator[tuple[str, SlotField]]:

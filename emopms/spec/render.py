@@ -1,4 +1,4 @@
-"""Problems of a spec as text: place, message, the line with a caret under it, and the remedy."""
+"""Formats the problems of a spec for the terminal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from emopms.errors import Problem, SpecError
 
 _CONTEXT = 100
-"""Columns of a line that are shown on either side of a caret."""
+"""Number of columns shown on each side of a caret."""
 _LONGEST = 1000
-"""Characters of a message that are shown; it may quote whatever stands in the file."""
+"""Largest number of characters shown of a message, which may quote long values."""
 
 
 def render(error: SpecError) -> str:
-    """The error as plain text: place, message, the line with a caret under it, and the remedy."""
+    """Return the error as plain text: position, message, the line with a caret under it, and the remedy."""
     return "\n\n".join("\n".join(_render(problem)) for problem in error.problems)
 
 
@@ -25,7 +25,7 @@ def _render(problem: Problem) -> Iterator[str]:
     place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
     yield _cut(": ".join(part for part in (place, problem.dotted, problem.message) if part))
     if problem.line and problem.column:
-        # Tabs become spaces and long lines lose their ends, so that the caret stands under its character.
+        # Tabs become spaces and long lines are cut, so that the caret is under its character.
         start = problem.column - 1
         before = _printable(problem.source[max(0, start - _CONTEXT) : start])[-_CONTEXT:]
         after = _printable(problem.source[start : start + _CONTEXT])[:_CONTEXT]
@@ -45,7 +45,7 @@ def _printable(text: str) -> str:
 
 
 def _width(char: str) -> int:
-    """Columns a character takes on a terminal."""
+    """Return the number of columns of a character on a terminal."""
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

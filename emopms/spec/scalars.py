@@ -1,4 +1,4 @@
-"""What unquoted words in a spec mean, and how text is written so that it comes back the same.
+"""Reads the scalars of a spec, and writes YAML that reads back as equal data.
 
 The rules are those of YAML 1.2 (core schema), not PyYAML's: ``1e-3`` is a float, while ``no``, ``on`` and
 dates are text. Numbers that are ambiguous (``012``) or not finite are refused.
@@ -24,21 +24,21 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 
 UNPRINTABLE = yaml.reader.Reader.NON_PRINTABLE
-"""Matches a character that YAML allows in no file."""
+"""Pattern of the characters that YAML does not allow."""
 
 
 class Refusal(yaml.MarkedYAMLError):
-    """YAML that PyYAML takes and we do not."""
+    """An error for YAML that PyYAML accepts but a spec does not."""
 
     def __init__(self, message: str, remedy: str, mark: yaml.Mark | None = None) -> None:
         super().__init__(problem=message, problem_mark=mark, note=remedy)
 
 
 def read_plain(text: str) -> bool | int | float | str | None:
-    """The value of an unquoted scalar.
+    """Return the value of an unquoted scalar.
 
     Raises:
-        Refusal: It is a number that is ambiguous, too large or not finite.
+        Refusal: The number is ambiguous, too large or not finite.
     """
     if text in _NULL:
         return None
@@ -46,7 +46,7 @@ def read_plain(text: str) -> bool | int | float | str | None:
         return _BOOLEANS[text]
     if _LEADING_ZERO.fullmatch(text):
         raise Refusal(
-            f"{_shorten(text)} is a decimal number to some and an octal one to others.",
+            f"{_shorten(text)} is ambiguous: some readers take it as decimal, others as octal.",
             "Drop the leading zeros, write 0o… for octal, or quote the value if it is text.",
         )
     if _INTEGER.fullmatch(text):
@@ -66,24 +66,24 @@ def read_plain(text: str) -> bool | int | float | str | None:
 
 
 def read_scalar(node: yaml.ScalarNode) -> bool | int | float | str | None:
-    """The value of a scalar, which is text if it is quoted.
+    """Return the value of a scalar. A quoted scalar is text.
 
     Raises:
-        Refusal: It is not accepted.
+        Refusal: The value is not accepted.
     """
     text: str = node.value
     if node.style is None:
         return read_plain(text)
-    if bad := UNPRINTABLE.search(text):  # escape sequences can smuggle them in
+    if bad := UNPRINTABLE.search(text):  # escape sequences can produce them
         raise Refusal(f"the text holds the unprintable character {bad[0]!r}.", "Remove it.")
     return text
 
 
 def read_key(node: yaml.Node) -> str:
-    """The text of a key.
+    """Return the text of a key.
 
     Raises:
-        Refusal: It is something else.
+        Refusal: The key is not text.
     """
     if not isinstance(node, yaml.ScalarNode):
         raise Refusal("a key cannot be a list or a mapping.", "Write `key: value` with one word as the key.")
@@ -96,11 +96,12 @@ def read_key(node: yaml.Node) -> str:
 
 
 def dump(data: Mapping[str, Any], *, flow: bool | None = False) -> str:
-    """YAML text that `Document` reads back to equal data.
+    """Return YAML text that `Document` reads back as equal data.
 
     Args:
-        data: What to write.
-        flow: In braces and brackets on one line; None for the innermost lists and mappings alone.
+        data: The data to write.
+        flow: Whether to write everything on one line, in braces and brackets. None does this only for the innermost
+            lists and mappings.
     """
     return yaml.dump(
         data,
@@ -113,7 +114,7 @@ def dump(data: Mapping[str, Any], *, flow: bool | None = False) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes all text that would be read as something else; PyYAML knows only its own rules."""
+    """A dumper that quotes every text that `read_plain` would read as something else."""
 
     def represent_text(self, data: str) -> yaml.ScalarNode:
         try:

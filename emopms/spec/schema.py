@@ -1,7 +1,7 @@
-"""JSON Schema of specs, for editors: every component that is installed, with its parameters and their documentation.
+"""The JSON Schema of specs, for editors, with all installed components and the documentation of their parameters.
 
-Draft 7, which is what yaml-language-server reads. It refuses no spec with these components that `load_spec` accepts;
-what depends on several values at once, or on a component's own checks, only `load_spec` finds.
+The schema is Draft 7, which yaml-language-server reads. It accepts every spec with these components that `load_spec`
+accepts. Errors that depend on several values, or on a component's own validators, are found only by `load_spec`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
-    """The JSON Schema of all specs that can be written with some components.
+    """Return the JSON Schema of the specs that use the given components.
 
     Args:
-        components: Their classes.
+        components: The component classes.
     """
     by_slot: dict[str, list[type[Component]]] = {}
     for component in components:
@@ -33,8 +33,8 @@ def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
     spec["properties"][EXTENDS] = {
         "type": "string",
         "minLength": 1,
-        "description": "Another spec, relative to this file, of which this one is a variation: mappings are merged, "
-        "all else is replaced.",
+        "description": "Path of another spec, relative to this file. This spec overrides it: mappings are merged, "
+        "other values are replaced.",
     }
     for slot, _ in SLOT_FIELDS.values():
         ways = [way for component in by_slot.get(slot.slot, []) for way in _ways(component, slot, definitions)]
@@ -53,7 +53,7 @@ def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
 
 
 def _schema_of(model: type[Settings], name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema; the models within it become definitions whose names start with its own."""
+    """Return a model's schema. Nested models become definitions whose names start with ``name``."""
     schema = model.model_json_schema(ref_template=f"#/definitions/{name}.{{model}}")
     for inner, definition in schema.pop("$defs", {}).items():
         definitions[f"{name}.{inner}"] = _tidy(definition)
@@ -62,7 +62,7 @@ def _schema_of(model: type[Settings], name: str, definitions: dict[str, Any]) ->
 
 
 def _ways(component: type[Component], slot: Slot, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """The ways to write one component: its bare name, a mapping, and the bare list that is short for it."""
+    """Return the schemas of all ways to write one component: a bare name, a bare list and a mapping."""
     name = component.model_fields["name"].default
     key = f"{slot.slot}.{name}"
     schema = _schema_of(component, key, definitions)
@@ -79,7 +79,7 @@ def _ways(component: type[Component], slot: Slot, definitions: dict[str, Any]) -
 
 
 def _tidy(schema: Any) -> Any:
-    """The schema with references to slots, and without the titles that pydantic makes of names."""
+    """Return the schema with references to slots, and without the titles that pydantic derives from names."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
@@ -95,11 +95,11 @@ def _tidy(schema: Any) -> Any:
 
 
 def _relaxed(schema: Any) -> Any:
-    """The schema of what extends another file: nothing is required, since it may stand there."""
+    """Return the schema of a spec that extends another file: no key is required, since the other file may hold it."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/definitions/variation.')
     return json.loads(text, object_hook=lambda value: _without_required(value))
 
 
 def _without_required(schema: dict[str, Any]) -> dict[str, Any]:
-    # A parameter may be called `required`, too; then a schema and no list is what it holds.
+    # A parameter may also have the name `required`; its value is then a schema, not a list.
     return {key: value for key, value in schema.items() if not (key == "required" and isinstance(value, list))}

@@ -1,6 +1,6 @@
-"""Conformance suites, one a slot, for authors of components.
+"""Conformance suites for authors of components, one per slot.
 
-Derive a test class, name the component, and pytest does the rest::
+Derive a test class from the suite of the slot, set ``component``, and run pytest::
 
     from emopms.testing import ObjectiveConformance
     from my_latency import MyLatency
@@ -9,8 +9,8 @@ Derive a test class, name the component, and pytest does the rest::
     class TestMyLatency(ObjectiveConformance):
         component = MyLatency()
 
-The component must live in a module that imports nothing heavy, not in the test module. Attributes and methods of a
-suite that do not begin with ``test_`` are there to be overridden.
+Define the component in a module that imports no heavy packages, not in the test module. Public attributes and methods
+of a suite whose names do not begin with ``test_`` can be overridden.
 """
 
 from emopms.testing.algorithm import AlgorithmConformance

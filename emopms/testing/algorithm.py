@@ -1,4 +1,4 @@
-"""Conformance of algorithms."""
+"""Conformance suite for algorithms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GENERATIONS = 6
 
 
 class AlgorithmConformance(ComponentConformance):
-    """Of an `Algorithm`. A small population, such as ``MyAlgorithm(pop_size=8)``, makes it quick."""
+    """Conformance suite for an `Algorithm`. A small population makes it quick, such as ``MyAlgorithm(pop_size=8)``."""
 
     slot: ClassVar[str] = "algorithm"
     component: ClassVar[Algorithm]
@@ -44,19 +44,23 @@ class AlgorithmConformance(ComponentConformance):
                 invalid = int((asked != _repaired(asked)).any(axis=1).sum())
                 assert not invalid, (
                     f"{invalid} of {len(asked)} genomes of generation {number} are not valid: "
-                    "pass what variation makes through space.repair."
+                    "pass all new genomes through space.repair."
                 )
                 if not len(asked):
                     break
                 search.tell(_worth(objectives)(asked))
 
     def test_asks_for_something_at_first(self) -> None:
-        assert len(self._start().ask()), "The first ask returned nothing: the search would have no result."
+        assert len(self._start().ask()), (
+            "The first ask returned nothing, so the search would have no result: return genomes."
+        )
 
     def test_the_same_seed_gives_the_same_questions(self) -> None:
         first, again, other = (_questions(self._start(seed=seed)) for seed in (5, 5, 6))
-        assert first == again, "Two searches with one seed ask differently: draw from a generator made from `seed`."
-        assert first != other, "Searches with different seeds ask the same."
+        assert first == again, (
+            "Two searches with one seed ask for different genomes: draw from a generator made from `seed`."
+        )
+        assert first != other, "Searches with different seeds ask for the same genomes: use `seed`."
 
     def test_searches_side_by_side_share_nothing(self) -> None:
         alone = [_questions(self._start(seed=seed)) for seed in (1, 2)]
@@ -67,7 +71,7 @@ class AlgorithmConformance(ComponentConformance):
                 asked, _ = next(search, (np.zeros((0, _GENES)), None))
                 seen.append(asked.tolist())
         assert together == [questions + [[]] * (_GENERATIONS - len(questions)) for questions in alone], (
-            "Two searches going on at the same time ask differently than alone: make all state in `start`."
+            "Two interleaved searches ask for other genomes than one alone: make all state in `start`."
         )
 
     def test_finds_better_fronts_than_it_starts_with(self) -> None:
@@ -79,7 +83,7 @@ class AlgorithmConformance(ComponentConformance):
         )
 
     def test_searches_tiny_spaces(self) -> None:
-        """To their end, or on and on, but without failing."""
+        """The search may end when the space is exhausted, or go on, but it must not fail."""
         for genes in (1, 2, 3):
             for evaluate in (_worth(2), _constant):
                 for asked, _ in _generations(self._start(genes=genes), evaluate, limit=30):
@@ -109,14 +113,14 @@ class AlgorithmConformance(ComponentConformance):
 
 
 def _repaired(genomes: Genomes) -> Genomes:
-    """As of a sub-network of one group: no genome drops everything."""
+    """Repair genomes like a sub-network with a single channel group: each keeps at least one channel."""
     genomes = np.array(genomes, dtype=np.bool_)
     genomes[~genomes.any(axis=1), 0] = True
     return genomes
 
 
 def _worth(objectives: int) -> Callable[[Genomes], Values]:
-    """How many genes are kept, how much of a fixed worth is lost, and how many are kept at even places."""
+    """Return a function of two or three objectives: genes kept, value lost, and even-numbered genes kept."""
 
     def evaluate(genomes: Genomes) -> Values:
         lost = (~genomes) @ (0.8 ** np.arange(genomes.shape[1]))

@@ -1,4 +1,4 @@
-"""Conformance of backbones."""
+"""Conformance suite for backbones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 import torch.nn.functional as F
 
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import devices
 from emopms.testing.unchanged import Globals
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class BackboneConformance(ComponentConformance):
-    """Of a `Backbone`."""
+    """Conformance suite for a `Backbone`."""
 
     slot: ClassVar[str] = "backbone"
     component: ClassVar[Backbone]
     input_shape: ClassVar[tuple[int, ...]] = (3, 32, 32)
-    """[C, H, W] of the images it is built for here."""
+    """Shape [C, H, W] of the images with which it is tested."""
     classes: ClassVar[int] = 5
+    """Number of classes with which it is tested."""
 
     def test_maps_images_to_class_scores(self) -> None:
         for classes in (self.classes, self.classes + 1):
@@ -36,14 +37,14 @@ class BackboneConformance(ComponentConformance):
                 assert getattr(scores, "shape", None) == (count, classes), (
                     f"{count} images of {classes} classes gave {_describe(scores)}: return scores [{count}, {classes}]."
                 )
-                assert scores.isfinite().all(), "Freshly built, it gives scores that are not finite."
+                assert scores.isfinite().all(), "A newly built network gives scores that are not finite."
 
     def test_weights_are_drawn_from_the_global_generator(self) -> None:
         first, same, other = (self._built(seed=seed).state_dict() for seed in (1, 1, 2))
         different = [name for name in first if not torch.equal(first[name], same[name])]
-        assert not different, f"Built twice with one seed, these differ: {different}. Draw from torch alone."
+        assert not different, f"Built twice with one seed, these differ: {different}. Draw only from torch's generator."
         assert any(not torch.equal(first[name], other[name]) for name in first), (
-            "Built with another seed, all weights are the same: draw from torch's global generator, and seed nothing."
+            "Built with another seed, all weights are the same: draw from torch's global generator, and do not seed it."
         )
 
     def test_building_leaves_global_state_alone(self) -> None:
@@ -60,12 +61,14 @@ class BackboneConformance(ComponentConformance):
         assert after.generators == before.generators, (
             "build drew from Python's or numpy's global generator, or seeded it."
         )
-        assert draws[0] != draws[1], "build seeds torch's global generator: draw from it as it is."
+        assert draws[0] != draws[1], "build seeds torch's global generator: draw from it without seeding."
 
     def test_builds_share_nothing(self) -> None:
         networks = self._built(), self._built()
         first, second = ({parameter.data_ptr() for parameter in network.parameters()} for network in networks)
-        assert not first & second, "Two networks built one after the other share parameters: keep no state."
+        assert not first & second, (
+            "Two networks built one after the other share parameters: keep no state in the component."
+        )
 
     def test_state_fits_another_build(self) -> None:
         network, again = self._built(seed=1).eval(), self._built(seed=2).eval()
@@ -78,7 +81,7 @@ class BackboneConformance(ComponentConformance):
         )
 
     def test_can_be_divided_and_pruned(self) -> None:
-        """What cannot be traced fails with the network package's own message."""
+        """If the network cannot be traced, the error of the network package says why."""
         network = self._built().eval()
         (whole,) = subnetworks_of(network, [], self._images(2))
         with torch.no_grad():
@@ -102,10 +105,10 @@ class BackboneConformance(ComponentConformance):
             assert network.eval()(self._images(2)).isfinite().all(), "After one step its scores are not finite."
 
     def test_moves_to_another_device(self) -> None:
-        """``meta`` stands in for the devices that this machine lacks."""
+        """The device ``meta`` represents the devices that this machine lacks."""
         network = self._built().eval()
         places = {tensor.device.type for tensor in network.state_dict().values()}
-        assert places <= {"cpu"}, f"build put tensors on {sorted(places)}: build on the CPU, the engine moves networks."
+        assert places <= {"cpu"}, f"build put tensors on {sorted(places)}: build on the CPU; the engine moves networks."
         for device in sorted({"meta", *(device.type for device in devices())} - {"cpu"}):
             moved = self._built().eval().to(device)
             try:
@@ -113,8 +116,8 @@ class BackboneConformance(ComponentConformance):
                     moved(self._images(2).to(device))
             except (RuntimeError, NotImplementedError) as error:
                 raise AssertionError(
-                    f"It fails on the device {device}: {error}\nMake what the forward pass needs on the input's device "
-                    "or keep it in buffers."
+                    f"It fails on the device {device}: {error}\nCreate tensors of the forward pass on the input's device "
+                    "or keep them in buffers."
                 ) from error
 
     def _built(self, *, classes: int | None = None, seed: int = 0) -> nn.Module:

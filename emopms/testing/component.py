@@ -1,4 +1,4 @@
-"""What every component must be, whatever its slot: a documented, frozen value that is cheap to make."""
+"""Conformance of all components: each is a documented, frozen value that is cheap to construct."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ComponentConformance:
-    """Base of the suites."""
+    """Base class of the conformance suites."""
 
     slot: ClassVar[str]
     component: ClassVar[Component]
@@ -26,7 +26,7 @@ class ComponentConformance:
     def test_it_is_a_component_of_its_slot(self) -> None:
         wanted: type[Component] = getattr(emopms.api, self.slot.capitalize())
         assert isinstance(self.component, wanted), (
-            f"{self.component!r} is no instance of emopms.api.{wanted.__name__}: derive its class from that, and set "
+            f"{self.component!r} is not an instance of emopms.api.{wanted.__name__}: derive its class from it, and set "
             f"`component` to an instance such as {self.slot.capitalize()}(…)."
         )
 
@@ -60,9 +60,9 @@ class ComponentConformance:
         try:
             read = type(self.component).model_validate_json(written)
         except ValidationError as error:
-            raise AssertionError(f"What it wrote as JSON, {written}, it does not read: {error}") from error
+            raise AssertionError(f"It cannot read the JSON that it wrote, {written}: {error}") from error
         assert read == self.component, (
-            f"Written as JSON and read again it is {read!r}, before it was {self.component!r}."
+            f"Written as JSON and read again, it is {read!r}; before, it was {self.component!r}."
         )
 
     def test_it_survives_pickling(self) -> None:
@@ -70,14 +70,14 @@ class ComponentConformance:
             read = pickle.loads(pickle.dumps(self.component))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise AssertionError(
-                f"It cannot be pickled, so no worker process can get it ({error}): "
-                "define its class at the top of a module, and keep no state in it."
+                f"It cannot be pickled, so it cannot be sent to worker processes ({error}): "
+                "define its class at the top level of a module, and keep no state in it."
             ) from error
-        assert read == self.component, f"Pickled and read again it is {read!r}, before it was {self.component!r}."
+        assert read == self.component, f"Pickled and read again, it is {read!r}; before, it was {self.component!r}."
 
     def test_it_is_documented(self) -> None:
         kind = type(self.component)
-        assert vars(kind).get("__doc__"), f"{kind.__name__} has no docstring: say in one sentence what it does."
+        assert vars(kind).get("__doc__"), f"{kind.__name__} has no docstring: describe in one sentence what it does."
         bare = [name for name, field in kind.model_fields.items() if name != "name" and not field.description]
         assert not bare, f"Fields without a docstring: {', '.join(bare)}. Write a string literal below each field."
 
@@ -99,23 +99,25 @@ class ComponentConformance:
             type(self.component).model_json_schema()
         except PydanticUserError as error:
             raise AssertionError(
-                f"`emopms schema` fails for it ({error}): use types that JSON has, with validators."
+                f"`emopms schema` fails for it ({error}): use types that JSON has, and validators."
             ) from error
 
     def test_parameters_have_one_name(self) -> None:
         for name, field in type(self.component).model_fields.items():
             aliases = {field.alias, field.validation_alias, field.serialization_alias} - {None, name}
-            assert not aliases, f"Field `{name}` has the alias {aliases}: a spec knows parameters by their own names."
+            assert not aliases, (
+                f"Field `{name}` has the alias {aliases}: remove it, because specs use the names of fields."
+            )
 
     def test_making_it_imports_nothing_heavy(self) -> None:
-        """In a fresh process, as a worker or ``emopms validate`` would."""
+        """Test it in a new process, as in a worker or ``emopms validate``."""
         message = pickle.dumps((sys.path, pickle.dumps(self.component)))
         done = subprocess.run([sys.executable, "-c", _PROGRAM], input=message, capture_output=True, check=False)
         module = type(self.component).__module__
-        assert not done.returncode, f"A fresh process cannot make it from {module}:\n{done.stderr.decode()}"
+        assert not done.returncode, f"A new process cannot construct it from {module}:\n{done.stderr.decode()}"
         heavy = set(done.stdout.decode().split()) & _HEAVY
         assert not heavy, (
-            f"Making it imports {', '.join(sorted(heavy))}, and every spec that names it waits. In {module}, "
+            f"Constructing it imports {', '.join(sorted(heavy))}, which slows down every spec that uses it. In {module}, "
             "import inside methods, annotate under TYPE_CHECKING, and keep the component out of test modules."
         )
 

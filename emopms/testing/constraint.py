@@ -1,4 +1,4 @@
-"""Conformance of constraints."""
+"""Conformance suite for constraints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import ChainStep, Constraint, ConstraintTraining
-from emopms.network.criteria import ClassifierLoss, FeatureDistance
+from emopms.network import ClassifierLoss, FeatureDistance
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import Tiny, devices, genomes_of, tiny
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConstraintConformance(ComponentConformance):
-    """Of a `Constraint`; a `ConstraintTraining` is asked for its loss on one batch, on every device and in bf16."""
+    """Conformance suite for a `Constraint`. The loss of a `ConstraintTraining` is tested on all devices and in bf16."""
 
     slot: ClassVar[str] = "constraint"
     component: ClassVar[Constraint]
@@ -30,7 +30,7 @@ class ConstraintConformance(ComponentConformance):
                 return
             is_scalar = loss.shape == () and bool(loss.isfinite())
             assert is_scalar, f"The loss is {loss!r}: return a finite scalar."
-            assert loss.requires_grad, "The loss has no gradient: compute it from what the sub-networks return."
+            assert loss.requires_grad, "The loss has no gradient: compute it from the outputs of the sub-networks."
             loss.backward()  # type: ignore[no-untyped-call]
             for sub in setting.subnetworks:
                 found = [p.grad for p in sub.module.parameters() if p.grad is not None]
@@ -45,7 +45,7 @@ class ConstraintConformance(ComponentConformance):
         first, again = (self._loss(_trained_further(tiny())) for _ in range(2))
         if first is not None and again is not None:
             assert torch.allclose(first, again, rtol=1e-5), (
-                f"One step gave {float(first)}, then {float(again)}: whatever is random comes from step.draw."
+                f"One step gave {float(first)}, then {float(again)}: all that is random comes from step.draw."
             )
 
     def test_computing_the_loss_changes_no_parameter_and_no_target(self) -> None:
@@ -57,7 +57,7 @@ class ConstraintConformance(ComponentConformance):
         changed = [
             n for n, parameter in setting.network.named_parameters() if not torch.equal(parameter, parameters[n])
         ]
-        assert not changed, f"loss changed the parameters {changed}: the engine takes the steps."
+        assert not changed, f"loss changed the parameters {changed}: only the engine takes optimiser steps."
         same = all(torch.equal(*pair) for pair in zip((*setting.references, setting.labels), targets, strict=True))
         assert same, "loss changed step.references or step.labels."
 
@@ -73,7 +73,7 @@ class ConstraintConformance(ComponentConformance):
 
 
 def _trained_further(setting: Tiny) -> Tiny:
-    """Sub-networks in training mode that are no longer those that gave the references."""
+    """Put the sub-networks in training mode and perturb their parameters, so that outputs differ from references."""
     with torch.no_grad():
         generator = torch.Generator().manual_seed(1)
         for parameter in setting.network.parameters():

@@ -1,4 +1,4 @@
-"""Conformance of data sets."""
+"""Conformance suite for data sets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class DataConformance(ComponentConformance):
-    """Of a `Data`. Override ``folder`` for data that are read from files."""
+    """Conformance suite for a `Data`. Override ``folder`` for data that are read from files."""
 
     slot: ClassVar[str] = "data"
     component: ClassVar[Data]
 
     def folder(self, tmp_path: Path) -> Folder:
-        """Write a few images where the component looks for them, the same each time."""
+        """Return the data folder. An override first writes a few images into it, the same ones in each call."""
         return Folder(tmp_path, "the conformance suite")
 
     def test_facts_are_known_without_pixels(self, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ class DataConformance(ComponentConformance):
             ("test", source.test(), again.test()),
         ):
             same = np.array_equal(first.pixels, second.pixels) and np.array_equal(first.labels, second.labels)
-            assert same, f"{part} images differ from one reading to the next: sort files, and use no chance."
+            assert same, f"{part} images differ from one reading to the next: sort files, and use no randomness."
 
     def test_test_images_are_held_out(self, tmp_path: Path) -> None:
         source = self._opened(tmp_path)

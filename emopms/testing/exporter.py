@@ -1,4 +1,4 @@
-"""Conformance of exporters."""
+"""Conformance suite for exporters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from contextlib import chdir
 from typing import TYPE_CHECKING, ClassVar
 
 from emopms.api import PrunedModel
-from emopms.network.channels.surgery import fit_to, pruned_state
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import fit_to, pruned_state, subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import CLASSES, SHAPE, genomes_of, images, tiny_network
 from emopms.testing.unchanged import Snapshot
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExporterConformance(ComponentConformance):
-    """Of an `Exporter`: on a small network, whole and physically pruned."""
+    """Conformance suite for an `Exporter`. It exports a small network, dense and physically pruned."""
 
     slot: ClassVar[str] = "exporter"
     component: ClassVar[Exporter]
@@ -38,13 +37,17 @@ class ExporterConformance(ComponentConformance):
 
     def test_the_same_files_come_out_each_time(self, tmp_path: Path) -> None:
         dense, pruned = (self._exported(_model(pruned=p), tmp_path / str(p)) for p in (False, True))
-        assert dense == pruned, f"A network gave the files {dense}, the same network pruned {pruned}."
+        assert dense == pruned, (
+            f"export wrote the files {dense} for a network, and {pruned} for the same network pruned."
+        )
 
     def test_leaves_the_network_alone(self, tmp_path: Path) -> None:
         model = _model(pruned=True)
         before, example = Snapshot(model.network), model.example.clone()
         self._exported(model, tmp_path / "model")
-        assert not before.changes(), f"export changed the network ({before.changes()}): other exporters come after it."
+        assert not before.changes(), (
+            f"export changed the network ({before.changes()}): other exporters use it afterwards."
+        )
         assert model.example.equal(example), "export changed the example."
 
     def _exported(self, model: PrunedModel, folder: Path) -> list[str]:

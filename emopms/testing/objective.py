@@ -1,4 +1,4 @@
-"""Conformance of objectives."""
+"""Conformance suite for objectives."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class ObjectiveConformance(ComponentConformance):
-    """Of an `Objective`; what makes it a `Cost` is checked where it is one. No two measured values are compared."""
+    """Conformance suite for an `Objective`. A `Cost` is tested further. Values of a measured one are not compared."""
 
     slot: ClassVar[str] = "objective"
     component: ClassVar[Objective]
 
     def test_gives_one_finite_number_a_candidate(self) -> None:
-        """For every sub-network, also the last; for one candidate and several; on every device, in bf16, too."""
+        """Test all sub-networks, one candidate and several, all devices and bf16."""
         for device in devices():
             setting = tiny(device=device)
             for sub in setting.subnetworks:
@@ -38,8 +38,8 @@ class ObjectiveConformance(ComponentConformance):
             for what, rows in (("again", [0, 1, 2, 3, 4]), ("in another order", [3, 0, 4, 2, 1]), ("alone", [2])):
                 found = self._values(genomes[rows], task)
                 assert np.allclose(found, values[rows], rtol=1e-5, atol=1e-8), (
-                    f"Evaluated {what}, candidates {rows} are worth {found}, before they were {values[rows]}: a value "
-                    "must not depend on other candidates nor on chance. If it is measured, its class says so: "
+                    f"Evaluated {what}, candidates {rows} have the values {found}; before, {values[rows]}: a value "
+                    "must not depend on other candidates nor on chance. If values are measured, declare "
                     "`measured: ClassVar[bool] = True`."
                 )
 
@@ -54,10 +54,9 @@ class ObjectiveConformance(ComponentConformance):
             changed = [name for name, before in tensors.items() if not torch.equal(getattr(task, name), before)]
             assert not changed, f"evaluate changed task.{', task.'.join(changed)}: all candidates share them."
             assert not network.changes(), (
-                f"evaluate changed the sub-network ({network.changes()}): evaluate a copy, or "
-                "emopms.network.inference.evaluator.Evaluator."
+                f"evaluate changed the sub-network ({network.changes()}): evaluate a copy, or emopms.network.Evaluator."
             )
-            assert not criterion.changes(), f"evaluate changed the judge ({criterion.changes()})."
+            assert not criterion.changes(), f"evaluate changed the criterion ({criterion.changes()})."
 
     def test_a_cost_is_never_negative(self) -> None:
         setting = tiny()
@@ -76,12 +75,12 @@ class ObjectiveConformance(ComponentConformance):
                     chain.append(less)
             values = self._values(np.stack(chain), setting.task(sub.index))
             assert (np.diff(values) <= 1e-9 * values.max()).all(), (
-                f"From the dense sub-network on, one channel less each, it costs {values.tolist()}: "
-                "keeping more channels must never cost less. Derive from Objective if it is no cost."
+                f"The costs are {values.tolist()}, from the dense sub-network on with one channel less each time: "
+                "keeping more channels must never cost less. Derive from Objective if it is not a cost."
             )
 
     def test_costs_add_up_over_subnetworks(self) -> None:
-        """Joint schemes are predicted by sums."""
+        """The costs of joint schemes are predicted as sums over sub-networks."""
         if not self._is_exact_cost:
             return
         setting, whole = tiny(), tiny(points=())
@@ -89,7 +88,7 @@ class ObjectiveConformance(ComponentConformance):
         total = self._values(whole.subnetworks[0].dense[None], whole.task(0))[0]
         assert np.isclose(sum(parts), total, rtol=1e-5), (
             f"The sub-networks cost {parts}, together {sum(parts)}, but the whole network costs {total}: "
-            "return absolute costs, not shares. Derive from Objective if it does not add up."
+            "return absolute costs, not shares. Derive from Objective if values do not add up."
         )
 
     @property

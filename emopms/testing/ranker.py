@@ -1,4 +1,4 @@
-"""Conformance of rankers."""
+"""Conformance suite for rankers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RankerConformance(ComponentConformance):
-    """Of a `Ranker`: on fronts in which every cut impairs, with ties, of one sub-network or more."""
+    """Conformance suite for a `Ranker`. It joins fronts of one or more sub-networks, with ties."""
 
     slot: ClassVar[str] = "ranker"
     component: ClassVar[Ranker]
@@ -54,7 +54,9 @@ class RankerConformance(ComponentConformance):
     def test_no_scheme_is_listed_twice(self) -> None:
         for fronts in _cases():
             choices = self.component.join(fronts).choices.tolist()
-            assert len({tuple(choice) for choice in choices}) == len(choices), f"Of {choices} some are equal."
+            assert len({tuple(choice) for choice in choices}) == len(choices), (
+                f"Among the choices {choices}, some are equal."
+            )
 
     def test_schemes_reach_from_the_cheapest_to_the_dense_network(self) -> None:
         for fronts in _cases():
@@ -62,7 +64,7 @@ class RankerConformance(ComponentConformance):
             dense = [0.0, *np.sum([front.costs[-1] for front in fronts], axis=0)]
             rows = np.column_stack([schemes.impairment, schemes.costs])
             assert np.isclose(rows, dense).all(axis=1).any(), (
-                f"The dense network, impairment and costs {dense}, is not among the schemes."
+                f"The dense network (impairment and costs {dense}) is not among the schemes."
             )
             cheapest = sum(front.costs[:, 0].min() for front in fronts)
             assert np.isclose(schemes.costs[:, 0].min(), cheapest), (
@@ -76,11 +78,13 @@ class RankerConformance(ComponentConformance):
                 same = np.array_equal(front.impairment, before.impairment) and np.array_equal(front.costs, before.costs)
                 assert same, "join changed the fronts it was given: work on copies."
             again = _lists(self.component.join(fronts))
-            assert first == again, "Joined twice, the same fronts give different schemes: use no chance, keep no state."
+            assert first == again, (
+                "Joined twice, the same fronts give different schemes: use no randomness and keep no state."
+            )
 
 
 def _cases() -> Iterator[list[SubFront]]:
-    """Of one to four sub-networks with one or two costs; the dense point comes last, as in a run."""
+    """Yield fronts of one to four sub-networks with one or two costs. The dense point comes last, as in a run."""
     rng = np.random.default_rng(0)
     for costs in (1, 2):
         for sizes in ((1,), (4,), (1, 3), (5, 3, 4), (2, 2, 2, 2)):
@@ -92,7 +96,7 @@ def _cases() -> Iterator[list[SubFront]]:
 
 
 def _front(rng: np.random.Generator, size: int, costs: int) -> SubFront:
-    """Every cut impairs and saves; values are whole numbers, so that ties happen and sums are exact."""
+    """Draw a front. Impairments and costs are whole numbers, so that ties occur and sums are exact."""
     impairment, saved = rng.integers(1, 6, size - 1), rng.integers(1, 8, (size - 1, costs))
     return SubFront(np.append(impairment, 0).astype(float), np.vstack([10 - saved, np.full(costs, 10)]).astype(float))
 

@@ -1,4 +1,4 @@
-"""Conformance of samplings."""
+"""Conformance suite for samplings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Sampling
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class SamplingConformance(ComponentConformance):
-    """Of a `Sampling`."""
+    """Conformance suite for a `Sampling`."""
 
     slot: ClassVar[str] = "sampling"
     component: ClassVar[Sampling]
@@ -46,7 +46,7 @@ class SamplingConformance(ComponentConformance):
                     torch.manual_seed(seed)
                     draws.append(self._drawn(setting, sub, 17))
             assert np.array_equal(draws[0], draws[1]), (
-                "The same generator gave different genomes: draw from `rng`, from nothing else, and keep no state."
+                "The same generator gave different genomes: draw only from `rng`, and keep no state."
             )
             assert not np.array_equal(draws[0], self._drawn(setting, sub, 17, seed=1)), (
                 "Differently seeded generators gave the same genomes: draw from `rng`."

@@ -1,4 +1,4 @@
-"""Conformance of selectors."""
+"""Conformance suite for selectors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from emopms.testing.unchanged import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emopms.network.runtime.device import Device
+    from emopms.network import Device
 
 _STEPS = 60
-"""Training steps given to the judges of a trained selector."""
+"""Number of training steps for the criteria of a trained selector."""
 
 
 class SelectorConformance(ComponentConformance):
-    """Of a `Selector`: its judges at sites with maps of features, tokens and flat ones, on every device and in bf16."""
+    """Conformance suite for a `Selector`.
+
+    Its criteria are tested on feature maps, tokens and flat features, on all devices and in bf16.
+    """
 
     slot: ClassVar[str] = "selector"
     component: ClassVar[Selector]
 
-    def test_judges_give_one_differentiable_loss(self) -> None:
+    def test_criteria_give_one_differentiable_loss(self) -> None:
         for device in devices():
             for place in _places(device):
                 criterion = self._criterion(place).to(device.type).eval()
@@ -53,30 +56,30 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_the_dense_features_are_no_worse_than_noise(self) -> None:
-        """After training, where the judge learns: on labels that the dense network gets right."""
+        """Criteria with parameters are trained before. The labels are the dense network's own predictions."""
         for place in _places():
             criterion = self._criterion(place)
             if isinstance(self.component, TrainedSelector):
                 before, after = _train(criterion, place)
                 assert after < before, (
-                    f"Trained on its own loss at features [{place}], it went from {before} to {after}."
+                    f"Trained on its own loss at features [{place}], its loss went from {before} to {after}."
                 )
             with torch.no_grad():
                 dense, noise = (
                     float(criterion.eval()(f, place.features, place.labels)) for f in (place.features, place.noise())
                 )
             assert dense <= noise, (
-                f"At features [{place}] the dense network's loss is {dense}, that of noise {noise}: lower is better."
+                f"At features [{place}] the loss of the dense network is {dense} and the loss of noise {noise}: lower is better."
             )
 
-    def test_the_same_seed_gives_the_same_judge(self) -> None:
+    def test_the_same_seed_gives_the_same_criterion(self) -> None:
         for place in _places():
             arguments = place.noise(), place.features, place.labels
             criteria = self._criterion(place).eval(), self._criterion(place).eval()
             first, again, other = (float(criterion(*arguments).detach()) for criterion in (criteria[0], *criteria))
-            assert first == again, f"Asked twice, a judge in eval mode says {first}, then {again}."
+            assert first == again, f"Called twice, a criterion in eval mode returns {first}, then {again}."
             assert first == other, (
-                f"Judges made with one seed say {first} and {other}: draw from torch's generator alone."
+                f"Criteria made with one seed return {first} and {other}: draw only from torch's generator."
             )
 
     def test_state_can_be_stored(self) -> None:
@@ -91,8 +94,8 @@ class SelectorConformance(ComponentConformance):
             arguments = place.noise(), place.features, place.labels
             expected, found = (float(j.eval()(*arguments).detach()) for j in (criterion, again))
             assert abs(expected - found) <= 1e-5 * max(1.0, abs(expected)), (
-                f"With its state loaded into another one, a judge says {found} instead of {expected}: "
-                "keep all that it learnt in parameters and buffers."
+                f"With its state loaded into another one, a criterion returns {found} instead of {expected}: "
+                "keep everything that it learns in parameters and buffers."
             )
 
     def test_the_rest_of_the_network_is_not_its_own(self) -> None:
@@ -101,19 +104,19 @@ class SelectorConformance(ComponentConformance):
             criterion = self._criterion(place).eval().requires_grad_(False)
             criterion(place.features, place.features, place.labels)
             assert not before.changes(), (
-                f"Freezing a judge changed the rest of the network ({before.changes()}): hold `site.tail` without "
+                f"Freezing a criterion changed the rest of the network ({before.changes()}): hold `site.tail` without "
                 "registering it, for instance in a tuple."
             )
 
     def test_moves_to_another_device(self) -> None:
-        """``meta`` stands in for the devices that this machine lacks."""
+        """The device ``meta`` represents the devices that this machine lacks."""
         for place in [place.to("meta") for place in _places()]:
             criterion = self._criterion(place).to("meta").eval()
             try:
                 loss = criterion(place.features, place.features, place.labels)
             except (RuntimeError, NotImplementedError) as error:
                 raise AssertionError(
-                    f"Moved to another device, a judge fails: {error}\nKeep its tensors in parameters and buffers."
+                    f"Moved to another device, a criterion fails: {error}\nKeep its tensors in parameters and buffers."
                 ) from error
             assert loss.device.type == "meta", f"Moved to another device, its loss is on {loss.device}."
 
@@ -123,18 +126,20 @@ class SelectorConformance(ComponentConformance):
             criterion = self.component.criterion(
                 Site(tuple(place.features.shape[1:]), CLASSES, place.rest, channel_dim=place.channel_dim)
             )
-        assert isinstance(criterion, nn.Module), f"judge returned a {type(criterion).__name__}: return an nn.Module."
+        assert isinstance(criterion, nn.Module), (
+            f"criterion returned a {type(criterion).__name__}: return an nn.Module."
+        )
         return criterion
 
 
 class _Place:
-    """A site, and a batch of what the dense network makes there."""
+    """A site with a batch of the dense network's features."""
 
     def __init__(self, features: Tensor, labels: Tensor, rest: nn.Module, *, channel_dim: int = 1) -> None:
         self.features, self.labels, self.rest, self.channel_dim = features, labels, rest, channel_dim
 
     def noise(self) -> Tensor:
-        """Features of the same scale that say nothing."""
+        """Return random features of the same scale, which hold no information."""
         drawn = torch.randn(self.features.shape, generator=torch.Generator().manual_seed(7)).to(self.features)
         return drawn * self.features.std() + self.features.mean()
 
@@ -147,7 +152,7 @@ class _Place:
 
 
 class _Maps(nn.Module):
-    """Square maps of features [N, C, S, S] from tokens [N, S², C]."""
+    """Converts tokens [N, S², C] to square feature maps [N, C, S, S]."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         side = math.isqrt(tokens.shape[1])
@@ -167,7 +172,7 @@ def _places(device: Device = CPU) -> Iterator[_Place]:
 
 
 def _train(criterion: nn.Module, place: _Place) -> tuple[float, float]:
-    """Fit a judge to the dense features; its loss in eval mode before and after."""
+    """Train a criterion on the dense features. Return its loss in eval mode before and after."""
     arguments = place.features, place.features, place.labels
     before = float(criterion.eval()(*arguments).detach())
     optimiser = torch.optim.Adam(criterion.train().parameters(), lr=1e-2)

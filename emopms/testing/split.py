@@ -1,4 +1,4 @@
-"""Conformance of splits."""
+"""Conformance suite for splits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import images, tiny_network
 from emopms.testing.unchanged import Snapshot
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class SplitConformance(ComponentConformance):
-    """Of a `Split`."""
+    """Conformance suite for a `Split`."""
 
     slot: ClassVar[str] = "split"
     component: ClassVar[Split]
 
     def network(self) -> nn.Module:
-        """What is split, always the same: here modules ``stem``, ``stage1``, ``stage2``, ``stage3`` and ``head``."""
+        """Return the network to split, the same in each call. Its modules are those of `TinyNetwork`."""
         return tiny_network()
 
     def example(self) -> Tensor:
-        """Images [N, C, H, W] that fit it."""
+        """Return images [N, C, H, W] that fit the network."""
         return images(4)
 
     def test_points_are_modules_of_the_network(self) -> None:
@@ -39,7 +39,7 @@ class SplitConformance(ComponentConformance):
         assert not unknown, f"find returned {unknown!r}, which are not among the network's named_modules()."
 
     def test_the_parts_compose_to_the_network(self) -> None:
-        """What `divide` refuses, such as points out of order, fails with its own message."""
+        """If `divide` refuses the points, for instance in a wrong order, its error says why."""
         for prune_residual in (False, True):
             self._compose(prune_residual=prune_residual)
 
@@ -52,7 +52,7 @@ class SplitConformance(ComponentConformance):
                 features = sub.forward(features)
             expected = network(example)
         assert torch.allclose(features, expected, rtol=1e-4, atol=1e-5), (
-            f"The parts give other outputs than the network, by up to {float((features - expected).abs().max()):.2g}."
+            f"The sub-networks' outputs differ from the network's by {float((features - expected).abs().max()):.2g}."
         )
 
     def test_the_same_network_gives_the_same_points(self) -> None:
@@ -61,7 +61,7 @@ class SplitConformance(ComponentConformance):
             for seed in range(5):
                 torch.manual_seed(seed)
                 found.append(self.component.find(self.network(), self.example()))
-        assert found.count(found[0]) == len(found), f"The same network was split at each of {found}: use no chance."
+        assert found.count(found[0]) == len(found), f"The same network was split at each of {found}: use no randomness."
 
     def test_leaves_the_network_alone(self) -> None:
         network, example = self.network(), self.example()

@@ -1,4 +1,4 @@
-"""The network that suites work on: small, but with real batch norm, residual sums and splits."""
+"""The small network of the conformance suites, with batch norm, residual blocks and splits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.api import Task
-from emopms.network.criteria import ClassifierLoss, FeatureDistance
-from emopms.network.inference.evaluator import dense_tail
-from emopms.network.partition.importance import magnitude
-from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
-from emopms.network.runtime.device import Device
+from emopms.network import ClassifierLoss, Device, FeatureDistance, SubNetwork, dense_tail, magnitude, subnetworks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +25,7 @@ CPU = Device("cpu")
 
 
 class TinyNetwork(nn.Module):
-    """``stem``, ``stage1``, ``stage2``, ``stage3``, ``head``: images [N, 3, 8, 8] → class scores [N, 4]."""
+    """``stem``, ``stage1``, ``stage2``, ``stage3`` and ``head``: images [N, 3, 8, 8] → class scores [N, 4]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,18 +42,18 @@ class TinyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Tiny:
-    """A divided network with all that one batch gives."""
+    """A divided network with the features of one batch."""
 
     network: nn.Module
     subnetworks: list[SubNetwork]
     references: list[Tensor]
-    """f_0 … f_n: the images, what crosses each split, the class scores."""
+    """Features f_0 … f_n: f_0 the images, f_i the features at split i, f_n the class scores."""
     labels: Tensor
-    """What the network itself says [N], so that it is the best there is."""
+    """The network's own predictions [N], so that the dense network has no errors."""
     device: Device
 
     def task(self, index: int) -> Task:
-        """The search task of one sub-network. As in a run, its tensors carry no gradients."""
+        """Return the search task of one sub-network. Its tensors carry no gradients, as in a run."""
         sub = self.subnetworks[index]
         with torch.inference_mode():
             inputs, references, labels = (
@@ -69,14 +65,14 @@ class Tiny:
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
-    """In eval mode, with batch-norm statistics and class scores as if it had been trained: decided and balanced."""
+    """Build the network in eval mode, with batch-norm statistics and confident, balanced scores as after training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TinyNetwork()
         pixels = images(256)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # the plain average
+                module.momentum = None  # take the plain average
         with torch.no_grad():
             network(pixels)
             network.eval()
@@ -89,12 +85,12 @@ def tiny_network(seed: int = 0) -> nn.Module:
 
 
 def images(count: int = 32) -> Tensor:
-    """Always the same [count, 3, 8, 8]."""
+    """Return random images [count, 3, 8, 8], the same in each call."""
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
 def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
-    """The network divided after ``points``, on a device and in its numbers, as a run would have it."""
+    """Divide the network after ``points``, on a device and in its number format, as in a run."""
     network, references = tiny_network().to(device.type), [images().to(device.type)]
     subnetworks = subnetworks_of(network, points, references[0])
     with torch.no_grad(), device.autocast():
@@ -104,7 +100,7 @@ def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
 
 
 def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool_]:
-    """Distinct valid genomes [count, genes], the dense one first."""
+    """Return distinct valid genomes [count, genes], the dense one first."""
     rng = np.random.default_rng(seed)
     found = {sub.dense.tobytes(): sub.dense}
     while len(found) < count:
@@ -114,7 +110,7 @@ def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool
 
 
 def devices() -> list[Device]:
-    """Those on which components are tried: the CPU in fp32, in bf16 and in eight bits, and CUDA where there is any."""
+    """Return the devices for tests: the CPU in fp32, in bf16 and in bf16 with int8, and CUDA if available."""
     on_cpu = [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, int8=True)]
     return [*on_cpu, *([Device("cuda")] if torch.cuda.is_available() else [])]
 

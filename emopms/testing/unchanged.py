@@ -1,4 +1,4 @@
-"""Whether something that was only lent to a component is still what it was."""
+"""Checks that a component has not changed the objects that it was given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """A network's tensors, modes and gradient flags at one moment."""
+    """A copy of a network's tensors, modes and gradient flags."""
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
@@ -22,7 +22,7 @@ class Snapshot:
         self._flags = _flags(network)
 
     def changes(self) -> str:
-        """What is different now, for a message; empty where nothing is."""
+        """List what has changed since, for an error message; empty if nothing has."""
         now = _tensors(self._network)
         if now.keys() != self._tensors.keys():
             return f"its parameters and buffers {sorted(now.keys() ^ self._tensors.keys())}"
@@ -33,7 +33,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Globals:
-    """What torch, numpy and Python hold for everybody."""
+    """Global settings of torch, and the states of the global generators of Python and numpy."""
 
     settings: tuple[object, ...]
     generators: tuple[object, ...]

@@ -83,7 +83,7 @@ def test_what_the_breakdown_watches_is_called_by_an_evaluation() -> None:
     (sub,) = subnetworks_of(small(), [], torch.zeros(2, 3, 8, 8))
     clock = Clock()
     with watching(clock, breakdown.POINTS):
-        Evaluator(sub)(torch.randn(4, 3, 8, 8), sub.dense)
+        Evaluator(sub).run(torch.randn(4, 3, 8, 8), sub.dense)
     assert clock.seconds["forward"] > 0
     assert clock.seconds["slicing"] > 0
 
@@ -184,8 +184,8 @@ def test_the_peer_computes_what_we_compute() -> None:
     rng = np.random.default_rng(0)
     genomes = sub.repair(rng.random((4, sub.channels.genes)) < 0.5, rng.random(sub.channels.genes))
     peer = Peer(network, [(group.name, group.size) for group in sub.channels.groups], images, labels)
-    forward = Evaluator(sub, batch_statistics=False)
-    ours = [float(F.cross_entropy(forward(images, genome), labels)) for genome in genomes]
+    evaluator = Evaluator(sub, batch_statistics=False)
+    ours = [float(F.cross_entropy(evaluator.run(images, genome), labels)) for genome in genomes]
     np.testing.assert_allclose(peer.evaluate(genomes)[:, 0], ours, rtol=1e-5)
 
 

@@ -50,7 +50,7 @@ def test_help_names_every_command(emopms: Callable[..., Shown]) -> None:
             2,
             "x.yaml: a[0]: wrong.\n  Right it.\n",
         ),
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to continue\n"),
     ],
 )
 def test_errors_become_text_and_exit_codes(

@@ -10,7 +10,7 @@ import yaml
 import emopms
 from emopms.cli.main import main
 from emopms.cli.plan import duration
-from emopms.engine.forecast import stopwatch
+from emopms.engine.timing import stopwatch
 from tests.engine.conftest import TINY, tiny
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_what_it_shows_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert ["3", "stage3,", "head"] in lines
     (first,) = [line for line in lines if line[:4] == ["1", "8", "1", "10^2.4"]]
     assert first[-2:] == ["≤", "33"]
-    (searches,) = [line for line in lines if line[:2] == ["in", "all"] and line[-2] == "≤"]
+    (searches,) = [line for line in lines if line[:1] == ["total"] and line[-2] == "≤"]
     assert ["refine", "≤", "49"] in lines, "twelve schemes for four generations, and the dense one"
     assert searches[-1] == str(3 * 33 + 49)
     pinned = next(line for line in out.splitlines() if line.startswith("stem.0"))
@@ -77,7 +77,7 @@ def test_targets_out_of_reach_are_shown_and_refused(tmp_path: Path, capsys: pyte
     assert code == 2
     verdicts = [line.split()[-1] for line in out.splitlines() if line.startswith("macs-")]
     assert verdicts == ["yes", "no"]
-    assert "known once schemes are measured" in out
+    assert "unknown until schemes are measured" in out
     assert "targets[1].macs: cannot be met" in err
 
 

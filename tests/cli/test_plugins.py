@@ -73,8 +73,8 @@ def test_what_cannot_be_used_is_listed_and_explained_with_the_reason(emopms: Cal
     [
         ("objective/mcas", "There is no objective called 'mcas'.\n  Did you mean 'macs'?"),
         ("objektive/macs", "'objektive/macs' is not of the form SLOT/NAME.\n  Did you mean 'objective'?"),
-        ("objective", "Which objective?\n  There is: "),
-        ("objective/", "Which objective?\n  There is: "),
+        ("objective", "Which objective?\n  Available: "),
+        ("objective/", "Which objective?\n  Available: "),
         ("", "'' is not of the form SLOT/NAME."),
     ],
 )

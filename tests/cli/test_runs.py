@@ -44,7 +44,7 @@ def test_the_list(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pyt
     assert (code, err) == (0, "")
     assert "\x1b" not in out
     lines = [line.partition(" ")[0] for line in out.splitlines()]
-    assert lines == ["run", "a-begun", "b-done", "c-hurt", "d-running", "in"]
+    assert lines == ["run", "a-begun", "b-done", "c-hurt", "d-running", "total"]
     assert "interrupted (1 of 2 stages)" in _row(out, "a-begun")
     assert not _row(out, "a-begun").rstrip().endswith(" 0 B")
     assert "finished  " in _row(out, "b-done")
@@ -63,7 +63,7 @@ def test_cleaning(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pyt
         assert (code, err) == (0, "")
         assert "  runs/one/store/pretrain/old 0  2 files, not of the latest run\n" in dry
         assert "runs/two: in use (process " in dry
-        assert "Nothing has been removed: --yes does it." in dry
+        assert "Nothing has been removed. To remove the files, add --yes." in dry
         assert len(list(run.glob("store/pretrain/*"))) == 3
         assert not (run / "store" / "lock").exists()
         code, done, err = emopms("runs", "clean", "--yes", "runs")

@@ -28,12 +28,12 @@ def test_every_problem_at_once_with_line_caret_and_remedy(
         f"{path}:6:11: selector: There is no selector called 'linear_prob'.\n"
         "    selector: linear_prob\n"
         "              ^\n"
-        "  Did you mean 'linear_probe'? There is: feature_mse, linear_probe, tail.\n"
+        "  Did you mean 'linear_probe'? Available: feature_mse, linear_probe, tail.\n"
         "\n"
         f"{path}:7:7: seed: expected a whole number, got the number 0.001.\n"
         "    seed: 1e-3\n"
         "          ^\n"
-        "  Everything random derives from this number.\n"
+        "  Seed of all random choices.\n"
     )
 
 
@@ -79,7 +79,7 @@ def test_a_plugin_file(emopms: Callable[..., Shown], write: Callable[..., Path])
     path = write(SMALL + "plugins: [mine.py]\nobjectives: [capability, {name: mine, weight: 2}]\n")
     assert emopms("validate", path).code == 0
     path = write(SMALL + "plugins: [mine.py]\nobjectives: [capability, {name: mine, wieght: 2}]\n")
-    assert "Did you mean 'weight'? There is: name, weight." in emopms("validate", path).err
+    assert "Did you mean 'weight'? Available: name, weight." in emopms("validate", path).err
 
 
 def test_a_broken_distribution_costs_nothing_until_it_is_named(

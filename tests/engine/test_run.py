@@ -32,7 +32,7 @@ from tests.engine.conftest import stages, tiny, weights, without_times
 
 if TYPE_CHECKING:
     from emopms.engine.storage.store import Artefact
-    from emopms.network.partition.partitioned import DividedNetwork
+    from emopms.network.partition.divided_network import DividedNetwork
 
 
 def test_a_spec_made_of_components_equals_one_read_from_yaml() -> None:

@@ -88,7 +88,7 @@ def test_candidates_are_evaluated_as_the_pruned_network_trains(recipe: Recipe, s
     for module in network.modules():
         module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
     with torch.no_grad():
-        assert_equal(Evaluator(sub)(images(seed), genome), network(images(seed)))
+        assert_equal(Evaluator(sub).run(images(seed), genome), network(images(seed)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,7 +137,7 @@ def test_pruning_a_hundred_networks_keeps_none_of_them() -> None:
         dense = build(recipe, seed)
         (sub,) = subnetworks_of(dense, [], images(seed))
         network = agree(recipe, seed, sub, dense)
-        Evaluator(sub)(images(seed), random_genome(sub, seed))
+        Evaluator(sub).run(images(seed), random_genome(sub, seed))
         alive += [
             weakref.ref(thing) for thing in (dense, sub, sub.module, network, network.get_parameter("stem.weight"))
         ]

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_names_that_are_none(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="cannot be the name of a component") as caught:
+    with pytest.raises(PluginError, match="is not a valid name of a component") as caught:
         write_plugin("objective", name, tmp_path)
     assert "my_latency" in caught.value.remedy
     assert not list(tmp_path.iterdir())

@@ -32,7 +32,7 @@ from emopms.api import Selector
 
 class Mine(Selector):
     name: Literal["mine"] = "mine"
-    def judge(self, site):
+    def criterion(self, site):
         raise NotImplementedError
 """
 
@@ -202,7 +202,7 @@ def test_problems_found_later_are_shown_where_they_were_written(write: Write) ->
         ("extends:", "expected the path"),
         ("extends: 3", "expected the path"),
         ("extends: [base.yaml]", "expected the path"),
-        ("extends: /dev/zero", "this is no file"),
+        ("extends: /dev/zero", "this is not a regular file"),
         ("extends: loop.yaml", "symbolic links"),
         ("extends: " + "d" * 3000, "too long"),
         ("extends: empty.yaml", "the spec is empty"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emopms.errors import Problem, SpecError
-from emopms.spec import Finetune, Spec, Target, Training, load_spec, render
+from emopms.spec import FinetuneSettings, Spec, Target, Training, load_spec, render
 from emopms.spec.document import Document
 from emopms.spec.scalars import UNPRINTABLE, dump
 
@@ -111,8 +111,8 @@ def test_problem(problems: Callable[[str], list[Problem]], more: str, at: str, d
         ("sead: 1", "sead", "Did you mean 'seed'?"),
         ("finetune: {tempreature: 1}", "tempreature", "Did you mean 'temperature'?"),
         ("algorithm: {name: nsga2, popsize: 4}", "popsize", "Did you mean 'pop_size'?"),
-        ("export: [safetensors, {name: pt2, x: 1}]", "x: 1", "There is: name."),
-        ("pretrain: {lr:0.5}", "lr:0.5", "A space belongs after the colon: `lr: 0.5`."),
+        ("export: [safetensors, {name: pt2, x: 1}]", "x: 1", "Available: name."),
+        ("pretrain: {lr:0.5}", "lr:0.5", "Write a space after the colon: `lr: 0.5`."),
     ],
 )
 def test_unknown_key(problems: Callable[[str], list[Problem]], more: str, key: str, remedy: str) -> None:
@@ -177,7 +177,7 @@ def test_missing_file(tmp_path: Path) -> None:
         load_spec(tmp_path / "none.yaml")
 
     assert render(caught.value) == (
-        f"{tmp_path / 'none.yaml'}: there is no such file.\n  Check the path; it starts from the current folder."
+        f"{tmp_path / 'none.yaml'}: there is no such file.\n  Check the path; it is relative to the current folder."
     )
 
 
@@ -249,7 +249,7 @@ specs = st.builds(
     pretrain=st.builds(Training, epochs=epochs, lr=st.floats(1e-300, 1000)),
     split=st.builds(fakes.At, points=st.lists(text, max_size=3).map(tuple)),
     targets=st.lists(target, min_size=1, max_size=3, unique=True).map(tuple),
-    finetune=st.builds(Finetune, epochs=epochs, alpha=st.floats(0, 1), distill=st.booleans()),
+    finetune=st.builds(FinetuneSettings, epochs=epochs, alpha=st.floats(0, 1), distill=st.booleans()),
 )
 
 

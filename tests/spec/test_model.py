@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from emopms.errors import SpecError
-from emopms.spec import Finetune, Spec, Target, Training
+from emopms.spec import FinetuneSettings, Spec, Target, Training
 
 from . import fakes
 
@@ -32,7 +32,7 @@ def test_defaults() -> None:
 
     assert spec.seed == 0
     assert spec.pretrain == Training(epochs=10, lr=0.05, batch_size=128, weight_decay=5e-4)
-    assert spec.finetune == Finetune(epochs=10, lr=0.02, distill=True, temperature=4.0, alpha=0.9)
+    assert spec.finetune == FinetuneSettings(epochs=10, lr=0.02, distill=True, temperature=4.0, alpha=0.9)
     assert spec.split == fakes.At()
     assert spec.selector == fakes.LinearProbe()
     assert spec.constraint == fakes.Feature()

@@ -99,17 +99,17 @@ def local() -> Constraint:
 
 
 BROKEN = [
-    Broken("it_is_a_component_of_its_slot", At(), "no instance of emopms.api.Constraint"),
+    Broken("it_is_a_component_of_its_slot", At(), "not an instance of emopms.api.Constraint"),
     Broken("it_is_a_component_of_its_slot", Parameters, "set `component` to an instance"),  # type: ignore[arg-type]
     Broken("its_name_is_a_literal_with_that_default", AnyName(), "annotated <class 'str'> with the default 'any'"),
     Broken("its_name_is_a_literal_with_that_default", OtherName(), r"Literal\['one', 'two'\]"),
     Broken("it_is_a_frozen_value", Open(), "Open can be changed"),
     Broken("it_is_a_frozen_value", Parameters(), "has no hash .*: use tuples"),
     Broken("unknown_parameters_are_refused", Open(), "accepts any parameter"),
-    Broken("it_survives_json", Parameters(pair=(3, 4)), "it does not read"),
-    Broken("it_survives_json", Forgetful(size=3), "read again it is .*size=0.*, before it was .*size=3"),
+    Broken("it_survives_json", Parameters(pair=(3, 4)), "It cannot read the JSON"),
+    Broken("it_survives_json", Forgetful(size=3), "read again, it is .*size=0.*; before, it was .*size=3"),
     Broken("it_survives_pickling", local(), "cannot be pickled"),
-    Broken("it_survives_pickling", Forgetful(size=3), "read again it is .*size=0.*, before it was .*size=3"),
+    Broken("it_survives_pickling", Forgetful(size=3), "read again, it is .*size=0.*; before, it was .*size=3"),
     Broken("it_is_documented", Parameters(), "Parameters has no docstring"),
     Broken("it_is_documented", Undocumented(), "Fields without a docstring: bare"),
     Broken("required_parameters_give_examples", Required(size=1), "No example of: size"),

@@ -58,7 +58,7 @@ BROKEN = [
     Broken(KEEPS, with_effect(lambda g, t: t.labels.zero_()), r"changed task\.labels"),
     Broken(KEEPS, with_effect(lambda g, t: t.subnetwork.module.train()), "changed the sub-network .*mode of"),
     Broken(KEEPS, with_effect(lambda g, t: t.subnetwork.module.half()), r"changed the sub-network .*\.weight"),
-    Broken(KEEPS, with_effect(lambda g, t: t.criterion.train()), "changed the judge"),
+    Broken(KEEPS, with_effect(lambda g, t: t.criterion.train()), "changed the criterion"),
     Broken(NEVER, objective(lambda g, t: -kept(g, t), Cost), "a cost is at least 0"),
     Broken(ADDED, objective(lambda g, t: 100 - kept(g, t), Cost), "never cost less"),
     Broken(SUMS, objective(lambda g, t: kept(g, t) / g.shape[1], Cost), "return absolute costs, not shares"),

@@ -52,7 +52,7 @@ BROKEN = [
     Broken("no_scheme_is_listed_twice", ranker(lambda s, f: rows(s, [0, *range(len(s.choices))])), "some are equal"),
     Broken(REACH, ranker(lambda s, f: rows(s, slice(0, 1))), "The dense network"),
     Broken(REACH, ranker(lambda s, f: rows(s, slice(-1, None))), "The cheapest scheme costs"),
-    Broken(SAME, ranker(by_chance), "use no chance"),
+    Broken(SAME, ranker(by_chance), "use no randomness"),
     Broken(SAME, ranker(changing), "changed the fronts"),
 ]
 

@@ -89,8 +89,8 @@ def reversing(f: Any, r: Any) -> Any:
     return 1 / (1 + distance(f, r, None))
 
 
-LOSS, MEAN = "judges_give_one_differentiable_loss", "a_loss_is_a_mean_over_images"
-DENSE, SEED = "the_dense_features_are_no_worse_than_noise", "the_same_seed_gives_the_same_judge"
+LOSS, MEAN = "criteria_give_one_differentiable_loss", "a_loss_is_a_mean_over_images"
+DENSE, SEED = "the_dense_features_are_no_worse_than_noise", "the_same_seed_gives_the_same_criterion"
 STATE, MOVES = "state_can_be_stored", "moves_to_another_device"
 BROKEN = [
     Broken(LOSS, selector(lambda site: lambda f, r, y: distance(f, r, y)), "return an nn.Module"),
@@ -103,12 +103,12 @@ BROKEN = [
     Broken(MEAN, formula(lambda f, r: (f - r).square().sum()), "return the mean"),
     Broken(DENSE, formula(reversing), "lower is better"),
     Broken(DENSE, probe(Unlearning), "Trained on its own loss"),
-    Broken(SEED, selector(drawing), "Judges made with one seed"),
-    Broken(SEED, formula(lambda f, r: distance(f, r, None) + next(CALLS)), "Asked twice"),
+    Broken(SEED, selector(drawing), "Criteria made with one seed"),
+    Broken(SEED, formula(lambda f, r: distance(f, r, None) + next(CALLS)), "Called twice"),
     Broken(STATE, probe(Forgetful), "With its state loaded"),
     Broken(STATE, probe(Strange), r"more than tensors: \['_extra_state'\]"),
     Broken("the_rest_of_the_network_is_not_its_own", selector(lambda site: Owner(site.tail)), "without registering"),
-    Broken(MOVES, formula(lambda f, r: (f + torch.ones(f.shape)).mean()), "Moved to another device, a judge fails"),
+    Broken(MOVES, formula(lambda f, r: (f + torch.ones(f.shape)).mean()), "Moved to another device, a criterion fails"),
     Broken(MOVES, formula(lambda f, r: torch.ones(())), "its loss is on cpu"),
 ]
 

@@ -1,4 +1,4 @@
-"""NSGA-II, from pymoo."""
+"""The algorithm ``nsga2``, from pymoo."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""pymoo algorithms behind ask and tell, with every operator made explicitly.
+"""An ask-and-tell interface to pymoo's algorithms, with all operators created explicitly.
 
-pymoo's default operators are objects shared between instances, and without a termination a default one
-applies: both would tie searches to each other. The engine counts generations, so the termination here is the
-one that never fires.
+pymoo shares its default operator objects between algorithms, so that searches would influence each other. It also has a
+default termination. The engine counts the generations itself, so searches here use the termination that never stops.
 """
 
 from __future__ import annotations
@@ -45,16 +44,17 @@ class PymooSearch:
 
     def tell(self, objectives: NDArray[np.float64]) -> None:
         Evaluator().eval(StaticProblem(self._problem, F=objectives), self._asked)
-        # An objective that is equal for all candidates has no range to normalise by; survival then goes by the others.
+        # pymoo divides by the range of each objective, which is 0 if all candidates are equal in it. The resulting NaNs
+        # do no harm: survival depends on the other objectives then.
         with np.errstate(divide="ignore", invalid="ignore"):
             self._algorithm.tell(infills=self._asked)
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:
-    """Fresh operators for a binary genome: our sampling and repair, and a crossover that mutates, too."""
+    """Return new operators for binary genomes: the space's sampling and repair, and a crossover that also mutates."""
     return {
         "sampling": _Sample(space.sample),
-        "crossover": _NewEnds(),
+        "crossover": _TailCrossover(),
         "mutation": NoMutation(),
         "repair": _Repair(space.repair),
         "eliminate_duplicates": True,
@@ -70,13 +70,13 @@ class _Sample(Sampling):  # type: ignore[misc]
         return self._draw(n_samples)
 
 
-class _NewEnds(Crossover):  # type: ignore[misc]
-    """Two children, each of which begins as a parent does, up to a point that is drawn for both; behind it they are as
-    the other parent, but for one flip on average.
+class _TailCrossover(Crossover):  # type: ignore[misc]
+    """One-point crossover with mutation after the crossover point only.
 
-    Genes are in the order of the forward pass (but for those of boundaries, which come last), so that what comes before
-    the point need not be evaluated again (see `emopms.network.inference.segments`). That is why nothing is flipped
-    there: one flip anywhere, on average, would leave children little of their beginnings.
+    Each of the two children equals one parent before the point, and the other parent after it except for one flipped
+    gene on average. Genes are in the order of the forward pass (except those of boundaries, which come last), so the
+    layers before the point need not be evaluated again (see `emopms.network.inference.segments`). This is why no gene
+    is flipped before the point.
     """
 
     def __init__(self) -> None:
@@ -92,9 +92,9 @@ class _NewEnds(Crossover):  # type: ignore[misc]
     ) -> NDArray[np.bool_]:
         _, pairs, genes = X.shape
         point = random_state.integers(genes, size=(pairs, 1))
-        behind = np.arange(genes) >= point
-        flipped = behind & (random_state.random(X.shape) < 1 / (genes - point))
-        children: NDArray[np.bool_] = np.where(behind, X[::-1], X) ^ flipped
+        tail = np.arange(genes) >= point
+        flipped = tail & (random_state.random(X.shape) < 1 / (genes - point))
+        children: NDArray[np.bool_] = np.where(tail, X[::-1], X) ^ flipped
         return children
 
 

@@ -1,4 +1,4 @@
-"""Random search: the honest control."""
+"""The algorithm ``random``: the control experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(Algorithm):
-    """Draws every generation anew from the initial sampling: what evolution has to beat at equal evaluations."""
+    """Random search: draw every generation from the initial sampling. A baseline for equal numbers of evaluations."""
 
     name: Literal["random"] = "random"
 
@@ -29,4 +29,4 @@ class _Draws:
         return self._draw()
 
     def tell(self, objectives: NDArray[Any]) -> None:
-        """Learns nothing, on purpose."""
+        """Ignore the objectives: random search does not learn."""

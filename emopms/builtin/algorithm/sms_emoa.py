@@ -1,4 +1,4 @@
-"""SMS-EMOA, from pymoo."""
+"""The algorithm ``sms_emoa``, from pymoo."""
 
 from __future__ import annotations
 

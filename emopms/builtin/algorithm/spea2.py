@@ -1,4 +1,4 @@
-"""SPEA2, from pymoo."""
+"""The algorithm ``spea2``, from pymoo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Spea2(Algorithm):
-    """SPEA2: strength of domination and density of neighbours (Zitzler et al. 2001)."""
+    """SPEA2: survival by strength of domination and density (Zitzler et al. 2001)."""
 
     name: Literal["spea2"] = "spea2"
 

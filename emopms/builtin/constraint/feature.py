@@ -1,4 +1,4 @@
-"""Constraint training on features."""
+"""The constraint ``feature``."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ if TYPE_CHECKING:
 
 
 class Feature(ConstraintTraining):
-    """Train each sub-network to cope with pruned neighbours and to keep handing on what the next one expects.
+    """Train each sub-network to work with pruned predecessors and to keep its output features.
 
-    With f_0 = x and f_i = N_i(f_{i−1}) from the dense network, the i-th sub-network minimises
-    ``CE(S_i(N_i(z)), y) + weight · ‖N_i(z) − f_i‖² / ‖f_i‖²`` twice: unpruned on its dense input z = f_{i−1}, which
-    keeps the recomposed dense network accurate, and under a random mask on the output z of its predecessor under a
-    random mask. The idea is the paper's (arXiv 2303.16212), the formula ours.
+    With f_0 = x and f_i = N_i(f_{i−1}) from the dense network, the loss of the i-th sub-network is
+    ``CE(S_i(N_i(z)), y) + weight · ‖N_i(z) − f_i‖² / ‖f_i‖²``, summed over two forward passes. The unpruned pass has
+    the dense input z = f_{i−1}; it keeps the dense network accurate. The pruned pass uses a random genome, and its
+    input z is the output of the preceding sub-network with a random genome. The idea is from the paper (arXiv
+    2303.16212); the formula is our own.
     """
 
     name: Literal["feature"] = "feature"
     weight: Weight = 1.0
-    """λ, the weight of the feature distance."""
+    """Weight λ of the feature distance."""
     dense: Weight = 3.0
-    """Weight of the unpruned pass against the pruned one: more keeps the dense network, less prepares for pruning."""
+    """Weight of the unpruned pass relative to the pruned pass. A large weight preserves the dense network; a small one
+    prepares better for pruning."""
 
     def loss(self, step: ChainStep) -> Tensor:
         import torch
 
-        from emopms.network.criteria import distance
+        from emopms.network import distance
 
         total = torch.zeros((), device=step.labels.device)
         received = step.references[0]
@@ -38,5 +40,5 @@ class Feature(ConstraintTraining):
             for share, output in ((self.dense, sub.forward(dense_input)), (1.0, pruned)):
                 total = total + share * step.criteria[index](output, expected, step.labels)
                 total = total + share * self.weight * distance(output, expected)
-            received = pruned.detach()  # each sub-network learns from its own loss alone
+            received = pruned.detach()  # each sub-network is trained only by its own loss
         return total

@@ -1,4 +1,4 @@
-"""No constraint training: the control."""
+"""The constraint ``none``: the control experiment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from emopms.api import Constraint
 
 
 class Unconstrained(Constraint):
-    """No constraint training: sub-networks are searched as they are."""
+    """No constraint training: the search uses the sub-networks of the pretrained network."""
 
     name: Literal["none"] = "none"

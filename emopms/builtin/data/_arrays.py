@@ -9,9 +9,11 @@ import zipfile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import numpy as np
+from loguru import logger
 from numpy.lib import format as npy
 
 from emopms.api import Images, Source
+from emopms.api.data import MOST_VALUE
 from emopms.builtin.data._room import require_room
 from emopms.errors import DataError
 
@@ -23,12 +25,22 @@ if TYPE_CHECKING:
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _MOST_HEADER: Final = 10_000
 """Bytes of an array's description, as numpy has it."""
+_IMAGES: Final = 4
+"""Dimensions of an array of images with channels."""
+_CHANNELS: Final = (1, 3, 4)
+"""How many channels images of common kinds have: grey, colour, colour with transparency."""
+_SLACK: Final = 0.01
+"""How far pixels may lie outside of 0…1 before that is said: resampling overshoots a little."""
+_SAMPLE: Final = 4 * 2**20
+"""Bytes of floating-point pixels whose range is looked at when the file is opened."""
 
 
 class _Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     checksum: int
+    offset: int
+    """Bytes before the values."""
 
     @property
     def size(self) -> int:
@@ -40,10 +52,20 @@ class _Header(NamedTuple):
 
 
 class ArraysSource(Source):
-    """Arrays in one npz file, whose labels are read at once and whose pixels when asked for."""
+    """Arrays in one npz file, whose labels are read at once and whose pixels when asked for.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: The npz file.
+        layout: ``channels_first`` or ``channels_last``; with None, channels come first where the shape agrees.
+        validation: Name of arrays ``x_<name>`` and ``y_<name>`` of validation images; None where there are none.
+    """
+
+    def __init__(self, path: Path, *, layout: str | None = None, validation: str | None = None) -> None:
+        self._path, self._layout, self._validation = path, layout, validation
+        self._warned: set[str] = set()
+        self._parts = ("train", "test", *([validation] if validation is not None else []))
+        if len(set(self._parts)) < len(self._parts):
+            self._refuse(f"the arrays {validation!r} cannot be validation images, too", "Name other arrays.")
         self._arrays = headers = self._headers()
         self.shape = self._image_shape(headers)
         names = self._class_names(headers)
@@ -51,40 +73,84 @@ class ArraysSource(Source):
         most = len(names) if names is not None else headers["x_train"].shape[0]
         train_labels = self._read_labels("train", headers, classes=most)
         self.classes = names or tuple(str(number) for number in range(int(train_labels.max()) + 1))
-        test_labels = self._read_labels("test", headers, classes=len(self.classes))
-        self._labels = {"train": train_labels, "test": test_labels}
-        self.train_size, self.test_size = len(train_labels), len(test_labels)
+        others = {part: self._read_labels(part, headers, classes=len(self.classes)) for part in self._parts[1:]}
+        self._labels = {"train": train_labels, **others}
+        self.train_size, self.test_size = len(train_labels), len(self._labels["test"])
+        self.validation_size = len(self._labels[validation]) if validation is not None else 0
+        for part in self._parts:
+            self._check_sample(part)
         facts = "\n".join(f"{name} {header.checksum} {header}" for name, header in sorted(headers.items()))
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
 
     def train(self) -> Images:
         return self._images("train")
 
+    def validation(self) -> Images:
+        assert self._validation is not None
+        return self._images(self._validation)
+
     def test(self) -> Images:
         return self._images("test")
 
     def _images(self, part: str) -> Images:
         pixels = self._read(f"x_{part}")
-        if pixels.dtype != np.uint8 and not np.isfinite(pixels).all():
-            self._refuse(f"x_{part} holds values that are not finite", "Remove those images.")
+        if pixels.dtype != np.uint8:
+            self._require_range(part, pixels)
+        if self._layout == "channels_last" and pixels.ndim == _IMAGES:
+            require_room(pixels.nbytes, self._path, f"a copy of x_{part} with its channels first")
+            pixels = pixels.transpose(0, 3, 1, 2)
         return Images(np.ascontiguousarray(pixels.reshape(-1, *self.shape)), self._labels[part])
+
+    def _check_sample(self, part: str) -> None:
+        """Check the range of the first floating-point pixels, so that nothing runs on pixels of another scale."""
+        header = self._arrays[f"x_{part}"]
+        if header.dtype == np.uint8:
+            return
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(f"x_{part}.npy") as file:
+                content = file.read(header.offset + _SAMPLE)[header.offset :]
+        except Exception as error:  # damaged files make zipfile and its decoders raise errors without a base
+            self._refuse(f"x_{part} cannot be read: {error}", "Save it again with numpy.savez.", cause=error)
+        self._require_range(part, np.frombuffer(content, header.dtype, len(content) // header.dtype.itemsize))
+
+    def _require_range(self, part: str, pixels: NDArray[Any]) -> None:
+        """Refuse floating-point pixels that are not finite or lie far outside of 0…1."""
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (math.isfinite(low) and math.isfinite(high)):  # of values of which one is NaN, both are
+            self._refuse(f"x_{part} holds values that are not finite", "Remove those images.")
+        if max(-low, high) > MOST_VALUE:
+            self._refuse(
+                f"x_{part} holds values from {low:g} to {high:g}, and floating-point pixels lie in 0…1",
+                "Scale them to 0…1, such as x / 255, or save pixels of 0…255 as uint8.",
+            )
+        if (low < -_SLACK or high > 1 + _SLACK) and part not in self._warned:
+            self._warned.add(part)
+            logger.warning(
+                "{}: x_{} holds values from {:g} to {:g}, and floating-point pixels should lie in 0…1. The settings "
+                "`mean` and `std`, and what is written beside exported models, speak of pixels in 0…1.",
+                self._path,
+                part,
+                low,
+                high,
+            )
 
     # -- looking at the file ----------------------------------------------------------------------------
 
     def _headers(self) -> dict[str, _Header]:
         """Type and shape of every array we read, without its values."""
-        if not self._path.is_file():  # a pipe might never end
+        required = dict.fromkeys((*_REQUIRED, *(f"{kind}_{part}" for part in self._parts for kind in "xy")))
+        if not self._path.is_file() or not self._path.stat().st_size:  # a pipe or device might never end
             self._refuse("is no file", "Name an npz file.")
         try:
             with zipfile.ZipFile(self._path) as archive:
                 members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
                 if len(members) < len(archive.infolist()):
                     raise ValueError("it holds two arrays of one name")
-                wanted: list[str] = [name for name in (*_REQUIRED, "classes") if name in members]
+                wanted: list[str] = [name for name in (*required, "classes") if name in members]
                 headers = {name: _header(archive, members[name]) for name in wanted}
         except Exception as error:  # damaged files make numpy, zipfile and its decoders raise errors without a base
             self._refuse(f"cannot be read as an npz file: {error}", "Save it again with numpy.savez.", cause=error)
-        for name in _REQUIRED:
+        for name in required:
             if name not in headers:
                 self._refuse(
                     f"has no array {name}; it has: {', '.join(sorted(members)) or 'none'}",
@@ -93,18 +159,33 @@ class ArraysSource(Source):
         return headers
 
     def _image_shape(self, headers: dict[str, _Header]) -> tuple[int, ...]:
-        for name in ("x_train", "x_test"):
+        for name in (f"x_{part}" for part in self._parts):
             header = headers[name]
-            allowed = {3, 4} if header.dtype == np.uint8 else {4} if header.dtype == np.float32 else set()
+            allowed = {3, _IMAGES} if header.dtype == np.uint8 else {_IMAGES} if header.dtype == np.float32 else set()
             if len(header.shape) not in allowed or not math.prod(header.shape):
                 self._refuse(
                     f"{name} is {header}",
                     "Save pixels as uint8 [N, H, W] or [N, C, H, W], or as float32 [N, C, H, W], and at least one.",
                 )
-        train, test = headers["x_train"], headers["x_test"]
-        if (train.dtype, train.shape[1:]) != (test.dtype, test.shape[1:]):
-            self._refuse(f"x_train is {train}, but x_test is {test}", "Save both with the same type and image size.")
-        return train.shape[1:] if len(train.shape) == 4 else (1, *train.shape[1:])
+        train = headers["x_train"]
+        for name in (f"x_{part}" for part in self._parts[1:]):
+            if (train.dtype, train.shape[1:]) != (headers[name].dtype, headers[name].shape[1:]):
+                self._refuse(
+                    f"x_train is {train}, but {name} is {headers[name]}", "Save both with the same type and image size."
+                )
+        if len(train.shape) < _IMAGES:
+            return (1, *train.shape[1:])
+        first, second, last = train.shape[1:]
+        if self._layout == "channels_last":
+            return (last, first, second)
+        if self._layout is None and last in _CHANNELS and first not in _CHANNELS and first > last:
+            self._refuse(
+                f"x_train is {train}: as [N, C, H, W], images of {first} channels with {second}x{last} pixels, as "
+                f"[N, H, W, C], images of {last} channel{'s' * (last > 1)} with {first}x{second} pixels",
+                "If the channels are last, set `layout: channels_last`, or save x.transpose(0, 3, 1, 2); otherwise "
+                "set `layout: channels_first`.",
+            )
+        return train.shape[1:]
 
     def _class_names(self, headers: dict[str, _Header]) -> tuple[str, ...] | None:
         if "classes" not in headers:
@@ -160,7 +241,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
         raise ValueError(f"{info.filename} holds Python objects")
     if min(shape, default=0) < 0 or not dtype.itemsize:
         raise ValueError(f"{info.filename} cannot have the shape {list(shape)} and the type {dtype}")
-    header = _Header(shape, dtype, info.CRC)
+    header = _Header(shape, dtype, info.CRC, start.tell())
     # Checked before anything is allocated for what the header promises.
     if start.tell() + header.size != info.file_size:
         raise ValueError(f"{info.filename} is not as long as its shape {list(shape)} asks for")

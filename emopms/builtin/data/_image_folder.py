@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from loguru import logger
 
 from emopms.api import Images, Source
 from emopms.builtin.data._decoding import Decoder
-from emopms.builtin.data._tree import ImageFile, fingerprint_of, natural_key, open_tree
+from emopms.builtin.data._tree import ImageFile, natural_key, open_tree
 from emopms.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+_VALIDATION_NAMES: Final = ("val", "valid", "validation", "dev")
+"""How people call the folder of their validation images."""
 
 
 class ImageFolderSource(Source):
@@ -23,27 +27,58 @@ class ImageFolderSource(Source):
         root: A folder or a zip file.
         train: Folder of class folders inside it.
         test: Likewise.
+        validation: Likewise; None where validation images are taken from the training images.
         size: Height and width to scale and crop images to; None where all have the same size.
+        order: How class folders are numbered: ``natural`` (2 before 10), or ``text`` (10 before 2).
+        channels, background: See `Decoder`.
     """
 
-    def __init__(self, root: Path, *, train: str, test: str, size: tuple[int, int] | None) -> None:
-        self._tree = open_tree(root, (train, test))
+    def __init__(
+        self,
+        root: Path,
+        *,
+        train: str,
+        test: str,
+        size: tuple[int, int] | None,
+        validation: str | None = None,
+        order: str = "natural",
+        channels: int = 3,
+        background: str | None = None,
+    ) -> None:
+        parts = [part for part in (train, test, validation) if part is not None]
+        self._tree = open_tree(root, parts)
         self._train = self._list(train)
         self._test = self._list(test)
-        self.classes = tuple(sorted({file.label for file in self._train}, key=natural_key))
-        strange = sorted({file.label for file in self._test} - set(self.classes), key=natural_key)
-        if strange:
-            raise DataError(
-                f"The class {strange[0]!r} in {test!r} of {root} has no training images in {train!r}.",
-                remedy=did_you_mean(strange[0], self.classes),
-            )
+        self._validation = self._list(validation) if validation is not None else []
+        self.classes = _numbered({file.label for file in self._train}, order)
+        self._require_known_classes(test, self._test, train)
+        self._require_known_classes(validation, self._validation, train)
         self.train_size, self.test_size = len(self._train), len(self._test)
-        self._decoder = Decoder(self._tree, size, first=self._train[0])
+        self.validation_size = len(self._validation)
+        self._decoder = Decoder(self._tree, size, first=self._train[0], channels=channels, background=background)
         self.shape = self._decoder.shape
-        self.fingerprint = fingerprint_of((*self._train, *self._test))
+        self.fingerprint = self._tree.fingerprint((*self._train, *self._test, *self._validation))
+        other = "text" if order == "natural" else "natural"
+        if _numbered(set(self.classes), other) != self.classes:
+            self.doubt = (
+                f"The class folders are numbered in {order} order ({', '.join(self.classes[:3])}, …). If the weights "
+                f"were trained on the other order, set `order: {other}` under `data:`; torchvision's ImageFolder has "
+                "the order of text (1, 10, 2)."
+            )
+        unused = [name for name in self._tree.folders() if name.lower() in _VALIDATION_NAMES and name not in parts]
+        if unused:
+            logger.info(
+                "{}: the folder {!r} is not read; `validation_folder: {}` makes its images the validation images",
+                root,
+                unused[0],
+                unused[0],
+            )
 
     def train(self) -> Images:
         return self._labelled(self._train)
+
+    def validation(self) -> Images:
+        return self._labelled(self._validation)
 
     def test(self) -> Images:
         return self._labelled(self._test)
@@ -51,12 +86,27 @@ class ImageFolderSource(Source):
     def _list(self, part: str) -> list[ImageFile]:
         files = self._tree.images(part)
         if not files:
+            known = did_you_mean(part, self._tree.folders())
             raise DataError(
                 f"There are no images {part}/<class>/*.jpg, *.jpeg or *.png in {self._tree.root}.",
-                remedy=f"Set `train` and `test` to its folders. {did_you_mean(part, self._tree.folders())}",
+                remedy=f"Set `train`, `test` and `validation_folder` to its folders. {known}",
             )
         return files
+
+    def _require_known_classes(self, part: str | None, files: Sequence[ImageFile], train: str) -> None:
+        """Refuse a part with classes that nothing is trained on."""
+        strange = sorted({file.label for file in files} - set(self.classes), key=natural_key)
+        if strange:
+            raise DataError(
+                f"The class {strange[0]!r} in {part!r} of {self._tree.root} has no training images in {train!r}.",
+                remedy=did_you_mean(strange[0], self.classes),
+            )
 
     def _labelled(self, files: Sequence[ImageFile]) -> Images:
         numbers = {label: number for number, label in enumerate(self.classes)}
         return Images(self._decoder.pixels(files), np.array([numbers[file.label] for file in files], dtype=np.int64))
+
+
+def _numbered(labels: set[str], order: str) -> tuple[str, ...]:
+    """The class names, in the order of their numbers."""
+    return tuple(sorted(labels) if order == "text" else sorted(labels, key=natural_key))

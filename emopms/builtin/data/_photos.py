@@ -8,7 +8,7 @@ import numpy as np
 
 from emopms.api import Images, Source
 from emopms.builtin.data._decoding import Decoder
-from emopms.builtin.data._tree import ImageFile, fingerprint_of, open_tree
+from emopms.builtin.data._tree import ImageFile, open_tree
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,11 +26,21 @@ class PhotosSource(Source):
         size: Height and width to scale and crop images to.
         classes: Number of class scores of the network.
         test: Share of the images that is held out for the test.
+        channels, background: See `Decoder`.
     """
 
     labelled = False
 
-    def __init__(self, root: Path, *, size: tuple[int, int], classes: int, test: float) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        size: tuple[int, int],
+        classes: int,
+        test: float,
+        channels: int = 3,
+        background: str | None = None,
+    ) -> None:
         tree = open_tree(root)
         files = tree.everything()
         held_out = round(test * len(files))
@@ -45,9 +55,9 @@ class PhotosSource(Source):
         self._train = [files[index] for index in sorted(order[held_out:])]
         self.train_size, self.test_size = len(self._train), len(self._test)
         self.classes = tuple(str(number) for number in range(classes))
-        self._decoder = Decoder(tree, size, first=files[0])
+        self._decoder = Decoder(tree, size, first=files[0], channels=channels, background=background)
         self.shape = self._decoder.shape
-        self.fingerprint = fingerprint_of((*self._train, *self._test))
+        self.fingerprint = tree.fingerprint((*self._train, *self._test))
 
     def train(self) -> Images:
         return self._unlabelled(self._train)

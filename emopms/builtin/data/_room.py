@@ -21,7 +21,7 @@ def require_room(needed: int, path: Path, what: str) -> None:
     Raises:
         DataError: There is less memory.
     """
-    from emopms.network.runtime.free_memory import available_memory
+    from emopms.network import available_memory
 
     free = available_memory()
     if needed > free:

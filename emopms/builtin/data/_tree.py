@@ -7,7 +7,9 @@ import os
 import re
 import stat
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 _MOST_BYTES: Final = 256 * 2**20
 _ENCRYPTED: Final = 1
+_EXIF: Final = (b"Exif\0\0", b"eXIf")
+"""What EXIF data start with in a JPEG file and in a PNG file."""
+_HEAD: Final = 4096
+"""Bytes at the start of an image file among which its EXIF data begin."""
 
 
 class ImageFile(NamedTuple):
@@ -28,8 +34,8 @@ class ImageFile(NamedTuple):
     """Below the root, with forward slashes, such as `<part>/<class>/<file>`."""
     size: int
     """Bytes, unpacked."""
-    stamp: int
-    """Modification time in nanoseconds, or in a zip file the CRC-32 of the content."""
+    crc: int = 0
+    """CRC-32 of the content, where a zip file states it; it is checked when the image is read."""
 
     @property
     def label(self) -> str:
@@ -69,6 +75,14 @@ class Tree(ABC):
         return files
 
     @abstractmethod
+    def fingerprint(self, files: Sequence[ImageFile]) -> str:
+        """Return what changes with names and contents of the files, and with their order.
+
+        Raises:
+            DataError: One of them cannot be read.
+        """
+
+    @abstractmethod
     def folders(self) -> list[str]:
         """Names of the folders at the top."""
 
@@ -92,10 +106,8 @@ def open_tree(root: Path, parts: Sequence[str] = ()) -> Tree:
     return _DiskTree(root) if root.is_dir() else _ZipTree(root, parts)
 
 
-def fingerprint_of(files: Sequence[ImageFile]) -> str:
-    """Changes with names and contents of the files, and with their order."""
-    facts = "\n".join(repr(tuple(file)) for file in files)
-    return hashlib.sha256(facts.encode()).hexdigest()
+def _hash_of(facts: Sequence[tuple[object, ...]], *more: str) -> str:
+    return hashlib.sha256("\n".join([*map(repr, facts), *more]).encode()).hexdigest()
 
 
 def natural_key(text: str) -> tuple[str, str]:
@@ -104,6 +116,19 @@ def natural_key(text: str) -> tuple[str, str]:
 
 
 class _DiskTree(Tree):
+    def fingerprint(self, files: Sequence[ImageFile]) -> str:
+        """Hash the content of every file: size and time of an image may stay what they were when its pixels change."""
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            digests = list(pool.map(self._digest, files))
+        return _hash_of([(file.path, file.size, digest) for file, digest in zip(files, digests, strict=True)])
+
+    def _digest(self, file: ImageFile) -> str:
+        try:
+            with (self.root / file.path).open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(self.root / file.path, error) from error
+
     def folders(self) -> list[str]:
         return [name for name, entry in _visible(self.root) if entry.is_dir()]
 
@@ -146,8 +171,7 @@ class _DiskTree(Tree):
         self._is_ours(entry)
         if not entry.is_file():  # a pipe might never end
             raise DataError(f"{path} in {self.root} is no file.", remedy="Remove it.")
-        facts = entry.stat()
-        return ImageFile(path, facts.st_size, facts.st_mtime_ns)
+        return ImageFile(path, entry.stat().st_size)
 
     def _is_ours(self, entry: os.DirEntry[str]) -> bool:
         """True, of what may be read."""
@@ -207,6 +231,20 @@ class _ZipTree(Tree):
                 self._refuse(name, "is there twice")
             members[name] = info
         return members
+
+    def fingerprint(self, files: Sequence[ImageFile]) -> str:
+        """Hash names and CRC-32s, which change with the content wherever it is packed and however it is compressed."""
+        # Images with EXIF data were once read without their orientation: what was stored then must not be taken now.
+        upright = ["upright"] if any(map(self._may_be_turned, files)) else []
+        return _hash_of([tuple(file) for file in files], *upright)
+
+    def _may_be_turned(self, file: ImageFile) -> bool:
+        try:
+            with self._archive.open(self._members[self._prefix + file.path]) as content:
+                head = content.read(_HEAD)
+        except (OSError, ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
+            return False  # whoever decodes that file will say that it is damaged
+        return any(mark in head for mark in _EXIF)
 
     def folders(self) -> list[str]:
         inside = (name[len(self._prefix) :] for name in self._members)

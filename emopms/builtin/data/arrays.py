@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 class Arrays(Data):
     """Images in one npz file with the arrays `x_train`, `y_train`, `x_test`, `y_test`, and optionally `classes`.
 
-    Pixels are uint8 [N, H, W] or [N, C, H, W], or float32 [N, C, H, W]; labels are whole numbers [N] from 0;
+    Pixels are uint8 [N, H, W] or [N, C, H, W], or float32 [N, C, H, W] in 0…1; labels are whole numbers [N] from 0;
     classes are their names.
     """
 
     name: Literal["arrays"] = "arrays"
     file: Annotated[str, Field(min_length=1, examples=["data/images.npz"])]
     """The npz file, relative to the data root."""
+    layout: Literal["channels_first", "channels_last"] | None = None
+    """Where the channels of pixels of four dimensions are: `channels_first` is [N, C, H, W], `channels_last` is
+    [N, H, W, C], as Keras, Pillow and matplotlib have them. Without it, channels come first, and arrays whose shape
+    looks like [N, H, W, C] are refused."""
+    validation_arrays: Annotated[str, Field(pattern=r"^\w+$")] | None = None
+    """Name of arrays of validation images: `val` reads `x_val` and `y_val`. Without it, validation images are taken
+    from the training images; with it, none of the training images is taken, and at most `validation` of these are
+    used."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"layout", "validation_arrays"})
 
     def open(self, folder: Folder) -> Source:
         """As `Data.open`: reads all labels, and the types and shapes of the pixels.
@@ -32,4 +42,4 @@ class Arrays(Data):
         path = folder.find(self.file, what="npz file")
         from emopms.builtin.data._arrays import ArraysSource
 
-        return ArraysSource(path)
+        return ArraysSource(path, layout=self.layout, validation=self.validation_arrays)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
@@ -21,10 +21,19 @@ def _inner(path: str) -> str:
     return str(parts)
 
 
+def require_one_mean(channels: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Refuse grey images whose mean or deviation is given for more channels, as the default ones are."""
+    if channels == 1 and (len(mean), len(std)) != (1, 1):
+        raise PydanticCustomError(
+            "grey_mean", "grey images have one channel: write one value for `mean` and `std`, such as [0.45] and [0.23]"
+        )
+
+
 class ImageFolder(Data):
     """JPEG and PNG files sorted into class folders, in a folder or in a zip file that is read in place.
 
-    Classes are the folders inside `train` in natural order (`2` before `10`). Images become RGB.
+    Classes are the folders inside `train`. Images become RGB, and are turned upright as their EXIF orientation says:
+    torchvision does not turn them, so weights trained with it saw photos from phones lying on their side.
     """
 
     name: Literal["image_folder"] = "image_folder"
@@ -42,10 +51,33 @@ class ImageFolder(Data):
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
     """Standard deviation of each channel, likewise."""
 
+    validation_folder: Annotated[str, AfterValidator(_inner)] | None = None
+    """Likewise for validation images. Without it, validation images are taken from the training images; with it, none
+    of the training images is taken, and at most `validation` of the images in this folder are used."""
+    order: Literal["natural", "text"] = "natural"
+    """How class folders are numbered: `natural` puts `2` before `10`, `text` puts `10` before `2`. Take `text` for
+    weights that were trained with torchvision's ImageFolder."""
+    channels: Literal[1, 3] = 3
+    """3 makes every image RGB, 1 makes every image grey; then `mean` and `std` need one value."""
+    background: Literal["white", "black", "grey"] | None = None
+    """Colour that images are laid on where they are transparent. Without it, transparent images are refused."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"validation_folder", "order", "channels", "background"})
+
     @model_validator(mode="after")
-    def _train_is_not_test(self) -> Self:
+    def _parts_differ(self) -> Self:
         if self.train == self.test:
             raise PydanticCustomError("same_part", "train and test are the same folder: no image may be in both")
+        if self.validation_folder in (self.train, self.test):
+            raise PydanticCustomError(
+                "same_part",
+                "validation_folder is the folder of the training or test images: no image may be in both",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _grey_has_one_mean(self) -> Self:
+        require_one_mean(self.channels, self.mean, self.std)
         return self
 
     def open(self, folder: Folder) -> Source:
@@ -58,4 +90,13 @@ class ImageFolder(Data):
         from emopms.builtin.data._image_folder import ImageFolderSource
 
         size = (self.size, self.size) if isinstance(self.size, int) else self.size
-        return ImageFolderSource(root, train=self.train, test=self.test, size=size)
+        return ImageFolderSource(
+            root,
+            train=self.train,
+            test=self.test,
+            validation=self.validation_folder,
+            size=size,
+            order=self.order,
+            channels=self.channels,
+            background=self.background,
+        )

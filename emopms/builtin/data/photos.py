@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from emopms.api import Data, Width
+from emopms.builtin.data.image_folder import require_one_mean
 
 if TYPE_CHECKING:
     from emopms.api import Folder, Source
@@ -16,7 +17,8 @@ class Photos(Data):
     """JPEG and PNG files without labels, anywhere below a folder or in a zip file that is read in place.
 
     What the dense network sees in them takes the place of labels, so it needs `backbone: {weights: …}` and
-    `pretrain: {epochs: 0}`; accuracies are agreement with the dense network. Images become RGB.
+    `pretrain: {epochs: 0}`; accuracies are agreement with the dense network. Images become RGB, and
+    are turned upright as their EXIF orientation says.
     """
 
     name: Literal["photos"] = "photos"
@@ -34,6 +36,18 @@ class Photos(Data):
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
     """Standard deviation of each channel, likewise."""
 
+    channels: Literal[1, 3] = 3
+    """3 makes every image RGB, 1 makes every image grey; then `mean` and `std` need one value."""
+    background: Literal["white", "black", "grey"] | None = None
+    """Colour that images are laid on where they are transparent. Without it, transparent images are refused."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"channels", "background"})
+
+    @model_validator(mode="after")
+    def _grey_has_one_mean(self) -> Self:
+        require_one_mean(self.channels, self.mean, self.std)
+        return self
+
     def open(self, folder: Folder) -> Source:
         """As `Data.open`: lists the files.
 
@@ -44,4 +58,11 @@ class Photos(Data):
         from emopms.builtin.data._photos import PhotosSource
 
         size = (self.size, self.size) if isinstance(self.size, int) else self.size
-        return PhotosSource(root, size=size, classes=self.classes, test=self.test)
+        return PhotosSource(
+            root,
+            size=size,
+            classes=self.classes,
+            test=self.test,
+            channels=self.channels,
+            background=self.background,
+        )

@@ -1,4 +1,4 @@
-"""torch.export."""
+"""The exporter ``pt2``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pt2(Exporter):
-    """`model.pt2`, read back by `torch.export.load` without emopms; the batch size stays free."""
+    """Write `model.pt2`, which `torch.export.load` reads without emopms. The batch size is dynamic."""
 
     name: Literal["pt2"] = "pt2"
 
@@ -21,12 +21,12 @@ class Pt2(Exporter):
         import torch
 
         from emopms.errors import RunError
-        from emopms.network.graph.closeness import are_close, largest
+        from emopms.network import are_close, largest
 
         batch = torch.export.Dim("batch")
         program = torch.export.export(model.network, (model.example,), dynamic_shapes=({0: batch},))
         path = folder / "model.pt2"
-        content = io.BytesIO()  # PyTorch's own writer aborts the whole process when the disk is full
+        content = io.BytesIO()  # PyTorch's file writer aborts the process if the disk is full
         torch.export.save(program, content)
         path.write_bytes(content.getvalue())
         loaded = torch.export.load(path).module()
@@ -38,5 +38,5 @@ class Pt2(Exporter):
                         f"{path} gives other outputs than the pruned network "
                         f"(by up to {float((expected - got).abs().max()):.2g}; "
                         f"the largest score is {largest(expected):.2g}).",
-                        remedy="Leave pt2 out of `export:` and report the backbone.",
+                        remedy="Remove pt2 from `export:` and report the backbone.",
                     )

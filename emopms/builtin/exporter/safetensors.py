@@ -1,4 +1,4 @@
-"""The project's own format."""
+"""The exporter ``safetensors``, the project's own format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Safetensors(Exporter):
-    """`model.safetensors` and `architecture.json`, read back by `emopms.load`."""
+    """Write `model.safetensors` and `architecture.json`, which `emopms.load` reads."""
 
     name: Literal["safetensors"] = "safetensors"
 
@@ -27,6 +27,8 @@ class Safetensors(Exporter):
         (folder / "model.safetensors").write_bytes(save(state))
         written = load_file(folder / "model.safetensors")
         if any(not torch.equal(written[name], tensor) for name, tensor in state.items()):
-            raise RunError(f"{folder / 'model.safetensors'} was not written as it should be.", remedy="Run again.")
+            raise RunError(
+                f"{folder / 'model.safetensors'} does not hold the tensors that were written.", remedy="Run again."
+            )
         text = json.dumps(model.architecture, indent=2, ensure_ascii=False)
         (folder / "architecture.json").write_text(text + "\n", encoding="utf-8")

@@ -18,8 +18,8 @@ class DenseNetCifar(nn.Module):
     """3x3 stem, three blocks of dense layers with transitions between them, average pool, linear.
 
     Args:
-        depth: 3n + 4, with n layers a block.
-        growth: Channels that each layer adds.
+        depth: 3n + 4, with n layers per block.
+        growth: Number of channels that each layer adds.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -50,7 +50,7 @@ class DenseNetCifar(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Adds its own channels to those it reads: [N, incoming, H, W] → [N, incoming + growth, H, W]."""
+    """Concatenates its input and its new channels: [N, incoming, H, W] → [N, incoming + growth, H, W]."""
 
     def __init__(self, incoming: int, growth: int) -> None:
         super().__init__()

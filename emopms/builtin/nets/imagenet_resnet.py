@@ -1,4 +1,4 @@
-"""ResNet-18, 34 and 50 (He et al., 2016) with torchvision's parameter names, so that its checkpoints load."""
+"""ResNet-18, 34 and 50 (He et al., 2016) with torchvision's parameter names, so that its checkpoints can be loaded."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut: [N, incoming, H, W] → [N, width, ⌈H/stride⌉, ⌈W/stride⌉]."""
+    """Two 3x3 convolutions and a shortcut: [N, incoming, H, W] → [N, width, ⌈H/stride⌉, ⌈W/stride⌉]."""
 
     expansion: Final = 1
 
@@ -69,7 +69,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; gives 4 · width channels. The 3x3 one has the stride."""
+    """1x1, 3x3 and 1x1 convolutions and a shortcut, with 4 · width output channels. The 3x3 one has the stride."""
 
     expansion: Final = 4
 
@@ -97,7 +97,7 @@ STAGES: Final[Mapping[int, tuple[type[BasicBlock | Bottleneck], tuple[int, int, 
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
-"""Kind and number of blocks of each stage, by depth."""
+"""Class and number of the blocks of each stage, by depth."""
 
 
 def _stage(

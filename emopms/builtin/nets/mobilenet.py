@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., 2018) for CIFAR: torchvision's parameter names, and three strides less."""
+"""MobileNetV2 (Sandler et al., 2018) for CIFAR, with torchvision's parameter names and three strides fewer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _STAGES = (  # expansion, channels, blocks, stride of the first block
 
 
 class MobileNetV2(nn.Module):
-    """``features`` and ``classifier``. The image is halved three times only: 32x32 pixels become 4x4.
+    """MobileNetV2 with ``features`` and ``classifier``. It halves the image only three times: 32x32 pixels become 4x4.
 
     Args:
-        width: Multiplies the channels of all layers; 1 is the published network.
+        width: Factor on the channels of all layers; 1 is the published network.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -59,8 +59,8 @@ class MobileNetV2(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1 convolution: [N, incoming, H, W] →
-    [N, outgoing, ⌈H/stride⌉, ⌈W/stride⌉], with a shortcut where both have one shape."""
+    """A 1x1 convolution that expands, a depthwise 3x3 convolution and a linear 1x1 convolution that projects:
+    [N, incoming, H, W] → [N, outgoing, ⌈H/stride⌉, ⌈W/stride⌉], with a shortcut if both shapes are equal."""
 
     def __init__(self, incoming: int, outgoing: int, *, stride: int, expansion: int) -> None:
         super().__init__()
@@ -84,6 +84,6 @@ def _convolution(incoming: int, outgoing: int, size: int, *, stride: int = 1, gr
 
 
 def _multiple_of_8(channels: float) -> int:
-    """The nearest one, but never more than a tenth below."""
+    """Return the nearest multiple of 8, or the next larger one if the nearest is more than 10 % smaller."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest

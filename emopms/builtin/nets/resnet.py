@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut: [N, incoming, H, W] → [N, outgoing, ⌈H/stride⌉, ⌈W/stride⌉]."""
+    """Two 3x3 convolutions and a shortcut: [N, incoming, H, W] → [N, outgoing, ⌈H/stride⌉, ⌈W/stride⌉]."""
 
     def __init__(self, incoming: int, outgoing: int, *, stride: int, shortcut: nn.Module) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class ResNetCifar(nn.Module):
     """3x3 stem, three stages of basic blocks at full, half and quarter resolution, average pool, linear.
 
     Args:
-        depth: 6n + 2, with n blocks a stage.
-        width: Channels of the first stage; each further stage has twice as many.
+        depth: 6n + 2, with n blocks per stage.
+        width: Channels of the first stage; each later stage has twice as many.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -57,7 +57,7 @@ class ResNetCifar(nn.Module):
 
 
 def he_initialise(network: nn.Module) -> None:
-    """Draw the weights of convolutions and linear layers as He et al. (2015) do before ReLUs; biases are 0."""
+    """Initialise convolutions and linear layers for ReLUs as in He et al. (2015), with biases of 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -65,8 +65,8 @@ def he_initialise(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-class _Shrink(nn.Module):
-    """Every second pixel, with zero channels added on both sides."""
+class _Downsample(nn.Module):
+    """Shortcut of option A: takes every second pixel and adds zero channels on both sides."""
 
     def __init__(self, added: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ def _stage(incoming: int, outgoing: int, blocks: int) -> nn.Sequential:
         incoming,
         outgoing,
         stride=2 if grows else 1,
-        shortcut=_Shrink(outgoing - incoming) if grows else nn.Identity(),
+        shortcut=_Downsample(outgoing - incoming) if grows else nn.Identity(),
     )
     rest = (BasicBlock(outgoing, outgoing, stride=1, shortcut=nn.Identity()) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)

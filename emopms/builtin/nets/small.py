@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class SmallResNet(nn.Module):
-    """``stem``, ``stage1`` … ``stageK`` and ``head``; each stage after the first halves the image.
+    """A residual network: ``stem``, ``stage1`` … ``stageK`` and ``head``. Each stage after the first halves the image.
 
     Args:
-        widths: Channels of each stage; the stem has those of the first.
-        blocks: Basic blocks a stage.
+        widths: Channels of each stage. The stem has as many channels as the first stage.
+        blocks: Basic blocks per stage.
         channels: Channels of the images.
         classes: Number of classes.
     """

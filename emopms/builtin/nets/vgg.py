@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Vgg16(nn.Module):
-    """Thirteen 3x3 convolutions in five stages, each of which halves the image; average pool, linear.
+    """Thirteen 3x3 convolutions in five stages that each halve the image, average pool, linear.
 
     Args:
-        channels: Channels of the images, which are 32x32 or larger.
+        channels: Channels of the images, which must be 32x32 pixels or larger.
         classes: Number of classes.
     """
 

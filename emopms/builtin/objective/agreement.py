@@ -1,4 +1,4 @@
-"""How far a candidate's class probabilities are from the dense network's."""
+"""The objective ``agreement``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 class Agreement(Objective):
-    """Distance of the class probabilities from the dense network's, mean KL(dense ‖ candidate): needs no labels.
+    """Distance of the class probabilities from the dense network's, mean KL(dense ‖ candidate). It needs no labels.
 
-    Runs the dense rest of the network behind every candidate: faithful, and dear where much follows.
+    Each evaluation also runs the rest of the dense network after the candidate. This is accurate, but expensive for
+    sub-networks at the beginning of the network.
     """
 
     name: Literal["agreement"] = "agreement"
     batch_norm: Literal["batch", "running"] = "batch"
-    """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics. The
-    rest of the network re-estimates it always."""
+    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the dense network's. In the rest
+    of the network they are always re-estimated."""
     precision: Literal["auto", "float"] = "auto"
-    """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
-    always in the device's floating-point numbers, whole networks too."""
+    """`auto`: run convolutions in int8 if this is faster on the processor and hardly changes the network's outputs.
+    `float`: always use the device's floating-point format, for the whole network too."""
     batch_size: Annotated[int, Field(ge=2)] = 512
-    """Calibration images a forward pass."""
+    """Calibration images per forward pass."""
 
     @property
     def in_floating_point(self) -> bool:
@@ -38,9 +39,9 @@ class Agreement(Objective):
         import torch
         import torch.nn.functional as F
 
-        from emopms.network.runtime.parallel import parallel_map
+        from emopms.network import parallel_map
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
+        evaluator = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
         with torch.inference_mode(), task.device.autocast():
             dense = [
                 F.log_softmax(task.tail(references).float(), dim=1)
@@ -50,7 +51,7 @@ class Agreement(Objective):
         def distance(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)
             for (inputs, _, _), expected in zip(task.batches(self.batch_size), dense, strict=True):
-                own = F.log_softmax(task.tail(forward(inputs, genome)).float(), dim=1)
+                own = F.log_softmax(task.tail(evaluator.run(inputs, genome)).float(), dim=1)
                 total += F.kl_div(own, expected, reduction="sum", log_target=True)
             return total / len(task.labels)
 

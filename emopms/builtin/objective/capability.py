@@ -1,4 +1,4 @@
-"""How well a candidate still processes features."""
+"""The objective ``capability``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class Capability(Objective):
-    """The selector's loss on what the candidate makes of the kept calibration features."""
+    """Loss of the selector's criterion on the candidate's outputs for the calibration features."""
 
     name: Literal["capability"] = "capability"
     batch_norm: Literal["batch", "running"] = "batch"
-    """`batch`: re-estimate batch norm in the evaluation; `running`: judge with the dense network's statistics."""
+    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the dense network's."""
     precision: Literal["auto", "float"] = "auto"
-    """`auto`: convolve in eight bits where the processor is faster at it and the dense network hardly notices; `float`:
-    always in the device's floating-point numbers, whole networks too."""
+    """`auto`: run convolutions in int8 if this is faster on the processor and hardly changes the network's outputs.
+    `float`: always use the device's floating-point format, for the whole network too."""
     batch_size: BatchSize = 512
-    """Calibration images a forward pass."""
+    """Calibration images per forward pass."""
 
     @property
     def in_floating_point(self) -> bool:
@@ -31,15 +31,15 @@ class Capability(Objective):
         import numpy as np
         import torch
 
-        from emopms.network.runtime.parallel import parallel_map
+        from emopms.network import parallel_map
 
-        forward = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
+        evaluator = task.evaluator(batch_statistics=self.batch_norm == "batch", int8=not self.in_floating_point)
 
         def loss(genome: NDArray[Any]) -> Tensor:
             total = torch.zeros((), device=task.labels.device)
             for inputs, references, labels in task.batches(self.batch_size):
                 share = len(labels) / len(task.labels)
-                total += task.criterion(forward(inputs, genome), references, labels).float() * share
+                total += task.criterion(evaluator.run(inputs, genome), references, labels).float() * share
             return total
 
         return torch.stack(parallel_map(loss, genomes, task.device)).cpu().numpy().astype(np.float64)

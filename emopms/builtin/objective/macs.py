@@ -1,4 +1,4 @@
-"""Multiply–accumulates."""
+"""The objective ``macs``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Macs(Cost):
-    """Multiply–accumulates of convolutions and linear layers for one image."""
+    """MACs (multiply–accumulates) of convolutions and linear layers for one image."""
 
     name: Literal["macs"] = "macs"
 

@@ -1,4 +1,4 @@
-"""Parameters."""
+"""The objective ``params``."""
 
 from __future__ import annotations
 

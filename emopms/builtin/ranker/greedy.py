@@ -1,4 +1,4 @@
-"""The greedy ranking."""
+"""The ranker ``greedy``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Greedy(Ranker):
-    """Rank all points by impairment against saving and apply them one by one, starting from the dense network.
+    """Start from the dense network and apply front points one by one, by their impairment per unit of saved cost.
 
-    Each step replaces the point of one sub-network by the cheaper one that adds the least impairment per unit
-    of the first cost saved; the schemes passed on the way are the result. Fast, and blind to combinations that
-    only pay together: compare with `impairment`.
+    Each step replaces the point of one sub-network by a cheaper point: the one that adds the least impairment per unit
+    of the first cost saved. The result is the sequence of all schemes. This is fast, but it misses combinations that
+    pay off only together; the ranker `impairment` finds them.
     """
 
     name: Literal["greedy"] = "greedy"

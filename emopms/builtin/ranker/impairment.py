@@ -1,4 +1,4 @@
-"""Exact joining of fronts by dynamic programming."""
+"""The ranker ``impairment``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Impairment(Ranker):
-    """Merge the fronts exactly: of all ways to choose one point a sub-network, those not dominated by prediction.
+    """Return all schemes of one point per sub-network whose predicted impairment and costs are non-dominated.
 
-    Choosing one point each under a budget is a multiple-choice knapsack; since impairments and costs add up, a
-    dominated partial sum can never become part of a non-dominated whole, so dropping those after each merge
-    loses nothing. The ranking by impairment is the paper's (arXiv 2303.16212), the exact merge ours.
+    The fronts are merged one by one by dynamic programming. This is exact: impairments and costs are sums (a
+    multiple-choice knapsack problem), so a dominated partial sum can never belong to a non-dominated scheme. The
+    ranking by impairment is from the paper (arXiv 2303.16212); the exact merge is our own.
     """
 
     name: Literal["impairment"] = "impairment"

@@ -1,4 +1,4 @@
-"""A start guided by channel importance."""
+"""The sampling ``importance``."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class Importance(Sampling):
-    """Keep the channels of largest weight magnitude, at keep ratios spread from sparse to dense.
+    """Keep the channels of largest weight magnitude, at keep ratios from sparse to dense.
 
-    Ratios step evenly from ``least`` to 1 over the population, vary from layer to layer, and importance is
-    blurred, so that candidates differ in which channels they keep and not only in how many.
+    Over the population, the ratio increases evenly from ``least`` to 1, with small random changes per layer. Random
+    factors on the importance make candidates differ in which channels they keep, not only in how many.
     """
 
     name: Literal["importance"] = "importance"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Smallest share of a layer's channels to keep."""
+    """Smallest fraction of a layer's channels to keep."""
     blur: Annotated[float, Field(ge=0)] = 0.2
     """Standard deviation of the log-normal factor on each channel's importance."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
-        from emopms.network.partition.importance import magnitude
+        from emopms.network import magnitude
 
         importance = magnitude(subnetwork)
         genomes = np.zeros((count, subnetwork.channels.genes), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""A start guided by what channels do to the sub-network's outputs, and by what they cost."""
+"""The sampling ``sensitivity``."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class Sensitivity(Sampling):
-    """Keep the channels that move the sub-network's outputs most for the MACs that they cost, in all layers alike,
-    from few of them to all.
+    """Keep the channels with the largest effect on the sub-network's outputs per MAC, at keep ratios from few to all.
 
-    Were the effects of channels to add up, this ratio would give the whole front, as in the relaxed knapsack problem:
-    so the search begins near it. One backward pass over 512 images finds the effects of all channels (see
-    `emopms.network.partition.importance.sensitivity`). Blur makes candidates differ in which channels they keep and
-    not only in how many.
+    If the effects of channels were additive, this ratio would give the exact front, as in the relaxed knapsack problem.
+    So the search begins near the front. One backward pass over 512 images estimates the effects of all channels (see
+    `emopms.network.partition.importance.sensitivity`). Random factors on the ratios make candidates differ in which
+    channels they keep, not only in how many.
     """
 
     name: Literal["sensitivity"] = "sensitivity"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Smallest share of the sub-network's genes to keep."""
+    """Smallest fraction of the sub-network's genes to keep."""
     blur: Annotated[float, Field(ge=0)] = 0.2
     """Standard deviation of the log-normal factor on each channel's ratio."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np
 
-        from emopms.network.partition.importance import sensitivity
+        from emopms.network import sensitivity
 
         worth = sensitivity(subnetwork, inputs, rng) / np.maximum(subnetwork.costs.macs_by_gene, 1)
         genomes = np.zeros((count, len(worth)), dtype=np.bool_)

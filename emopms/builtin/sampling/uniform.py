@@ -1,4 +1,4 @@
-"""A random start: the control."""
+"""The sampling ``uniform``: the control experiment."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class Uniform(Sampling):
-    """Keep each channel with a probability drawn anew for each candidate, whatever its weights."""
+    """Keep each channel with a random probability, which is drawn once per candidate. Weights are ignored."""
 
     name: Literal["uniform"] = "uniform"
 

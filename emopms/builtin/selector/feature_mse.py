@@ -1,4 +1,4 @@
-"""Distance from the dense network's features."""
+"""The selector ``feature_mse``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class FeatureMse(Selector):
-    """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖²: no training, no labels.
+    """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖². It needs neither training nor labels.
 
-    Of large maps every second row counts (of maps whose channels come last, every second column).
+    On large maps it uses every second row only (every second column if the channels come last).
     """
 
     name: Literal["feature_mse"] = "feature_mse"
 
     def criterion(self, site: Site) -> nn.Module:
-        from emopms.network.criteria import FeatureDistance
+        from emopms.network import FeatureDistance
 
         return FeatureDistance()

@@ -1,4 +1,4 @@
-"""A linear classifier on pooled features."""
+"""The selector ``linear_probe``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class LinearProbe(TrainedSelector):
-    """A linear classifier on features averaged over positions; its loss is the cross-entropy."""
+    """Cross-entropy loss of a linear classifier on features that are averaged over positions."""
 
     name: Literal["linear_probe"] = "linear_probe"
 
     def criterion(self, site: Site) -> nn.Module:
-        from emopms.network.criteria import LinearProbeLoss
+        from emopms.network import LinearProbeLoss
 
         return LinearProbeLoss(site.channels, site.classes, site.channel_dim)

@@ -1,4 +1,4 @@
-"""The dense rest of the network."""
+"""The selector ``tail``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Tail(Selector):
-    """Runs the features through the dense rest of the network; its loss is the cross-entropy.
+    """Cross-entropy loss of the rest of the dense network on the features.
 
-    The most faithful judge and the dearest: every evaluation pays for the rest of the network.
+    This is the most accurate criterion and the most expensive: every evaluation runs the rest of the network.
     """
 
     name: Literal["tail"] = "tail"
 
     def criterion(self, site: Site) -> nn.Module:
-        from emopms.network.criteria import TailLoss
+        from emopms.network import TailLoss
 
         return TailLoss(site.tail)

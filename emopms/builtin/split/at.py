@@ -1,4 +1,4 @@
-"""Split points named by the user."""
+"""The split ``at``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class At(Split):
-    """Cut after the modules at the given paths. `split: [layer1, layer2]` is short for it."""
+    """Cut after the given modules. `split: [layer1, layer2]` is a short form of it."""
 
     name: Literal["at"] = "at"
     points: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
-    """Module paths in the order of the forward pass; none at all searches the whole network at once."""
+    """Module paths in the order of the forward pass. An empty list keeps the network whole."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return list(self.points)

@@ -1,4 +1,4 @@
-"""Split points at residual blocks."""
+"""The split ``blocks``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Blocks(Split):
-    """Cut behind every residual block; one in which nothing can be pruned goes with the next."""
+    """Cut after every residual block. A block in which nothing can be pruned is joined with the next one."""
 
     name: Literal["blocks"] = "blocks"
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-        from emopms.network.partition.split_points import block_points
+        from emopms.network import block_points
 
         return block_points(network, example, prune_residual=prune_residual)

@@ -1,4 +1,4 @@
-"""Split points that balance the MACs."""
+"""The split ``even``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Even(Split):
-    """Cut into a number of sub-networks of about equal MACs, where one tensor crosses each split."""
+    """Cut into sub-networks of about equal MACs, at points that exactly one tensor crosses."""
 
     name: Literal["even"] = "even"
     parts: Annotated[int, Field(ge=2, examples=[4])]
     """Number of sub-networks."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-        from emopms.network.partition.split_points import even_points
+        from emopms.network import even_points
 
         return even_points(network, example, self.parts, prune_residual=prune_residual)

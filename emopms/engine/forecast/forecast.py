@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emopms.engine.forecast.estimate import estimate, evaluations, refinements
-from emopms.engine.forecast.timing import Timing
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.stages.evolve import Evolve
-from emopms.engine.stages.refine import Refine
+from emopms.engine.stages.evolve import Evolve, max_evaluations
+from emopms.engine.stages.refine import Refine, max_refinements
 from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.timing.work_timer import WorkTimer
 from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from emopms.engine.pipeline.partition_summary import PartSummary, Size
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary, Size
     from emopms.engine.stages.base import Stage
     from emopms.engine.storage.store import State
     from emopms.spec import Spec
@@ -102,40 +101,40 @@ def forecast(
     """
     folder = run_folder(spec, run_dir)
     prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
-    context, outlines = prepared.context, prepared.outlines
-    store, timing = Store(folder / "store"), Timing(context)
+    context, parts = prepared.context, prepared.parts
+    store, timer = Store(folder / "store"), WorkTimer(context)
     stages = []
     to_run: list[Stage] = []
     for planned in plan(
         spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
     ):
         stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
-        seconds = 0.0 if state == "complete" else estimate(stage, context, outlines, timing)
+        seconds = 0.0 if state == "complete" else stage.estimate(context, parts, timer)
         stages.append(StageForecast(stage.name, state, seconds))
         to_run += [] if state == "complete" else [stage]
     return Forecast(
         folder=folder,
         device=str(context.device),
-        searches=outlines,
-        evaluations=tuple(evaluations(context, outline) for outline in outlines),
-        refinements=refinements(context) if any(stage.name == "refine" for stage in stages) else 0,
+        searches=parts,
+        evaluations=tuple(max_evaluations(context, part) for part in parts),
+        refinements=max_refinements(spec) if any(stage.name == "refine" for stage in stages) else 0,
         dense=prepared.dense,
         floor=prepared.floor,
         stages=tuple(stages),
-        memory=_memory(context, outlines, to_run, timing) if to_run else None,
+        memory=_memory(context, parts, to_run, timer) if to_run else None,
     )
 
 
 def _memory(
-    context: Context, outlines: Sequence[PartSummary], to_run: Sequence[Stage], timing: Timing
+    context: Context, parts: Sequence[PartSummary], to_run: Sequence[Stage], timer: WorkTimer
 ) -> MemoryForecast:
     image = math.prod(context.source.shape)
-    searched = [outlines[stage.index].features for stage in to_run if isinstance(stage, Evolve)]
+    searched = [parts[stage.index].features for stage in to_run if isinstance(stage, Evolve)]
     searched += [image for stage in to_run if isinstance(stage, Refine)]
     return MemoryForecast(
         images=context.source.train_size * image,
         test_images=context.source.test_size * image,
         features=context.spec.data.calibration * max(searched, default=0) * (2 if context.device.bf16 else 4),
-        working=timing.peak,
+        working=timer.peak,
         working_of="tensors on the GPU" if context.device.type == "cuda" else "the whole process, without the above",
     )

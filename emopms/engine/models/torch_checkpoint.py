@@ -23,6 +23,31 @@ _PICKLES = 5
 """In a file of the old format: magic number, version, machine, content and the order of the storages."""
 
 
+class _StandIn:
+    """Takes the place of an object that is saved beside the weights. It takes whatever comes, keeps nothing of it and
+    does nothing, so that none of the code that made the object is imported or called."""
+
+    __slots__ = ()
+
+    def __new__(cls, *values: object, **named: object) -> _StandIn:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Pass over what the object held."""
+
+
+_STAND_INS: list[Any] = [
+    (_StandIn, name)
+    for name in (
+        "argparse.Namespace",
+        *(f"pathlib.{kind}{system}Path" for kind in ("", "Pure") for system in ("Posix", "Windows")),
+        *(f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")),
+        "numpy.dtype",
+    )
+]
+"""What training scripts keep beside the weights: their settings, paths, and figures as numpy numbers."""
+
+
 def load_checkpoint(file: IO[bytes], path: Path) -> Any:
     """What is in a file of ``torch.save``, on the CPU: tensors and plain values.
 
@@ -42,7 +67,8 @@ def load_checkpoint(file: IO[bytes], path: Path) -> Any:
         for _ in range(_PICKLES):
             _require_modest(file, path)
         file.seek(0)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals(_STAND_INS):
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _repacked(file: IO[bytes], path: Path) -> IO[bytes]:

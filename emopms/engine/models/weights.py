@@ -4,63 +4,109 @@ from __future__ import annotations
 
 import pickle
 import re
-import reprlib
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
+from loguru import logger
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from emopms.engine.models.checkpoint_contents import choose
 from emopms.engine.models.torch_checkpoint import CONVERT, load_checkpoint
 from emopms.errors import WeightsError
 from emopms.network.channels.surgery import require_same_tensors
+from emopms.network.runtime.free_memory import available_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
 
-_WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts keep the weights beside other things."""
-_DATA_PARALLEL = "module."
-"""What ``torch.nn.DataParallel`` puts before every name."""
+_KINDS = frozenset(
+    {
+        *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
+        *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    }
+)
+"""Kinds of numbers that mean what they say: numbers of eight bits and fewer come with scales of their own."""
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None:
     """Load a file into a dense network, tensor by tensor under the same names and shapes.
+
+    What was taken is logged, where the file holds more than the bare tensors.
 
     Args:
         network: The network.
-        path: A file of safetensors, or one that ``torch.save`` wrote: a state dict, as it is or under the key
-            ``state_dict`` or ``model``.
+        path: A file of safetensors, or one that ``torch.save`` wrote: a state dict, as it is or under any key. A prefix
+            that all names share, such as ``module.``, is taken off; counters between the weights are left out.
+        key: The key in the file, with dots between keys, or the prefix of the names, where it holds several state
+            dicts of this network.
 
     Raises:
         WeightsError: It is no such file, or its tensors are not the network's.
     """
     own = network.state_dict()
-    state = _read(path)
-    if all(name.startswith(_DATA_PARALLEL) for name in state) and not all(n.startswith(_DATA_PARALLEL) for n in own):
-        state = {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state.items()}
+    choice = choose(_read(path), own, path, key)
+    state = choice.taken.state
+    _require_plain(state, path)
     # A counter that only momentum-less batch norm reads; many published files leave it out.
     state |= {n: t for n, t in own.items() if n.endswith("num_batches_tracked") and n not in state}
-    require_same_tensors(network, state, origin=str(path), shrunk=False)
-    if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
-        raise WeightsError(
-            f"{path} holds values that are not finite, first in {broken[0]!r}.",
-            remedy="Use weights of a training that did not diverge.",
-        )
+    place = f"{path}, {choice.taken}," if choice.taken.key else str(path)
+    try:
+        require_same_tensors(network, state, origin=place, shrunk=False)
+    except WeightsError as error:
+        raise WeightsError(error.message, remedy=_remedy(network, state) or error.remedy) from error
+    require_finite(state, path, remedy="Use weights of a training that did not diverge.")
+    if said := str(choice):
+        _say_once(f"{path}: {said}")
     network.load_state_dict(state)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.exists() and not path.is_file():  # a pipe might never end
+def require_finite(state: Mapping[str, Tensor], path: Path, *, remedy: str) -> None:
+    """Refuse tensors with values that are not finite.
+
+    Raises:
+        WeightsError: There are some. It names the first tensor.
+    """
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path} holds values that are not finite, first in {name!r}.", remedy=remedy)
+
+
+def require_readable(path: Path) -> None:
+    """Refuse a path from which reading might never end, or would fill the memory.
+
+    Raises:
+        WeightsError: It is a pipe, a device, an empty file (as those of the system say that they are), or a file larger
+            than the memory.
+    """
+    if path.exists() and not path.is_file():
         raise WeightsError(f"{path} is no file.", remedy="Name a file that holds weights.")
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}", remedy="Name a file that holds weights.") from error
+    if not size:
+        raise WeightsError(f"{path} is empty.", remedy="Name a file that holds weights.")
+    if size > (free := available_memory()):
+        raise WeightsError(
+            f"{path} is {size / 2**30:,.1f} GiB large, and {free / 2**30:,.1f} GiB of memory are free.",
+            remedy="Name a file that holds the weights of this network alone, or take a machine with more memory.",
+        )
+
+
+def _read(path: Path) -> object:
+    """What a file holds: tensors by name, or a whole checkpoint."""
+    require_readable(path)
     try:
         with path.open("rb") as file:
             if file.read(9)[8:] == b"{":  # safetensors: the length of the header, then the header, which is JSON
                 return load_file(path)
             file.seek(0)
-            content = load_checkpoint(file, path)
+            return load_checkpoint(file, path)
     except WeightsError:
         raise
     except (OSError, SafetensorError) as error:
@@ -73,20 +119,44 @@ def _read(path: Path) -> dict[str, Tensor]:
             else f"{path} is neither a file of safetensors nor a PyTorch state dict.",
             remedy=CONVERT,
         ) from error
-    return _state(content, path)
 
 
-def _state(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in what ``torch.load`` gave."""
-    for key in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=CONVERT)
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+def _require_plain(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are no arrays of numbers: nested ones, quantised ones, numbers of eight bits that stand for
+    others."""
+    for name, tensor in state.items():
+        kind = (
+            "is a nested tensor"
+            if tensor.is_nested
+            else "is quantised"
+            if tensor.is_quantized
+            else f"holds numbers of the kind {str(tensor.dtype).removeprefix('torch.')}, which need scales to be read"
+            if tensor.dtype not in _KINDS
+            else f"is a {type(tensor).__name__}"
+            if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+            else ""
+        )
+        if kind:
             raise WeightsError(
-                f"{path} holds no state dict: under {reprlib.repr(key)} stands a {type(value).__name__}.",
-                remedy=f"Tensors by name are read, at the top or under {' or '.join(map(repr, _WRAPPERS))}. {CONVERT}",
+                f"{path} cannot be read: {name!r} {kind}.",
+                remedy="Save the weights as plain tensors of 16 or 32 bits, with their scales applied.",
             )
-    return content
+
+
+def _remedy(network: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """What to do where only few kinds of tensors are too many or missing; empty where nothing special is known."""
+    own = network.state_dict()
+    missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
+    if any(state[name].shape != tensor.shape for name, tensor in own.items() if name in state):
+        return ""
+    if missing and not extra and missing <= {name for name, _ in network.named_buffers()}:
+        return "Save network.state_dict(), which holds buffers, too, and not the parameters alone."
+    if extra and not missing:
+        return "If these tensors are no part of the network, save the file without them."
+    return ""
+
+
+@cache
+def _say_once(text: str) -> None:
+    """Log a line when it is first said: the weights of a run are read more than once."""
+    logger.info("{}", text)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.pipeline.partition_summary import PartSummary, Size, size_of, summarise_parts
-from emopms.engine.session.context import Context, divided, encoding_of, example_of, given_network
+from emopms.engine.session.context import Context
+from emopms.engine.session.networks import divide_as_specified, encoding_for, example_images, given_network
+from emopms.engine.session.partition_summary import PartSummary, Size, size_of, summarise_parts
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.channels.cost import count
 from emopms.network.partition.divide import SplitPointError, require_same_function
-from emopms.network.partition.partitioned import NoBoundaryError
+from emopms.network.partition.divided_network import NoBoundaryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Prepared:
     """For the stages."""
     fingerprint: str
     """Of data, weights, and code that the backbone's settings name."""
-    outlines: tuple[PartSummary, ...]
+    parts: tuple[PartSummary, ...]
     """One a search."""
     dense: Size
     """Of the whole network."""
@@ -61,7 +62,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     if not source.labelled:
         _check_teacher(spec)
     network = given_network(spec, source, folder)
-    example = example_of(source)
+    example = example_images(source)
     fingerprint = source.fingerprint
     if code := spec.backbone.fingerprint():
         fingerprint += "+" + code
@@ -71,7 +72,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     with guarded_call(spec.split, "find split points"):
         points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
     try:
-        parts = divided(network, points, example, spec)
+        parts = divide_as_specified(network, points, example, spec)
     except SplitPointError as error:
         written = ("split", "points", error.index) if hasattr(spec.split, "points") else ("split",)
         raise spec.problem(written, error.message, error.remedy) from error
@@ -81,14 +82,14 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     _check_scores(parts.parts[-1].output_shape, spec, source)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
-    codings = [encoding_of(sub, spec) for sub in parts.searched]
+    encodings = [encoding_for(sub, spec) for sub in parts.searched]
     dense = size_of(parts.costs, np.concatenate([sub.dense for sub in parts.searched]))
     _check_costs(network, example, dense)
-    least = np.concatenate([coding.least for coding in codings])
+    least = np.concatenate([encoding.least for encoding in encodings])
     return Prepared(
         context,
         fingerprint,
-        summarise_parts(parts, codings),
+        summarise_parts(parts, encodings),
         dense=dense,
         least=size_of(parts.costs, least),
     )

@@ -9,19 +9,25 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from emopms.api import Cost
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
-from emopms.engine.storage.atomic import from_json, write, writing
+from emopms.engine.results.exported import Exports
+from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
+from emopms.engine.results.search_summary import SearchSummary
+from emopms.engine.storage.atomic import atomic_path, write_atomic
+from emopms.engine.storage.serialization import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from emopms.engine.pipeline.runner import Done
     from emopms.engine.session.context import Context
-    from emopms.engine.storage.store import Artefact
     from emopms.spec import Spec
 
 
@@ -37,71 +43,74 @@ def publish(
         StoreError: One of them cannot be written.
     """
     exported = done["export"].artefact
-    with writing(folder / "models") as models:
+    with atomic_path(folder / "models") as models:
         for file in exported.files:
             if file.startswith("models/"):
-                write(models / file.removeprefix("models/"), exported.content(file))
-    write(folder / "front.csv", _front(done["measure"].artefact, context.spec).encode())
-    write(folder / "spec.resolved.yaml", context.spec.to_yaml().encode())
-    write(folder / "manifest.json", from_json(_manifest(context, fingerprint, command)))
+                write_atomic(models / file.removeprefix("models/"), exported.content(file))
+    write_atomic(
+        folder / "front.csv", _front_table(MeasuredSchemes.load(done["measure"].artefact), context.spec).encode()
+    )
+    write_atomic(folder / "spec.resolved.yaml", context.spec.to_yaml().encode())
+    write_atomic(folder / "manifest.json", encode_json(_manifest(context, fingerprint, command)))
     summary = _summary(context, done)
-    write(folder / "result.json", from_json(summary))
+    write_atomic(folder / "result.json", encode_json(summary))
     return summary
 
 
 def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
-    scores = done["export"].artefact.json("scores")
-    measured = done["measure"].artefact.json("summary")
-    dense = scores["dense"]
+    exports, measured = Exports.load(done["export"].artefact), MeasureSummary.load(done["measure"].artefact)
+    dense = exports.dense
     searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
     return {
         "name": context.spec.name,
         "quality": context.quality,
-        "dense": {key: dense[key] for key in ("accuracy", "loss", "macs", "params")},
+        "dense": {"accuracy": dense.accuracy, "loss": dense.loss, "macs": dense.macs, "params": dense.params},
         "models": [
             {
-                "target": model["target"],
-                "path": f"models/{model['target']}",
-                "scheme": model["scheme"],
-                "macs": model["macs"],
-                "params": model["params"],
-                "macs_cut": 1 - model["macs"] / dense["macs"],
-                "params_cut": 1 - model["params"] / dense["params"],
-                "accuracy_before_finetune": model["accuracy_before_finetune"],
-                "accuracy": model["accuracy"],
+                "target": model.target,
+                "path": f"models/{model.target}",
+                "scheme": model.scheme,
+                "macs": model.macs,
+                "params": model.params,
+                "macs_cut": 1 - model.macs / dense.macs,
+                "params_cut": 1 - model.params / dense.params,
+                "accuracy_before_finetune": model.accuracy_before_finetune,
+                "accuracy": model.accuracy,
             }
-            for model in scores["models"]
+            for model in exports.models
         ],
         "search": {
-            "evaluations": sum(stage.artefact.json("search")["evaluations"] for stage in searches),
+            "evaluations": sum(SearchSummary.load(stage.artefact).evaluations for stage in searches),
             "seconds": round(sum(stage.seconds for stage in searches), 3),
-            "hypervolume": measured["hypervolume"],
-            "hypervolume_reference": measured["hypervolume_reference"],
+            "hypervolume": measured.hypervolume,
+            "hypervolume_reference": list(measured.hypervolume_reference),
         },
         "rank": {
-            "kendall_tau": measured["kendall_tau"],
-            "schemes": done["join"].artefact.json("summary")["joint_schemes"],
-            "measured": measured["measured"],
+            "kendall_tau": measured.kendall_tau,
+            "schemes": JoinSummary.load(done["join"].artefact).joint_schemes,
+            "measured": measured.measured,
         },
         "stages": [{"name": stage.name, "seconds": stage.seconds, "cached": stage.cached} for stage in done.values()],
     }
 
 
-def _front(measure: Artefact, spec: Spec) -> str:
-    """The front, cheapest scheme first, with all its costs; the scheme's number is that of ``result.json``."""
-    schemes = dict(measure.arrays("schemes"))
-    columns = ["predicted_loss", "loss", "accuracy", "macs", "params"]
+def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
+    """Return the front as CSV, cheapest scheme first, with all costs. Scheme numbers are those of ``result.json``."""
+    columns: dict[str, NDArray[np.generic]] = {
+        "predicted_loss": schemes.predicted_loss,
+        "measured_loss": schemes.loss,
+        "accuracy": schemes.accuracy,
+        "macs": schemes.macs,
+        "params": schemes.params,
+    }
     costs = [objective.name for objective in spec.objectives if isinstance(objective, Cost)]
     for index, name in enumerate(costs):
-        if name not in columns:
-            schemes[name] = schemes["costs"][:, index]
-            columns.append(name)
+        columns.setdefault(name, schemes.costs[:, index])
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["scheme", *("measured_loss" if column == "loss" else column for column in columns)])
-    for scheme, on_front in enumerate(schemes["on_front"]):
-        if on_front:
-            writer.writerow([scheme, *(schemes[column][scheme].item() for column in columns)])
+    writer.writerow(["scheme", *columns])
+    for scheme in np.flatnonzero(schemes.on_front).tolist():
+        writer.writerow([scheme, *(values[scheme].item() for values in columns.values())])
     return text.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""What a search knows: every genome that was judged, so that none is judged twice."""
+"""The evaluation cache of a search: no genome is evaluated twice."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.search.evaluation import Evaluations, evaluate_candidates
+from emopms.engine.search.evaluation import failures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
-    from emopms.api import Objective, Task
+    from emopms.engine.search.evaluation import CandidateEvaluation, Evaluations
+    from emopms.engine.search.log import EvaluationLog
 
 
 class EvaluationCache:
-    """Judges genomes, and remembers of each its objectives; genomes themselves are on disk, where they are logged.
+    """Evaluates genomes, and remembers their objectives. The genomes themselves are on disk, in the log.
 
     Args:
-        judge: Judges genomes [n, genes].
-        on_new: Called with each batch of genomes judged.
+        evaluation: Evaluates genomes that are new.
+        log: Holds what an interrupted attempt evaluated, and receives what is new. None keeps nothing on disk.
     """
 
-    def __init__(
-        self,
-        evaluate: Callable[[NDArray[np.bool_]], Evaluations],
-        *,
-        on_new: Callable[[NDArray[np.bool_], Evaluations], None] = lambda *_: None,
-    ) -> None:
-        self._evaluate, self._on_new = evaluate, on_new
+    def __init__(self, evaluation: CandidateEvaluation, log: EvaluationLog | None = None) -> None:
+        self._evaluation, self._log = evaluation, log
         self._known: dict[bytes, tuple[float, ...]] = {}
         self._logged: dict[bytes, tuple[tuple[float, ...], str]] = {}
         self.failed = 0
-        """How many of those asked about have failed."""
+        """Number of genomes asked about that failed."""
         self.cause = ""
-        """Why the first of them did."""
+        """Why the first of them failed."""
+        for batch in log.replay() if log else ():
+            self._remember(*batch)
 
     @property
     def evaluations(self) -> int:
-        """How many genomes were asked about, each counted once; in an earlier attempt or in this one."""
+        """Number of distinct genomes asked about, whether this attempt evaluated them or an earlier one."""
         return len(self._known)
 
-    def remember(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
-        """Take in what an earlier attempt logged."""
-        for genome, values in zip(genomes, found.values.tolist(), strict=True):
-            self._logged[_digest(genome)] = tuple(values), found.cause
+    def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return objectives [n, m] of genomes [n, genes], NaN for those that failed. Only new ones are evaluated.
 
-    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Objectives [n, m] of genomes [n, genes], NaN for those that failed; only new ones are judged."""
+        A batch in which everything fails ends the search, and is not logged: the next attempt evaluates it again.
+        """
         digests = [_digest(genome) for genome in genomes]
         new = {
             digest: genome
@@ -59,9 +53,10 @@ class EvaluationCache:
         }
         if new:
             batch = np.stack(list(new.values()))
-            found = self._evaluate(batch)
-            self._on_new(batch, found)
-            self.remember(batch, found)
+            found = self._evaluation.evaluate(batch)
+            if self._log and not failures(found.values).all():
+                self._log.append(batch, found)
+            self._remember(batch, found)
         for digest in digests:
             if digest not in self._known:
                 self._known[digest], cause = self._logged.pop(digest)
@@ -69,15 +64,9 @@ class EvaluationCache:
                     self.failed, self.cause = self.failed + 1, self.cause or cause
         return np.array([self._known[digest] for digest in digests], dtype=np.float64)
 
-
-def cache_for(
-    task: Task,
-    objectives: Sequence[Objective],
-    *,
-    on_new: Callable[[NDArray[np.bool_], Evaluations], None] = lambda *_: None,
-) -> EvaluationCache:
-    """A memory that judges by these objectives."""
-    return EvaluationCache(lambda genomes: evaluate_candidates(genomes, task, objectives), on_new=on_new)
+    def _remember(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
+        for genome, values in zip(genomes, found.values.tolist(), strict=True):
+            self._logged[_digest(genome)] = tuple(values), found.cause
 
 
 def _digest(genome: NDArray[np.bool_]) -> bytes:

@@ -1,7 +1,7 @@
-"""The search of one sub-network: ask, judge, tell; nothing is judged twice, everything is logged.
+"""The search loop: ask the algorithm, evaluate, tell it the objectives.
 
-An interrupted search continues by replay: the seeded algorithm asks the same questions again, and those already
-answered are answered from the log.
+An interrupted search resumes by replay: the seeded algorithm asks the same questions again, and the evaluation cache
+answers those that the log knows.
 """
 
 from __future__ import annotations
@@ -22,47 +22,33 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emopms.api import Algorithm, Sampling, Task
+    from emopms.api import Algorithm
     from emopms.engine.search.cache import EvaluationCache
+    from emopms.engine.search.start import Start
     from emopms.network.channels.encoding import Encoding
     from emopms.network.partition.subnetwork import SubNetwork
-
-    Start = Callable[[int, np.random.Generator], NDArray[np.bool_]]
-    """Draws so many genomes [n, genes] for a search to begin with."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """How a search stands after a generation, over everything asked so far."""
+    """The state of a search after a generation, over all candidates so far."""
 
     number: int
     """From 1."""
     asked: int
-    """Candidates that were to be judged; all but `evaluations` of them were known already."""
+    """Candidates that the algorithm asked for; all but `evaluations` of them were known already."""
     evaluations: int
     failed: int
-    """Of the evaluations: candidates that could not be judged."""
+    """Evaluations that gave no finite value."""
     genomes: NDArray[np.bool_]
-    """The front: non-dominated genomes [p, genes]."""
+    """Non-dominated genomes [p, genes]."""
     objectives: NDArray[np.float64]
-    """Theirs [p, m]."""
-
-
-def drawn_by(sampling: Sampling, task: Task) -> Start:
-    """The start that a sampling draws."""
-
-    def start(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        with guarded_call(sampling, "sample candidates"):
-            found = sampling.sample(task.subnetwork, task.inputs, count, rng)
-            validate_array(found, "booleans", None, task.subnetwork.channels.genes)
-            return found
-
-    return start
+    """Their objectives [p, m]."""
 
 
 def evolve(
     sub: SubNetwork,
-    coding: Encoding,
+    encoding: Encoding,
     *,
     cache: EvaluationCache,
     start: Start,
@@ -73,9 +59,9 @@ def evolve(
     """Search one sub-network.
 
     Args:
-        coding: What the algorithm sees of genomes.
-        memory: Judges genomes; may know some already.
-        on_generation: Called after each.
+        encoding: Translates between genomes and the bit strings that the algorithm sees.
+        cache: Evaluates genomes; it may know some already.
+        on_generation: Called after each generation.
 
     Returns:
         The last generation. Its front holds the dense genome wherever nothing dominates it.
@@ -86,10 +72,10 @@ def evolve(
     rng = np.random.default_rng(seed)
     front = _Front(sub.dense[None, :], _evaluate(cache, sub.dense[None, :], "the dense sub-network"))
     space = SearchSpace(
-        genes=coding.bits,
+        genes=encoding.bits,
         objectives=front.objectives.shape[1],
-        sample=lambda count: coding.encode(start(count, rng)),
-        repair=coding.repair,
+        sample=lambda count: encoding.encode(start.draw(count, rng)),
+        repair=encoding.repair,
     )
     with guarded_call(algorithm, "begin its search"):
         search = algorithm.start(space, seed=seed % 2**32)
@@ -101,10 +87,10 @@ def evolve(
             if not len(asked):
                 break  # a small space is exhausted: everything in it has been evaluated
         candidates += len(asked)
-        genomes = coding.decode(asked)
+        genomes = encoding.decode(asked)
         found = _evaluate(cache, genomes, f"all {len(genomes)} candidates of generation {number}")
         with guarded_call(algorithm, "take in objectives"):
-            search.tell(front.take(genomes, found))
+            search.tell(front.add(genomes, found))
         state = Generation(number, candidates, cache.evaluations, cache.failed, front.genomes, front.objectives)
         on_generation(state)
     if state is None:
@@ -113,8 +99,8 @@ def evolve(
 
 
 def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
-    """Objectives [n, m], NaN for those that failed, of which there must be others."""
-    values = cache(genomes)
+    """Return objectives [n, m], NaN for candidates that failed; refuse a batch that failed as a whole."""
+    values = cache.evaluate(genomes)
     if failures(values).all():
         raise RunError(
             f"Nothing is left to search: {which} failed. The first cause: {cache.cause}",
@@ -124,15 +110,17 @@ def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) ->
 
 
 class _Front:
-    """The non-dominated of all genomes taken in, in the order in which they came."""
+    """The non-dominated of all genomes added so far, in the order in which they came."""
 
     def __init__(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
         self.genomes, self.objectives = genomes, objectives
         self._worst = objectives.max(axis=0)
 
-    def take(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take in genomes with their objectives [n, m]; returns these with numbers for those that failed: the largest
-        seen of each objective, so that everything else is at least as good in all of them."""
+    def add(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add genomes, and return their objectives [n, m] as the algorithm is to see them.
+
+        Those that failed get the largest value seen of each objective, so that everything else is at least as good.
+        """
         failed = failures(objectives)
         self._worst = np.maximum(self._worst, objectives[~failed].max(axis=0))
         values = np.concatenate([self.objectives, objectives[~failed]])

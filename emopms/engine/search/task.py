@@ -1,4 +1,4 @@
-"""What a search works on: features that enter a sub-network, what it should make of them, and who judges it."""
+"""The search task of a sub-network: its calibration features, its dense outputs, and its criterion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.engine.session.data import ImageSet
-    from emopms.network.partition.partitioned import DividedNetwork
+    from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
 
@@ -28,14 +28,18 @@ def make_task(
     criteria: nn.ModuleList,
     device: Device,
     *,
-    handed_on: Tensor | None = None,
+    entering_features: Tensor | None = None,
 ) -> Task:
-    """The search task of one of those searched: its features of calibration images, computed once and kept on the
-    device.
+    """Make the search task of one sub-network. Its features are computed once, and stay on the device if it has room.
 
     Args:
-        judges: One a part; boundaries are judged as the last part is.
-        handed_on: What enters it, where that is known: the references of the task of the part before it.
+        images: The calibration images.
+        divided: The divided network.
+        sub: One of ``divided.searched``.
+        criteria: One criterion a part. Boundaries use the criterion of the last part.
+        device: The device.
+        entering_features: The inputs of the sub-network, if they are known: the references of the task of the part
+            before it.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))
@@ -43,15 +47,15 @@ def make_task(
     with torch.inference_mode(), device.autocast():
         for pixels, classes in images.batches(BATCH):
             features, rows = pixels, slice(start, start := start + len(pixels))
-            if handed_on is not None:
-                features = handed_on[rows].to(pixels.device)
+            if entering_features is not None:
+                features = entering_features[rows].to(pixels.device)
             else:
                 for part in before:
                     features = split_on_oom(part.forward, features)
                 features = inputs.add(features, rows)
             references.add(split_on_oom(sub.forward, features), rows)
             labels.append(classes)
-    entering = inputs.tensor if handed_on is None else handed_on
+    entering = inputs.tensor if entering_features is None else entering_features
     assert entering is not None
     assert references.tensor is not None
     return Task(

@@ -1,4 +1,4 @@
-"""What every stage works with."""
+"""The context of a run: everything that all stages share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from emopms.engine.models.weights import load_weights
+from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.session.boundary_features import BoundaryFeatures
 from emopms.engine.session.data import ImageSets
+from emopms.engine.session.networks import (
+    divide_as_specified,
+    encoding_for,
+    example_images,
+    fresh_network,
+    given_network,
+)
 from emopms.engine.session.scoring import predictions
-from emopms.engine.support.component_calls import guarded_call
-from emopms.engine.support.seeds import derive
-from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.surgery import fit_to
-from emopms.network.partition.importance import magnitude
-from emopms.network.partition.partitioned import DividedNetwork, divide_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from emopms.api import Folder, Source
     from emopms.engine.session.data import ImageSet
     from emopms.engine.storage.store import Artefact
     from emopms.engine.support.progress import Progress
+    from emopms.network.channels.encoding import Encoding
+    from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
     from emopms.spec import Spec
@@ -38,37 +40,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """A spec, made concrete: where its data are, where it runs, and how its networks are built."""
+    """A spec together with its data, its device, and the way to build its networks."""
 
     spec: Spec
     folder: Folder
+    """Where relative paths in the spec start."""
     source: Source
     device: Device
     progress: Progress
     split_points: Sequence[str]
-    """The split points, found."""
+    """Module paths, as the spec's split found them."""
 
     @cached_property
     def image_sets(self) -> ImageSets:
-        predict = None if self.source.labelled else self._as_given
+        """Training, calibration, ranking, validation and test images."""
+        predict = None if self.source.labelled else self._predictions_as_given
         return ImageSets(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
 
-    def _as_given(self, images: ImageSet) -> NDArray[np.int64]:
-        """What the dense network predicts as it was given: the labels of images that carry none."""
+    def _predictions_as_given(self, images: ImageSet) -> NDArray[np.int64]:
+        """Return the classes [n] that the dense network predicts as given: the labels of images that carry none."""
         return predictions(self.device.place(given_network(self.spec, self.source, self.folder)).eval(), images)
 
     @property
     def quality(self) -> str:
-        """What a share of right answers is: ``accuracy``, or without labels ``agreement`` with the dense network."""
+        """Name of the share of right answers: ``accuracy``, or ``agreement`` with the dense network without labels."""
         return "accuracy" if self.source.labelled else "agreement"
 
     @property
     def int8(self) -> bool:
-        """Whether pruned networks may be compared in eight bits, where the device is faster at it."""
+        """Whether pruned networks may be compared in int8, where the device is faster at it."""
         return not any(objective.in_floating_point for objective in self.spec.objectives)
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.source.classes)
 
     @property
@@ -76,21 +81,37 @@ class Context:
         """Number of images that are trained on."""
         return self.source.train_size - self.spec.data.held_out
 
+    @property
+    def example(self) -> Tensor:
+        """Two images of noise [2, C, H, W] on the device."""
+        return self.device.images(example_images(self.source))
+
+    def given_network(self) -> nn.Module:
+        """Build the dense network as the spec gives it, on the device, in eval mode."""
+        return self.device.place(given_network(self.spec, self.source, self.folder)).eval()
+
+    def random_network(self) -> nn.Module:
+        """Build the dense network with random weights, on the device, in eval mode."""
+        return self.device.place(fresh_network(self.spec, self.source)).eval()
+
     def network(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """A network with this state, dense or pruned, on the device, in eval mode."""
+        """Build a network with this state dict, dense or pruned, on the device, in eval mode."""
         network = fresh_network(self.spec, self.source)
         fit_to(network, state)
         return self.device.place(network).eval()
 
     def divide(self, network: nn.Module) -> DividedNetwork:
-        """The sub-networks of a dense network; they share its parameters."""
-        return divided(network, self.split_points, self.device.images(example_of(self.source)), self.spec)
+        """Divide a dense network into its sub-networks; they share its parameters."""
+        return divide_as_specified(network, self.split_points, self.example, self.spec)
 
     def constrained(self, artefact: Artefact) -> DividedNetwork:
-        """The sub-networks that ``constrain`` left, made once: to trace a deep network takes as long as to judge some
-        candidates. The stages that search and measure leave them as they are."""
+        """Return the sub-networks that the ``constrain`` stage left.
+
+        They are built once, since tracing a deep network takes as long as evaluating some candidates. The stages that
+        search and measure leave them unchanged.
+        """
         if artefact.folder not in self._constrained:
-            self._constrained[artefact.folder] = self.divide(self.network(artefact.tensors("network")))
+            self._constrained[artefact.folder] = self.divide(self.network(DenseNetwork.load(artefact).state))
         return self._constrained[artefact.folder]
 
     @cached_property
@@ -98,61 +119,10 @@ class Context:
         return {}
 
     @cached_property
-    def handed_on(self) -> dict[int, Tensor]:
-        """Dense features of the calibration images that enter a sub-network, by its index: kept by the search of the
-        one before it, until its own search takes them."""
-        return {}
+    def boundary_features(self) -> BoundaryFeatures:
+        """Dense features that one search leaves for the next."""
+        return BoundaryFeatures()
 
-    def coding(self, sub: SubNetwork) -> Encoding:
-        """How the spec's searches write down what is kept of a sub-network, by its present weights."""
-        return encoding_of(sub, self.spec)
-
-
-def divided(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
-    """The network's sub-networks, with the genes that the spec opens (see `divide_network`)."""
-    return divide_network(
-        network,
-        split_points,
-        example,
-        prune_residual=spec.genome.prune_residual,
-        prune_boundaries=spec.genome.prune_boundaries,
-    )
-
-
-def encoding_of(sub: SubNetwork, spec: Spec) -> Encoding:
-    """See `Context.coding`."""
-    return Encoding(
-        sub.channels,
-        magnitude(sub),
-        widths=spec.genome.coding == "widths",
-        multiple=spec.genome.channel_multiple,
-    )
-
-
-def fresh_network(spec: Spec, source: Source) -> nn.Module:
-    """The backbone with random weights from the spec's seed, on the CPU."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(spec.seed, "backbone"))
-        with guarded_call(spec.backbone, "build its network"):
-            network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
-            if not isinstance(network, nn.Module):
-                raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
-        return network
-
-
-def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
-    """The backbone with the weights that the spec names, or random ones, on the CPU.
-
-    Raises:
-        DataError, WeightsError: The weights are missing, or not the backbone's.
-    """
-    network = fresh_network(spec, source)
-    if spec.backbone.weights is not None:
-        load_weights(network, folder.find(spec.backbone.weights, what="weights file"))
-    return network
-
-
-def example_of(source: Source) -> Tensor:
-    """Two images of noise [2, C, H, W], always the same: for shapes, and to compare what computes the same. Blank ones
-    would leave nothing to compare where layers have no bias."""
-    return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))
+    def encoding(self, sub: SubNetwork) -> Encoding:
+        """Return the encoding of genomes in the searches of a sub-network, by its present weights."""
+        return encoding_for(sub, self.spec)

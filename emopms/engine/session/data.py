@@ -108,7 +108,7 @@ class ImageSets:
         # Data sets are often stored class by class. In random order every batch holds a mixture, which the batch-norm
         # statistics estimated on batches depend on: so each part keeps the order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))
-        train = len(images) - settings.held_out
+        train = len(images) - settings.held_out_of(self._source)
         sizes = np.cumsum([train, settings.calibration, settings.calibration])
         first, second, third, fourth = (_take(images, rows) for rows in np.split(order, sizes))
         return first, second, third, fourth
@@ -137,8 +137,20 @@ class ImageSets:
 
     @cached_property
     def validation(self) -> ImageSet:
-        """What choices are made on."""
-        return self._set(self._parts[3])
+        """What choices are made on: images that the data keep for it, or else some of the training images."""
+        return self._set(self._own_validation() if self._source.validation_size else self._parts[3])
+
+    def _own_validation(self) -> Images:
+        """At most as many of the data's own validation images as the spec asks for, in random order."""
+        images = self._source.validation()
+        if len(images) != self._source.validation_size:
+            raise DataError(
+                f"The data {self._settings.name!r} promised {self._source.validation_size} validation images "
+                f"and gave {len(images)}.",
+                remedy="Repair that data component: `validation_size` must be what `validation()` gives.",
+            )
+        order = numpy_rng(self._seed, "validation").permutation(len(images))
+        return _take(images, order[: self._settings.validated_on(self._source)])
 
     @cached_property
     def test(self) -> ImageSet:
@@ -156,9 +168,9 @@ def _augment(pixels: Tensor, names: Sequence[str], rng: torch.Generator) -> Tens
         flipped = torch.rand(count, generator=rng) < 0.5
         pixels = torch.where(flipped.view(-1, 1, 1, 1), pixels.flip(3), pixels)
     if "crop" in names:
-        margin = max(1, height // 8)
-        padded = F.pad(pixels, (margin,) * 4)
-        top = torch.randint(2 * margin + 1, (count, 1, 1), generator=rng) + torch.arange(height).view(1, -1, 1)
-        left = torch.randint(2 * margin + 1, (count, 1, 1), generator=rng) + torch.arange(width).view(1, 1, -1)
+        down, across = height // 8, width // 8  # an axis of fewer than 8 pixels is not shifted
+        padded = F.pad(pixels, (across, across, down, down))
+        top = torch.randint(2 * down + 1, (count, 1, 1), generator=rng) + torch.arange(height).view(1, -1, 1)
+        left = torch.randint(2 * across + 1, (count, 1, 1), generator=rng) + torch.arange(width).view(1, 1, -1)
         pixels = padded.permute(0, 2, 3, 1)[torch.arange(count).view(-1, 1, 1), top, left].permute(0, 3, 1, 2)
     return pixels

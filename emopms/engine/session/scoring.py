@@ -1,9 +1,8 @@
-"""Loss and accuracy of whole networks: plain ones, and pruned ones by their genomes."""
+"""Loss and accuracy of whole networks: of a network as it is, or of pruned networks by their genomes."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from loguru import logger
 
+from emopms.engine.results.score import Score
 from emopms.errors import RunError
-from emopms.network.inference.activation_cache import ActivationCache
-from emopms.network.inference.precision import choose_evaluator
+from emopms.network.inference.pool import EvaluatorPool
 from emopms.network.runtime.device import fp32
-from emopms.network.runtime.free_memory import memory_budget, split_on_oom
+from emopms.network.runtime.free_memory import split_on_oom
 from emopms.network.runtime.parallel import parallel_map
 from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
 
@@ -32,27 +31,19 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
 
-_AT_ONCE = 32
-"""Candidates whose class scores are held at a time, and written down together."""
+_CANDIDATES_PER_ENTRY = 32
+"""Candidates whose class scores are held at a time; they share one entry of the journal."""
 BATCH = 512
-"""Images a forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean cross-entropy and share of right answers."""
-
-    loss: float
-    accuracy: float
+"""Images per forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
 
 
 def guessing_loss(classes: int) -> float:
-    """Cross-entropy of a network that knows nothing: where the loss axis of a hypervolume ends."""
+    """Return the cross-entropy of guessing, which is the reference point's loss of a hypervolume."""
     return math.log(classes)
 
 
 def require_knowledge(measured: Score, *, classes: int, images: int, what: str, remedy: str) -> None:
-    """Refuse a network that is no better than guessing, as far as so many images can tell.
+    """Refuse a network that is no better than guessing, as far as the number of images allows to tell.
 
     Raises:
         RunError: Its accuracy is within three standard deviations of chance.
@@ -68,7 +59,7 @@ def require_knowledge(measured: Score, *, classes: int, images: int, what: str, 
 
 
 def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
-    """All batches, where there is room for them."""
+    """Return all batches, stored in device memory, main memory or a file, whichever has room."""
     gathered, batches, start = RowBuffer(len(images), allocate_or_spill), [], 0
     for pixels, labels in images.batches(BATCH):
         gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
@@ -78,7 +69,7 @@ def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
 
 
 def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
-    """Which networks [n] have a loss; a line says how many have none."""
+    """Return which networks [n] have a finite loss, and log a warning if some have none."""
     found: NDArray[np.bool_] = np.isfinite(losses)
     if not found.all():
         logger.warning("{}: {} networks have no finite loss and are left out", stage, int((~found).sum()))
@@ -86,17 +77,17 @@ def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
 
 
 def _sums(scores: Tensor, labels: Tensor) -> list[float]:
-    """Of a batch of class scores: the cross-entropies of all images, added up, and how many are right."""
+    """Return the sum of cross-entropies and the number of correct classifications of a batch of class scores."""
     loss = F.cross_entropy(scores.float(), labels, reduction="sum")
     return [float(loss), float((scores.argmax(dim=1) == labels).sum())]
 
 
 @torch.inference_mode()
 def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device, *, exact: bool = False) -> Score:
-    """Measure a network as it stands, in eval mode.
+    """Measure a network as it is, in eval mode.
 
     Args:
-        exact: In fp32, as exported models run, for figures that are reported.
+        exact: Compute in fp32, as exported models run, for figures that are reported.
     """
     with fp32() if exact else device.autocast():
         sums = [_sums(split_on_oom(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
@@ -106,7 +97,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 
 @torch.inference_mode()
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
-    """The class [N] to which a network, as it stands, gives the highest score; in fp32, as exported models run."""
+    """Return the class [N] with the highest score for each image, computed in fp32, as exported models run."""
     with fp32():
         found = [split_on_oom(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
     classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
@@ -116,40 +107,44 @@ def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArra
 class Scorer:
     """Measures pruned networks, with batch norm re-estimated on each batch.
 
-    They run as candidates do in a search (see `choose_evaluator`): what genomes that begin alike make is computed once.
+    They run as candidates do in a search (see `EvaluatorPool`): genomes that start with the same genes share
+    activations.
 
     Args:
-        network: The whole network.
-        int8: Whether they may be used.
-        hold: Hold the images, so that what was made of them is still known when more networks are measured.
+        network: The whole network as one sub-network.
+        images: The images.
+        device: The device.
+        int8: Whether int8 may be used.
+        hold: Hold the images in memory, so that activations of earlier calls can be used again.
     """
 
     def __init__(
         self, network: SubNetwork, images: ImageSet, device: Device, *, int8: bool = True, hold: bool = False
     ) -> None:
-        self._network, self._images, self._device, self._eight_bits = network, images, device, int8
+        self._network, self._images, self._device, self._int8 = network, images, device, int8
         self._held = _held(images) if hold else None
         self._evaluator: Evaluator | None = None
 
-    def __call__(
+    def score(
         self,
         genomes: NDArray[np.bool_],
         journal: Journal | None = None,
         *,
         on_batch: Callable[[int], None] = lambda _: None,
     ) -> list[Score]:
-        """Measure candidates [n, genes].
+        """Measure candidates and return one score each.
 
         Args:
-            journal: Holds what an interrupted attempt has measured of them, and what this one measures.
+            genomes: Boolean [n, genes].
+            journal: Holds the measurements of an interrupted attempt, and gets those of this one.
             on_batch: Called with the number of candidates measured on one more batch of images.
         """
         totals = np.zeros((len(genomes), 2))
-        order = np.lexsort(genomes.T[::-1])  # neighbours begin alike
-        chunks = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
+        order = np.lexsort(genomes.T[::-1])  # neighbours start with the same genes
+        chunks = [order[start : start + _CANDIDATES_PER_ENTRY] for start in range(0, len(order), _CANDIDATES_PER_ENTRY)]
         for batch, (pixels, labels) in enumerate(self._held or self._images.batches(BATCH)):
             pixels = pixels.to(labels.device, non_blocking=True)
-            run = partial(self._evaluator_on(pixels), pixels)
+            run = partial(self._evaluator_for(pixels).run, pixels)
             for number, some in enumerate(chunks, start=batch * len(chunks)):
                 entry = journal.get(number) if journal else None
                 if entry is None:
@@ -161,12 +156,14 @@ class Scorer:
             on_batch(len(order))
         return [Score(float(loss), float(right)) for loss, right in totals / len(self._images)]
 
-    def _evaluator_on(self, pixels: Tensor) -> Evaluator:
-        """Made for the first batch, whatever of it is known already: its scales decide what all networks compute."""
+    def _evaluator_for(self, pixels: Tensor) -> Evaluator:
+        """Return the evaluator, which is made for the first batch: its int8 scales decide what all networks compute.
+
+        That holds even if the journal knows all scores of the first batch.
+        """
         if self._evaluator is None:
-            kept = ActivationCache(memory_budget(self._device.type), len(self._images) if self._held else len(pixels))
-            self._evaluator, why = choose_evaluator(
-                self._network, pixels, self._device, kept, batch_statistics=True, int8=self._eight_bits
-            )
-            logger.info("whole networks are run {}", why)
+            cached_images = len(self._images) if self._held else len(pixels)
+            pool = EvaluatorPool(self._network, pixels, self._device, cached_images=cached_images)
+            self._evaluator = pool.get(int8=self._int8)
+            logger.debug("whole networks run {}", *pool.notes)
         return self._evaluator

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
+from emopms.engine.results.networks import CriteriaState, DenseNetwork
 from emopms.engine.search.criteria import make_criteria
 from emopms.engine.session.scoring import BATCH, require_knowledge, score
 from emopms.engine.session.training import train
@@ -25,30 +26,39 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
     from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
 
 _TOLERATED = 0.02
-"""Loss of validation accuracy of the recomposed dense network above which the user is warned."""
+"""Validation accuracy that the recomposed dense network may lose before the user is warned."""
 _MASKS = 256
-"""Random masks drawn for each sub-network before the training; steps pick from them."""
+"""Number of random masks drawn for each sub-network before the training; steps pick from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constrain(Stage):
-    """Gives ``network``, the state of the recomposed dense network, and its ``score`` on validation images."""
+    """Trains the sub-networks for what their pruned neighbours hand on. Its result is a `DenseNetwork`."""
 
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        """Train, recalibrate batch norm, and score the recomposed dense network on validation images.
+
+        Raises:
+            RunError: The recomposed network is no better than guessing.
+        """
         constraint = context.spec.constraint
-        network = context.network(inputs["pretrain"].tensors("network"))
+        pretrained = DenseNetwork.load(inputs["pretrain"])
+        network = context.network(pretrained.state)
         if isinstance(constraint, ConstraintTraining):
-            self._train(constraint, context, network, inputs, out)
+            teacher = context.network(pretrained.state).requires_grad_(False)
+            self._train(constraint, context, network, teacher, CriteriaState.load(inputs["selectors"]), out)
             recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
         measured = score(network, context.image_sets.validation, context.device)
-        lost = inputs["pretrain"].json("score")["accuracy"] - measured.accuracy
+        lost = pretrained.score.accuracy - measured.accuracy
         logger.log(
             "WARNING" if lost > _TOLERATED else "INFO",
             "recomposed dense network: validation {} {:.2%}, {:.2f} points below the dense network's",
@@ -63,20 +73,36 @@ class Constrain(Stage):
             what="The recomposed dense network, after constraint training,",
             remedy="Lower `lr` of the constraint, train it longer, or use `constraint: none`.",
         )
-        out.save_tensors("network", network.state_dict())
-        out.save_json("score", asdict(measured))
+        DenseNetwork(network.state_dict(), measured).save(out)
+
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of training, recalibration and validation."""
+        constraint = context.spec.constraint
+        validation = timer.forward(context.spec.data.validation)
+        if not isinstance(constraint, ConstraintTraining):
+            return validation
+
+        def prepare() -> tuple[torch.optim.Optimizer, Loss]:
+            network = context.random_network()
+            teachers = context.divide(context.random_network().requires_grad_(False)).parts
+            criteria = make_criteria(context, teachers, differentiable=True).requires_grad_(False)
+            seen, _ = next(timer.images(2).batches(2))
+            loss = chain_loss(constraint, context, network, teachers, criteria, seen)
+            return torch.optim.SGD(network.parameters(), lr=constraint.lr), loss
+
+        return timer.training(constraint, prepare) + timer.forward(context.train_size) + validation
 
     def _train(
         self,
         constraint: ConstraintTraining,
         context: Context,
         network: nn.Module,
-        inputs: Mapping[str, Artefact],
+        teacher: nn.Module,
+        trained: CriteriaState,
         out: Workspace,
     ) -> None:
-        teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
         teachers = context.divide(teacher).parts
-        criteria = make_criteria(context, teachers, state=inputs["selectors"].tensors("judges"), differentiable=True)
+        criteria = make_criteria(context, teachers, state=trained.state, differentiable=True)
         seen, _ = next(context.image_sets.train.batches(BATCH))
         train(
             network,
@@ -97,12 +123,12 @@ def chain_loss(
     criteria: nn.ModuleList,
     seen: Tensor,
 ) -> Loss:
-    """The constraint's loss of the sub-networks of ``network``, which are in training.
+    """Return the constraint's loss for the sub-networks of ``network``, which are being trained.
 
     Args:
         teachers: The sub-networks of the frozen dense network.
-        judges: Frozen, one a sub-network.
-        seen: Images [N, C, H, W] by whose features masks are drawn.
+        criteria: Frozen criteria, one a sub-network.
+        seen: Images [N, C, H, W] whose features the sampling of masks looks at.
     """
     subnetworks = context.divide(network).parts
     masks = _masks(context, teachers, seen)
@@ -128,15 +154,15 @@ def chain_loss(
 
 
 def _masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
-    """For each sub-network what the search may begin with."""
+    """Draw masks [_MASKS, genes] for each sub-network, of the kind with which its search will begin."""
     masks, features = [], images
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
-        coding = context.coding(sub)
+        encoding = context.encoding(sub)
         with guarded_call(context.spec.sampling, "sample candidates"):
             drawn = context.spec.sampling.sample(sub, features, _MASKS, rng)
             validate_array(drawn, "booleans", _MASKS, sub.channels.genes)
-        masks.append(coding.decode(coding.encode(drawn)))
+        masks.append(encoding.decode(encoding.encode(drawn)))
         with torch.no_grad(), context.device.autocast():
             features = sub.forward(features)
     return masks

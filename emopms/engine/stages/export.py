@@ -1,86 +1,104 @@
-"""``export``: write every model, and touch the test images, once."""
+"""``export``: write every model, and use the test images for the first time."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
-from emopms.engine.session.context import example_of
+from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.session.networks import example_images
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
-from emopms.engine.storage.atomic import writing
+from emopms.engine.storage.atomic import atomic_path
 from emopms.engine.support.component_calls import guarded_call
 from emopms.network.channels.cost import count
 from emopms.network.runtime.device import in_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from torch import nn
 
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.timing.work_timer import WorkTimer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Stage):
-    """Gives ``models/<target>/`` with every exporter's files, and ``scores`` on test images."""
+    """Writes ``models/<target>/`` with every exporter's files. Its other result are `Exports`."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        example = context.device.images(example_of(context.source))
-
-        def measured(network: nn.Module) -> dict[str, Any]:
-            counted = count(network, example)
-            return {
-                **asdict(score(network, context.image_sets.test, context.device, exact=True)),
-                "macs": counted.macs,
-                "params": counted.params,
-                "not_counted": list(counted.uncounted),
-            }
-
-        dense = measured(context.network(inputs["pretrain"].tensors("network")))
+        """Measure the dense network and all models on test images, and write the models."""
+        dense = _measure(context, context.network(DenseNetwork.load(inputs["pretrain"]).state))
         models = []
         for target in context.spec.targets:
-            stage = inputs[f"finetune/{target.slug}"]
-            before = score(
-                context.network(stage.tensors("recalibrated")), context.image_sets.test, context.device, exact=True
+            finetuned = FinetunedNetwork.load(inputs[f"finetune/{target.slug}"])
+            before = _measure(context, context.network(finetuned.recalibrated))
+            network = context.network(finetuned.state)
+            model = ExportedModel(
+                target=target.slug,
+                scheme=finetuned.scheme,
+                accuracy_before_finetune=before.accuracy,
+                **asdict(_measure(context, network)),
             )
-            network = context.network(stage.tensors("network"))
-            facts = {
-                "target": target.slug,
-                "scheme": stage.json("choice")["scheme"],
-                "accuracy_before_finetune": before.accuracy,
-                **measured(network),
-            }
             folder = out.folder / "models" / target.slug
-            with writing(folder) as unfinished:
-                self._write(context, network, facts, dense, unfinished)
+            with atomic_path(folder) as unfinished:
+                self._write(context, network, model, dense, unfinished)
             out.record(*(path for path in folder.rglob("*") if path.is_file()))
-            models.append(facts)
-        out.save_json("scores", {"dense": dense, "models": models})
+            models.append(model)
+        Exports(dense, models).save(out)
+
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of measuring on test images, and of writing all models."""
+        network, counted = context.random_network(), count(context.random_network(), context.example)
+
+        def write() -> None:
+            with TemporaryDirectory() as folder:
+                write_formats(context, network, macs=counted.macs, params=counted.params, folder=Path(folder))
+
+        measured = (1 + 2 * len(context.spec.targets)) * timer.forward(context.source.test_size)
+        return measured + len(context.spec.targets) * timer.stopwatch.once(write)
 
     def _write(
-        self, context: Context, network: nn.Module, facts: dict[str, Any], dense: dict[str, Any], folder: Path
+        self, context: Context, network: nn.Module, model: ExportedModel, dense: ModelFigures, folder: Path
     ) -> None:
         folder.mkdir()
-        architecture = write_formats(context, network, facts, folder)
-        card = model_card(
-            context.spec, architecture, facts, dense, sorted(p.name for p in folder.iterdir()), quality=context.quality
-        )
+        architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
+        files = sorted(path.name for path in folder.iterdir())
+        card = model_card(context.spec, architecture, asdict(model), asdict(dense), files, quality=context.quality)
         (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Write a network in every format of the spec; returns its description."""
+def _measure(context: Context, network: nn.Module) -> ModelFigures:
+    """Measure a network on test images, in fp32 as exported models run."""
+    counted = count(network, context.example)
+    return ModelFigures(
+        **asdict(score(network, context.image_sets.test, context.device, exact=True)),
+        macs=counted.macs,
+        params=counted.params,
+        not_counted=counted.uncounted,
+    )
+
+
+def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:
+    """Write a network in every format of the spec.
+
+    Returns:
+        The content of ``architecture.json``.
+    """
     network = in_layout(network.cpu(), torch.contiguous_format).eval()
-    architecture = describe(context, network, facts)
-    example = example_of(context.source)
+    architecture = describe(context, network, macs=macs, params=params)
+    example = example_images(context.source)
     model = PrunedModel(network=network, example=example, architecture=architecture)
     for exporter in context.spec.export:
         with guarded_call(exporter, "export a model"):
@@ -88,8 +106,8 @@ def write_formats(context: Context, network: nn.Module, facts: Mapping[str, Any]
     return architecture
 
 
-def describe(context: Context, network: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is needed to build and feed the network again, as JSON."""
+def describe(context: Context, network: nn.Module, *, macs: int, params: int) -> dict[str, Any]:
+    """Return as JSON all that is needed to build and feed the network again."""
     channels, data = context.source.shape[0], context.spec.data
     return {
         "format": 1,
@@ -101,8 +119,8 @@ def describe(context: Context, network: nn.Module, facts: Mapping[str, Any]) -> 
             "std": list(data.std) * (channels if len(data.std) == 1 else 1),
         },
         "classes": list(context.source.classes),
-        "macs": facts["macs"],
-        "params": facts["params"],
+        "macs": macs,
+        "params": params,
         "widths": {
             name: module.weight.shape[0]
             for name, module in network.named_modules()

@@ -1,8 +1,9 @@
-"""``finetune/<target>``: choose a scheme, cut it out of the network for real, recalibrate, fine-tune."""
+"""``finetune/<target>``: choose a scheme, cut it out of the network, recalibrate, fine-tune."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from loguru import logger
 
-from emopms.engine.session.context import example_of
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.session.training import sgd, train
 from emopms.engine.stages.base import Stage
@@ -18,62 +20,79 @@ from emopms.errors import RunError
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.layers.batchnorm import recalibrate
+from emopms.network.partition.importance import magnitude
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
     from emopms.engine.storage.store import Artefact, Workspace
-    from emopms.spec import Finetune as Settings
-    from emopms.spec import Target
+    from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.spec import FinetuneSettings, Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Stage):
-    """Gives ``recalibrated`` and ``network`` (states before and after fine-tuning) and ``choice``."""
+    """Makes the pruned network of one target. Its result is a `FinetunedNetwork`."""
 
     target: Target
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        schemes = inputs["measure"].arrays("schemes")
-        dense_accuracy = inputs["pretrain"].json("score")["accuracy"]
+        """Cut, recalibrate and fine-tune on training images, score on validation images.
+
+        Raises:
+            RunError: No measured scheme meets one of the spec's targets.
+        """
+        schemes, pretrained = MeasuredSchemes.load(inputs["measure"]), DenseNetwork.load(inputs["pretrain"])
         # For all targets: a miss found only later would cost the fine-tuning before it.
-        chosen = {target.slug: choose(target, schemes, dense_accuracy) for target in context.spec.targets}
+        chosen = {
+            target.slug: choose_scheme(target, schemes, pretrained.score.accuracy) for target in context.spec.targets
+        }
         scheme = chosen[self.target.slug]
-        network = self._cut(context, inputs, schemes, scheme)
+        network = self._cut(context, inputs["constrain"], schemes, scheme)
         recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
         before = score(network, context.image_sets.validation, context.device)
-        out.save_tensors("recalibrated", network.state_dict())
-        self._train(context, network, inputs, out)
+        recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        self._train(context, network, context.network(pretrained.state).requires_grad_(False), out)
         after = score(network, context.image_sets.validation, context.device)
         logger.info(
             "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after fine-tuning",
             self.target.slug,
             scheme,
-            schemes["macs"][scheme] / schemes["macs"][-1],
+            schemes.macs[scheme] / schemes.macs[schemes.dense],
             context.quality,
             before.accuracy,
             after.accuracy,
         )
-        out.save_tensors("network", network.state_dict())
-        out.save_json("choice", {"scheme": scheme, "before": asdict(before), "after": asdict(after)})
+        FinetunedNetwork(recalibrated, network.state_dict(), scheme, before, after).save(out)
 
-    def _cut(
-        self,
-        context: Context,
-        inputs: Mapping[str, Artefact],
-        schemes: Mapping[str, NDArray[np.generic]],
-        scheme: int,
-    ) -> nn.Module:
-        dense = context.constrained(inputs["constrain"])
-        genome = np.asarray(schemes["genomes"][scheme], dtype=np.bool_)
-        network = context.network(pruned_state(dense.network, [(dense.channels, genome)]))
-        counted = count(network, context.device.images(example_of(context.source)))
-        predicted = int(schemes["macs"][scheme])
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of recalibration, fine-tuning and validation."""
+        settings, validation = context.spec.finetune, timer.forward(context.spec.data.validation)
+
+        def prepare() -> tuple[torch.optim.Optimizer, Loss]:
+            dense = context.random_network()
+            share = math.sqrt(
+                min(self.target.cost_bounds.values(), default=1.0)
+            )  # both sides of a layer become narrower
+            cuts = [(sub.channels, _narrow(sub, share)) for sub in context.divide(dense).parts]
+            network = context.network(pruned_state(dense, cuts))
+            return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
+
+        trained = timer.training(settings, prepare, after_epoch=validation)
+        return timer.forward(context.train_size) + trained + 2 * validation
+
+    def _cut(self, context: Context, constrained: Artefact, schemes: MeasuredSchemes, scheme: int) -> nn.Module:
+        dense = context.constrained(constrained)
+        network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))
+        counted = count(network, context.example)
+        predicted = int(schemes.macs[scheme])
         if counted.macs != predicted:
             raise RunError(
                 f"The pruned network has {counted.macs} MACs, predicted were {predicted}: "
@@ -82,9 +101,8 @@ class Finetune(Stage):
             )
         return network
 
-    def _train(self, context: Context, network: nn.Module, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+    def _train(self, context: Context, network: nn.Module, teacher: nn.Module, out: Workspace) -> None:
         settings = context.spec.finetune
-        teacher = context.network(inputs["pretrain"].tensors("network")).requires_grad_(False)
 
         def assess() -> str:
             measured = score(network.eval(), context.image_sets.validation, context.device)
@@ -103,8 +121,14 @@ class Finetune(Stage):
         network.eval()
 
 
-def distillation_loss(settings: Settings, network: nn.Module, teacher: nn.Module) -> Loss:
-    """Cross-entropy with the labels, and with ``distill`` the distance from the frozen teacher's class scores."""
+def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
+    """Return the cross-entropy with the labels and, with ``distill``, the distance from the teacher's class scores.
+
+    The distance is the Kullback–Leibler divergence of softened scores (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        teacher: The dense network, frozen.
+    """
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         network.train()
@@ -121,33 +145,41 @@ def distillation_loss(settings: Settings, network: nn.Module, teacher: nn.Module
     return loss
 
 
-def choose(target: Target, schemes: Mapping[str, NDArray[np.generic]], dense_accuracy: float) -> int:
-    """The measured scheme for a target: the lowest loss within its cost bounds, or the fewest MACs within its
-    accuracy bound.
+def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:
+    """Return the row of the best scheme for a target.
+
+    That is the lowest loss within its cost bounds or, where it bounds accuracy alone, the fewest MACs.
 
     Args:
-        schemes: What was measured; the dense scheme comes last and is the measure of costs.
-        dense_accuracy: Validation accuracy of the dense network as pretrained, the measure of accuracy.
+        schemes: Costs are compared with the dense one's.
+        dense_accuracy: Validation accuracy of the dense network as pretrained, with which accuracies are compared.
 
     Raises:
         RunError: No measured scheme is within the bounds.
     """
-    measured = {name: np.asarray(schemes[name], dtype=np.float64) for name in ("loss", "accuracy", "macs", "params")}
-    allowed = np.ones(len(measured["loss"]), dtype=np.bool_)
-    for cost in ("macs", "params"):
-        bound = getattr(target, cost)
-        if bound is not None:
-            allowed &= measured[cost] <= bound * measured[cost][-1]
+    costs = {"macs": schemes.macs, "params": schemes.params}
+    shares = {name: values / values[schemes.dense] for name, values in costs.items()}
+    allowed = np.ones(len(schemes.loss), dtype=np.bool_)
+    for name, bound in target.cost_bounds.items():
+        allowed &= costs[name] <= bound * costs[name][schemes.dense]
     if target.accuracy_drop is not None:
-        allowed &= measured["accuracy"] >= dense_accuracy - target.accuracy_drop
+        allowed &= schemes.accuracy >= dense_accuracy - target.accuracy_drop
     if not allowed.any():
-        least = {cost: f"{measured[cost].min() / measured[cost][-1]:.3f}" for cost in ("macs", "params")}
         raise RunError(
-            f"No scheme that the search found meets the target {target.slug}; "
-            f"the smallest has {least['macs']} of the MACs and {least['params']} of the parameters, the most accurate "
-            f"{measured['accuracy'].max():.2%} on validation images (the dense network {dense_accuracy:.2%}).",
+            f"No scheme that the search found meets the target {target.slug}; the smallest has "
+            f"{shares['macs'].min():.3f} of the MACs and {shares['params'].min():.3f} of the parameters, the most "
+            f"accurate {schemes.accuracy.max():.2%} on validation images (the dense network {dense_accuracy:.2%}).",
             remedy="Loosen the target, search longer (`algorithm: {generations: …}`), or move the split points.",
         )
     within = np.flatnonzero(allowed)
-    only_accuracy = target.macs is None and target.params is None
-    return int(within[measured["macs" if only_accuracy else "loss"][within].argmin()])
+    measure = schemes.loss if target.cost_bounds else schemes.macs
+    return int(within[measure[within].argmin()])
+
+
+def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:
+    """Return the genome [genes] that keeps this share of every group."""
+    genome = np.zeros((1, sub.channels.genes), dtype=np.bool_)
+    for group in sub.channels.groups:
+        genome[:, group.start : group.start + round(share * group.size)] = True
+    narrow: NDArray[np.bool_] = sub.repair(genome, magnitude(sub))[0]
+    return narrow

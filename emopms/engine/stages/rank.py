@@ -1,4 +1,4 @@
-"""``rank``: how much the whole network loses by each front point of each sub-network."""
+"""``rank``: measure how much the whole network loses by each front point of each sub-network."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from emopms.api import Cost
+from emopms.engine.results.front import Front, RankedFront
 from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.storage.store import Artefact, Workspace
-    from emopms.spec.model import Spec
+    from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.spec import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rank(Stage):
-    """Gives ``front-i`` for each search: arrays ``genomes`` [p, genes], ``impairment`` [p] and ``costs`` [p, k], the
-    dense point last.
+    """Measures impairments. Its results are the `RankedFront` of each search.
 
-    Of each front about as many points as the spec's ``points``, spread along it, and the dense one. δ_i(m) is the loss
-    of the network that is dense but for the point m of search i, less that of the dense one; batch norm is
-    re-estimated for both. It is measured on ranking images, which no search has seen: on the images that it was
+    Of each front it takes about as many points as the spec's ``points``, spread along it, and the dense one. δ_i(m) is
+    the loss of the network that is dense but for the point m of search i, minus the loss of the dense network; batch
+    norm is re-estimated for both. Ranking images are used, which no search has seen: on the images that it was
     found on, a front looks better than it is, each point by another stroke of luck, and the best sums are the
     luckiest.
     """
@@ -37,9 +39,12 @@ class Rank(Stage):
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        """Measure all points on ranking images; points without a finite loss are left out."""
         divided = context.constrained(inputs["constrain"])
-        found = [inputs[f"evolve/{sub.name}"].arrays("front") for sub in divided.searched]
-        fronts = [_some(context.spec, front, worst=guessing_loss(context.classes)) for front in found]
+        fronts = [
+            _select_points(context.spec, Front.load(inputs[f"evolve/{sub.name}"]), worst=guessing_loss(context.classes))
+            for sub in divided.searched
+        ]
         dense = divided.whole.dense
         candidates, start = [dense[None, :]], 0
         for genomes, _ in fronts:
@@ -49,7 +54,7 @@ class Rank(Stage):
         images = context.image_sets.ranking
         count = sum(map(len, candidates))
         with context.progress.track(self.name, count * images.parts(BATCH), "measurements") as tracker:
-            scores = Scorer(divided.whole, images, context.device, int8=context.int8)(
+            scores = Scorer(divided.whole, images, context.device, int8=context.int8).score(
                 np.concatenate(candidates),
                 out.journal("measured"),
                 on_batch=lambda steps: tracker.advance(steps=steps),
@@ -59,20 +64,28 @@ class Rank(Stage):
         for sub, (genomes, costs) in zip(divided.searched, fronts, strict=True):
             rows = np.append(np.arange(start, start := start + len(genomes) - 1), 0)
             known = measured[rows]
-            out.save_arrays(
-                f"front-{sub.name}", genomes=genomes[known], impairment=lost[rows][known], costs=costs[known]
-            )
+            RankedFront(genomes[known], lost[rows][known], costs[known]).save(out, sub.name)
+
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of measuring as many points as the spec allows, each from its sub-network on."""
+        points = min(context.spec.points, context.spec.algorithm.pop_size)
+        return points * _suffix_share(context, parts) * timer.forward(context.spec.data.calibration)
 
 
-def _some(
-    spec: Spec, front: Mapping[str, NDArray[np.float64]], *, worst: float
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """The genomes [p, genes] and costs [p, k] of the points to rank, the dense one, which is the last, among them."""
-    is_cost = [isinstance(objective, Cost) for objective in spec.objectives]
-    costs, qualities = front["objectives"][:, is_cost], front["objectives"][:, ~np.array(is_cost)]
-    dense = len(costs) - 1
-    chosen = {int(i) for quality in qualities.T for i in representatives(quality, costs, spec.points, worst=worst)} - {
-        dense
-    }
-    rows = [*sorted(chosen), dense]
-    return front["genomes"][rows].astype(np.bool_), costs[rows]
+def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return the genomes [p, genes] and costs [p, k] of the points to rank, the dense one last."""
+    is_cost = np.array([isinstance(objective, Cost) for objective in spec.objectives])
+    costs, qualities = front.objectives[:, is_cost], front.objectives[:, ~is_cost]
+    chosen = {int(i) for quality in qualities.T for i in representatives(quality, costs, spec.points, worst=worst)}
+    rows = [*sorted(chosen - {front.dense}), front.dense]
+    return front.genomes[rows], costs[rows]
+
+
+def _suffix_share(context: Context, parts: Sequence[PartSummary]) -> float:
+    """Return the share of the MACs from each sub-network on, summed over sub-networks.
+
+    A point of the boundaries is measured from the images on.
+    """
+    count = len(context.split_points) + 1
+    macs = [part.dense.macs for part in parts[:count]]
+    return sum(sum(macs[index:]) for index in range(count)) / sum(macs) + len(parts) - count

@@ -1,4 +1,4 @@
-"""``selectors``: train the judges of all sites on the frozen features of the dense network."""
+"""``selectors``: train the criteria of all sub-networks on the frozen features of the dense network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from emopms.api import TrainedSelector
+from emopms.engine.results.networks import CriteriaState, DenseNetwork
 from emopms.engine.search.criteria import make_criteria
 from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
@@ -18,19 +19,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.engine.session.context import Context
+    from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
     from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selectors(Stage):
-    """Gives ``judges``: the state of one judge a sub-network."""
+    """Trains one criterion for each sub-network. Its result is a `CriteriaState`."""
 
     version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        subnetworks = context.divide(context.network(inputs["pretrain"].tensors("network"))).parts
+        """Train the criteria, where the selector has parameters to train."""
+        subnetworks = context.divide(context.network(DenseNetwork.load(inputs["pretrain"]).state)).parts
         criteria = make_criteria(context, subnetworks, differentiable=True)
         selector = context.spec.selector
         if isinstance(selector, TrainedSelector) and len(subnetworks) > 1:
@@ -43,11 +47,24 @@ class Selectors(Stage):
                 stage=self.name,
                 out=out,
             )
-        out.save_tensors("judges", criteria.state_dict())
+        CriteriaState(criteria.state_dict()).save(out)
+
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of the training, if there is any."""
+        selector = context.spec.selector
+        if not isinstance(selector, TrainedSelector) or len(context.split_points) == 0:
+            return 0.0
+
+        def prepare() -> tuple[torch.optim.Optimizer, Loss]:
+            subnetworks = context.divide(context.random_network()).parts
+            criteria = make_criteria(context, subnetworks, differentiable=True)
+            return torch.optim.Adam(criteria.parameters(), lr=selector.lr), criteria_loss(subnetworks, criteria)
+
+        return timer.training(selector, prepare)
 
 
 def criteria_loss(subnetworks: Sequence[SubNetwork], criteria: nn.ModuleList) -> Loss:
-    """The sum of what all judges but the last, which is not ours to train, say of the dense features."""
+    """Return the sum of all criteria's losses on dense features, but for the last one, the network's own classifier."""
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         criteria.train()

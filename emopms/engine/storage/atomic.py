@@ -1,92 +1,35 @@
-"""Values as bytes, and bytes on disk: whole or not at all. Nothing is ever pickled or unpickled.
-
-What is only read to be listed needs neither torch nor numpy: they are imported by what converts tensors and arrays.
-"""
+"""Files and folders that appear on disk whole or not at all."""
 
 from __future__ import annotations
 
 import errno
-import io
-import json
 import shutil
-import zipfile
-import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from safetensors import SafetensorError
+from typing import TYPE_CHECKING
 
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor
 
 UNFINISHED = ".unfinished"
 """What the names of files and folders end in that a process left half written, when it was killed."""
 FREE_SPACE = "Free space, or choose another --run-dir, and run again: it goes on from here."
-UNREADABLE = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, RecursionError),
-    *(zipfile.BadZipFile, zlib.error, SafetensorError),
-)
-"""What reading raises for bytes that are not what they should be, or that hold something else."""
 
 
-def from_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """As safetensors. The bytes are those of the values alone: equal tensors give equal bytes."""
-    from safetensors.torch import save
-
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-
-
-def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """As npz."""
-    import numpy as np
-
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    return file.getvalue()
-
-
-def from_json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def to_tensors(content: bytes) -> dict[str, Tensor]:
-    from safetensors.torch import load
-
-    return load(content)
-
-
-def to_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        found = dict(arrays)
-    if not all(isinstance(array, np.ndarray) for array in found.values()):
-        raise ValueError("holds more than arrays")  # numpy gives other members as bytes
-    return found
-
-
-def to_json(content: bytes) -> Any:
-    return json.loads(content)
-
-
-def write(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Put a file where it belongs; folders are made.
 
     Raises:
         StoreError: It cannot be written.
     """
-    with writing(path) as unfinished:
+    with atomic_path(path) as unfinished:
         unfinished.write_bytes(content)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A place to write a file or folder to; afterwards it takes the place of ``path``, whole.
 
     Raises:

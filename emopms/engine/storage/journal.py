@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from emopms.engine.storage.atomic import UNREADABLE, from_tensors, to_tensors, write
+from emopms.engine.storage.atomic import write_atomic
+from emopms.engine.storage.serialization import UNREADABLE, decode_tensors, encode_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +34,10 @@ class Journal:
         Raises:
             StoreError: It cannot be written.
         """
-        content = from_tensors(tensors)
+        content = encode_tensors(tensors)
         old = self._files(number)
         new = self._folder / f"{number:06d}-{self._checksum(number, content)}.safetensors"
-        write(new, content)
+        write_atomic(new, content)
         for path in old:
             if path != new:
                 path.unlink(missing_ok=True)
@@ -47,7 +48,7 @@ class Journal:
             try:
                 content = path.read_bytes()
                 if path.stem.partition("-")[2] == self._checksum(number, content):
-                    return to_tensors(content)
+                    return decode_tensors(content)
             except UNREADABLE:
                 pass  # below
             logger.warning("{} is damaged: what it held is made again", path)

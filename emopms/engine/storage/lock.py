@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import filelock
 
-from emopms.engine.storage.atomic import UNREADABLE, from_json, to_json, write
+from emopms.engine.storage.atomic import write_atomic
+from emopms.engine.storage.serialization import UNREADABLE, decode_json, encode_json
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def hold_lock(root: Path) -> Iterator[None]:
         ) from error
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        write(root / HOLDER, from_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
+        write_atomic(root / HOLDER, encode_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
         yield
     finally:
         lock.release()
@@ -76,7 +77,7 @@ def lock_holder(root: Path) -> str:
 def _noted(root: Path) -> str:
     """The holder, as far as its own note tells."""
     try:
-        note = to_json((root / HOLDER).read_bytes())
+        note = decode_json((root / HOLDER).read_bytes())
         return f"process {note['pid']} on {note['host']}, since {note['since']}"
     except UNREADABLE:
         return "one that left no note of itself"

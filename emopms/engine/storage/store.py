@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from loguru import logger
 
-from emopms.engine.storage.atomic import (
-    UNREADABLE,
-    from_arrays,
-    from_json,
-    from_tensors,
-    to_arrays,
-    to_json,
-    to_tensors,
-    write,
-)
+from emopms.engine.storage.atomic import write_atomic
 from emopms.engine.storage.journal import Journal
 from emopms.engine.storage.lock import hold_lock
+from emopms.engine.storage.serialization import (
+    UNREADABLE,
+    decode_arrays,
+    decode_json,
+    decode_tensors,
+    encode_arrays,
+    encode_json,
+    encode_tensors,
+)
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class Artefact:
         return sorted(self.meta["files"])
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        return self._read(f"{name}.safetensors", to_tensors)
+        return self._read(f"{name}.safetensors", decode_tensors)
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        return self._read(f"{name}.npz", to_arrays)
+        return self._read(f"{name}.npz", decode_arrays)
 
     def json(self, name: str) -> Any:
-        return self._read(f"{name}.json", to_json)
+        return self._read(f"{name}.json", decode_json)
 
     def content(self, file: str) -> bytes:
         """Of a file, by its relative path."""
@@ -106,13 +106,13 @@ class Workspace(Artefact):
         super().__init__(folder, {"format": FORMAT, "stage": stage, "key": key, "files": self._written})
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        self._save(f"{name}.safetensors", from_tensors(tensors))
+        self._save(f"{name}.safetensors", encode_tensors(tensors))
 
     def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
-        self._save(f"{name}.npz", from_arrays(arrays))
+        self._save(f"{name}.npz", encode_arrays(arrays))
 
     def save_json(self, name: str, value: Any) -> None:
-        self._save(f"{name}.json", from_json(value))
+        self._save(f"{name}.json", encode_json(value))
 
     def record(self, *paths: Path) -> None:
         """Files in the folder that something else has written belong to the result."""
@@ -128,13 +128,13 @@ class Workspace(Artefact):
         path = self.folder / file
         if path.is_dir():  # not ours: it has a file's name
             shutil.rmtree(path, ignore_errors=True)
-        write(path, content)
+        write_atomic(path, content)
         self._written[file] = _digest(content)
         self._note()
 
     def _note(self) -> None:
         """Should the stage never be complete, this tells its files from those of others."""
-        write(self.folder / BEGUN, from_json(_sealed(self.meta)))
+        write_atomic(self.folder / BEGUN, encode_json(_sealed(self.meta)))
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Store:
 
     def write_plan(self, keys: Mapping[str, str]) -> None:
         """Write down what the present run is made of: the keys of its stages."""
-        write(self._root / PLAN, from_json(_sealed({"format": FORMAT, "stages": dict(keys)})))
+        write_atomic(self._root / PLAN, encode_json(_sealed({"format": FORMAT, "stages": dict(keys)})))
 
     def read_plan(self) -> dict[str, str] | None:
         """What the latest run is made of: the keys of its stages. None where no run has written that down.
@@ -176,7 +176,7 @@ class Store:
         if not os.path.lexists(path):
             return None
         try:
-            written = _unsealed(to_json(path.read_bytes()))
+            written = _unsealed(decode_json(path.read_bytes()))
             ours, keys = written["format"] == FORMAT, dict(written["stages"])
         except UNREADABLE as error:
             raise StoreError(
@@ -190,7 +190,7 @@ class Store:
         """Which files in a folder belong to the stage there, complete or not, by relative path; none that is unsure."""
         for name in (META, BEGUN):
             try:
-                meta = _unsealed(to_json((folder / name).read_bytes()))
+                meta = _unsealed(decode_json((folder / name).read_bytes()))
                 if meta["format"] == FORMAT and self.folder(meta["stage"], meta["key"]) == folder:
                     return frozenset({*meta["files"], META, BEGUN})
             except UNREADABLE:
@@ -219,7 +219,7 @@ class Store:
         if not os.path.lexists(path):
             return StageStatus("begun" if folder.is_dir() else "absent")
         try:
-            meta = _unsealed(to_json(path.read_bytes()))
+            meta = _unsealed(decode_json(path.read_bytes()))
             ours, recorded = meta["format"] == FORMAT, dict(meta["files"])
         except UNREADABLE as error:
             return StageStatus("damaged", why=f"{path}: {error}")
@@ -242,7 +242,7 @@ class Store:
     def complete(self, workspace: Workspace, **facts: Any) -> Artefact:
         """Declare a stage complete, and write down some facts with it."""
         meta = {**workspace.meta, **facts}
-        write(workspace.folder / META, from_json(_sealed(meta)))
+        write_atomic(workspace.folder / META, encode_json(_sealed(meta)))
         shutil.rmtree(workspace.folder / SCRATCH, ignore_errors=True)
         (workspace.folder / BEGUN).unlink(missing_ok=True)
         return Artefact(workspace.folder, meta)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emopms.network.graph.trace import in_eval
+from emopms.network.layers.modes import in_eval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

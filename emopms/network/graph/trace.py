@@ -12,10 +12,12 @@ from torch import fx, nn
 
 from emopms.errors import NetworkError
 from emopms.network.graph.closeness import are_close
+from emopms.network.graph.nodes import shape_of
 from emopms.network.graph.recording_tracer import RecordingTracer
 from emopms.network.graph.time_limit import time_limit
 from emopms.network.layers.attributes import RESIZABLE
 from emopms.network.layers.head_counts import head_count_attributes
+from emopms.network.layers.modes import in_eval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,29 +197,3 @@ class _OnOne(fx.Interpreter):
         if isinstance(value, torch.Tensor):
             n.meta["shape_of_one"] = tuple(value.shape)
         return value
-
-
-@contextmanager
-def in_eval(network: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every module gets its own mode back."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-def shape_of(node: fx.Node) -> tuple[int, ...] | None:
-    """The shape the node's value had on the example, or None where it was not one tensor."""
-    shape: tuple[int, ...] | None = node.meta.get("shape")
-    return shape
-
-
-def module_path(node: fx.Node) -> str:
-    """Path of the innermost module whose forward made the node; empty for the network's own forward."""
-    if node.op == "call_module":
-        return str(node.target)
-    stack = node.meta.get("nn_module_stack")
-    return str(next(reversed(stack.values()))[0]) if stack else ""

@@ -1,4 +1,4 @@
-"""Tensors kept for later, as long as there is room for them."""
+"""A cache of intermediate activations that candidates share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from emopms.network.runtime.row_buffer import extent
+from emopms.network.runtime.row_buffer import RowBuffer, extent
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_CANDIDATES = 32
-"""As many as this, at least, shall find room with what is kept of them: a good part of a population."""
-_ENTRIES = 512
-"""At most: of small networks there would be room for every candidate that ever was, and no use for the oldest."""
+_MIN_CANDIDATES = 32
+"""The activations of at least this many candidates shall fit: a good part of a population."""
+_MAX_ENTRIES = 512
+"""Small networks would leave room for every candidate of a search, but the oldest entries are of no use."""
 
 
 class _Entry(NamedTuple):
@@ -29,20 +29,20 @@ class _Entry(NamedTuple):
 
 
 class ActivationCache:
-    """What was computed from a tensor, by key; the least recently used is forgotten first.
+    """Tensors that were computed from an input tensor, by key; the least recently used one is dropped first.
 
-    Several threads may use it at once. Memory is taken over from what is forgotten: new memory has to be cleared by the
-    operating system first, which takes as long as computing what goes into it.
+    Several threads may use the cache at once. A dropped entry's memory is reused for a new one: the operating system
+    must clear new memory first, which takes as long as computing the activations.
 
     Args:
-        room: Bytes.
-        images: How many images it is computed for, in all.
+        room: Maximal size in bytes.
+        images: Number of images, in all batches together, whose activations are cached.
     """
 
     def __init__(self, room: int, images: int = 1) -> None:
         self.room = room
-        self.share = room // (_CANDIDATES * max(1, images))
-        """How many bytes an image may be kept of one candidate, for a good many candidates to have their place."""
+        self.room_per_image = room // (_MIN_CANDIDATES * max(1, images))
+        """Bytes that one candidate may use for one image."""
         self._taken = 0
         self._lock = Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -50,74 +50,100 @@ class ActivationCache:
 
     @contextmanager
     def longest_prefix(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[tuple[int, Tensor] | None]:
-        """The last of the keys under which something is kept for this very tensor: its index, and what is kept.
+        """Find the last of the keys that has an entry for this very tensor; the entry stays within the context.
 
-        It stays for as long as the context lasts.
+        Args:
+            source: The input tensor. An equal tensor that is another object has entries of its own.
+            keys: Candidate keys, from the shortest prefix of a network to the longest.
+
+        Yields:
+            The index of the key and the cached tensor, or None if no key has an entry.
         """
-        found, full = None, None
+        found, full_key = None, None
         with self._lock:
             for index in reversed(range(len(keys))):
-                full = id(source), keys[index]  # an entry holds its source, so that no other gets its id meanwhile
-                if full in self._entries:
-                    self._entries.move_to_end(full)
-                    self._in_use[full] += 1
-                    found = index, self._entries[full].value
+                full_key = id(source), keys[index]  # an entry holds its source, so no other tensor can get this id
+                if full_key in self._entries:
+                    self._entries.move_to_end(full_key)
+                    self._in_use[full_key] += 1
+                    found = index, self._entries[full_key].value
                     break
         try:
             yield found
         finally:
             if found is not None:
                 with self._lock:
-                    self._in_use[full] -= 1
-                    self._in_use += Counter()  # drops what is at zero
+                    self._in_use[full_key] -= 1
+                    self._in_use += Counter()  # drops the keys whose count is zero
 
-    def allocate(self, count: int, piece: Tensor) -> Tensor | None:
-        """An empty tensor for so many rows like those of a piece, to keep or give back; None where there is no room.
+    @contextmanager
+    def buffers(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[list[RowBuffer]]:
+        """Hand out one buffer a key, and keep the filled buffers when the context ends without an error.
+
+        A buffer has no tensor if the cache has no room for it. After an error all memory is released.
 
         Args:
-            piece: Laid out row by row.
+            source: The input tensor; a buffer has as many rows.
+            keys: The keys under which the buffers are kept.
+        """
+        buffers = [RowBuffer(len(source), self.allocate) for _ in keys]
+        try:
+            yield buffers
+        except BaseException:
+            for buffer in buffers:
+                if buffer.tensor is not None:
+                    self.release(buffer.tensor)
+            raise
+        for key, buffer in zip(keys, buffers, strict=True):
+            if buffer.tensor is not None:
+                self.keep(source, key, buffer.tensor)
+
+    def allocate(self, count: int, piece: Tensor) -> Tensor | None:
+        """Allocate an empty tensor, to be passed to `keep` or `release` later.
+
+        Args:
+            count: Number of rows.
+            piece: A tensor [rows, …], laid out row by row, whose row shape, strides and dtype the new tensor has.
+
+        Returns:
+            A tensor [count, …], or None if there is no room for it.
         """
         shape, strides = (count, *piece.shape[1:]), piece.stride()
-        numbers = extent(shape, strides)
-        size = numbers * piece.element_size()
+        elements = extent(shape, strides)
+        size = elements * piece.element_size()
         if size > self.room:
             return None
         with self._lock:
-            old: Tensor | None = None
-            crowded = self._taken + size > self.room or len(self._entries) >= _ENTRIES
-            for full in [full for full in self._entries if not self._in_use[full]] if crowded else []:
-                old = self._entries.pop(full).value
-                if old.untyped_storage().nbytes() == size and old.dtype == piece.dtype:
+            reused: Tensor | None = None
+            crowded = self._taken + size > self.room or len(self._entries) >= _MAX_ENTRIES
+            for key in [key for key in self._entries if not self._in_use[key]] if crowded else []:
+                reused = self._entries.pop(key).value
+                if reused.untyped_storage().nbytes() == size and reused.dtype == piece.dtype:
                     break
-                self._taken -= old.untyped_storage().nbytes()
-                old = None
+                self._taken -= reused.untyped_storage().nbytes()
+                reused = None
                 if self._taken + size <= self.room:
                     break
-            if old is None and self._taken + size > self.room:
+            if reused is None and self._taken + size > self.room:
                 return None
-            if old is None:
+            if reused is None:
                 self._taken += size
-        storage = old if old is not None else piece.new_empty(numbers)
+        storage = reused if reused is not None else piece.new_empty(elements)
         return torch.as_strided(storage, shape, strides, 0)
 
     def keep(self, source: Tensor, key: Hashable, value: Tensor) -> None:
-        """Keep a filled `space` for this very tensor, under a key."""
+        """Keep a filled tensor of `allocate` for this very input tensor, under a key."""
         with self._lock:
             if self._entries.setdefault((id(source), key), _Entry(source, value)).value is not value:
                 self._taken -= value.untyped_storage().nbytes()  # another thread was faster
 
-    @property
-    def bytes_used(self) -> int:
-        """Bytes of what is kept, and of the spaces that were asked for."""
-        return self._taken
-
-    def release(self, allocate: Tensor) -> None:
-        """Do without a `space` that will not be filled."""
+    def release(self, value: Tensor) -> None:
+        """Give back a tensor of `allocate` that will not be kept."""
         with self._lock:
-            self._taken -= allocate.untyped_storage().nbytes()
+            self._taken -= value.untyped_storage().nbytes()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all entries."""
         with self._lock:
             self._taken -= sum(entry.value.untyped_storage().nbytes() for entry in self._entries.values())
             self._entries.clear()

@@ -1,55 +1,49 @@
-"""Convolution, batch norm, sum and activation as one operation: one pass over a feature map instead of five.
+"""Fusion of convolution, batch norm, sum and activation: one pass over a feature map instead of five.
 
-A batch norm is a scale and a shift as soon as its statistics are known, and those go into the weights of the
-convolution before it. Statistics are learnt on one batch, and hold until they are forgotten.
+A batch norm with known statistics is a scale and a shift, which are folded into the weights of the convolution before
+it. Statistics are learnt on one batch and used until they are forgotten.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from emopms.network.graph.trace import shape_of, with_source
-from emopms.network.partition.divide import SUMS, in_place
+from emopms.network.graph.nodes import SUMS, called_module, in_place, shape_of
+from emopms.network.graph.trace import with_source
+from emopms.network.runtime.kernels import Activation, has_fused_convolution, has_fused_convolution_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor, fx
 
-
-class _Activation(NamedTuple):
-    function: Callable[..., Tensor]
-    """Called with ``inplace=True``."""
-    name: str
-    """oneDNN's."""
-    scalars: tuple[float, ...] = ()
-
-
-RELU, _RELU6 = _Activation(F.relu, "relu"), _Activation(F.relu6, "hardtanh", (0.0, 6.0))
-_SILU, _HARDSWISH = _Activation(F.silu, "swish"), _Activation(F.hardswish, "hardswish")
-_ACTIVATIONS: dict[Any, _Activation] = {
+RELU, RELU6 = Activation(F.relu, "relu"), Activation(F.relu6, "hardtanh", (0.0, 6.0))
+SILU, HARDSWISH = Activation(F.silu, "swish"), Activation(F.hardswish, "hardswish")
+_ACTIVATIONS: dict[Any, Activation] = {
     **dict.fromkeys((nn.ReLU, F.relu, torch.relu, torch.relu_, "relu", "relu_"), RELU),
-    **dict.fromkeys((nn.ReLU6, F.relu6), _RELU6),
-    **dict.fromkeys((nn.SiLU, F.silu), _SILU),
-    **dict.fromkeys((nn.Hardswish, F.hardswish), _HARDSWISH),
+    **dict.fromkeys((nn.ReLU6, F.relu6), RELU6),
+    **dict.fromkeys((nn.SiLU, F.silu), SILU),
+    **dict.fromkeys((nn.Hardswish, F.hardswish), HARDSWISH),
 }
 
 
 class Norm(nn.Module):
-    """A batch norm with statistics that are learnt, or else the dense network's."""
+    """A batch norm that uses learnt statistics or, if none were learnt, the dense network's running statistics."""
 
     def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
-        self.layers = (norm,)  # in a tuple: its tensors stay the network's, under their own names
+        self.layers = (norm,)  # in a tuple, so that its tensors keep their names in the network
         self.learning = False
+        """Whether to learn the statistics of the next input."""
         self._learnt: tuple[Tensor | None, Tensor | None] | None = None
 
     def forget(self) -> None:
+        """Drop the learnt statistics."""
         self._learnt = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,16 +57,19 @@ class Norm(nn.Module):
 
 
 class Fused(nn.Module):
-    """A convolution, the batch norm behind it and, where they follow, a sum with another tensor and an activation."""
+    """A convolution, the batch norm after it and, if they follow, a sum with another tensor and an activation."""
 
-    def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, activation: _Activation | None) -> None:
+    def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, activation: Activation | None) -> None:
         super().__init__()
-        self.layers = (convolution, norm)  # in a tuple, as above
+        self.layers = (convolution, norm)  # in a tuple, as in `Norm`
         self.activation = activation
         self.learning = False
+        """Whether to learn the statistics of the next input."""
         self.folded: tuple[Tensor, Tensor] | None = None
+        """The convolution's weight and bias with the batch norm folded in; None until it is needed."""
 
     def forget(self) -> None:
+        """Drop the learnt statistics."""
         self.folded = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
@@ -92,23 +89,26 @@ class Fused(nn.Module):
         stride, padding = convolution.stride, convolution.padding
         dilation, groups = convolution.dilation, convolution.groups
         x = x.to(weight.dtype)
-        if not _has_kernel(x, other):
+        name, scalars = (self.activation.name, self.activation.scalars) if self.activation else ("none", ())
+        if not _has_kernel(x, other, self.activation):
             y = F.conv2d(x, weight, bias, stride, padding, dilation, groups)
             return self._finish(y, other)
         arguments = weight, bias, padding, stride, dilation, groups
-        name, scalars = (self.activation.name, self.activation.scalars) if self.activation else ("none", ())
         if other is None:
-            return torch.ops.mkldnn._convolution_pointwise(x, *arguments, name, scalars, "")  # type: ignore[no-any-return]
+            y = torch.ops.mkldnn._convolution_pointwise(x, *arguments, name, scalars, "")
+            return cast("Tensor", y)
         y = torch.ops.mkldnn._convolution_pointwise.binary(
             x, other, *arguments, "add", None, "relu" if name == "relu" else None, (), ""
         )
-        return self._finish(y) if name != "relu" else y  # which is all that goes with a sum
+        return self._finish(y) if name != "relu" else y  # the operation with a sum knows no other activation
 
     def _fold(self, mean: Tensor, inverse: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution that does the batch norm's work too.
+        """Return weight and bias of the convolution with the batch norm folded in.
 
         Args:
-            inverse: 1 / √(σ² + ε).
+            mean: μ of each channel [C].
+            inverse: 1 / √(σ² + ε) of each channel [C].
+            dtype: Of the weight and the bias.
         """
         convolution, norm = self.layers
         scale = inverse if norm.weight is None else inverse * norm.weight
@@ -124,34 +124,38 @@ class Fused(nn.Module):
 
 
 def layers_of(module: nn.Module) -> tuple[nn.Module, ...]:
-    """The layers whose tensors a module uses: its own, or those that it was fused from."""
+    """Return the layers that a module was fused from, or the module itself."""
     return module.layers if isinstance(module, Fused | Norm) else (module,)
 
 
-def _has_kernel(x: Tensor, other: Tensor | None) -> bool:
-    """Whether oneDNN does it all at once."""
+def _has_kernel(x: Tensor, other: Tensor | None, activation: Activation | None) -> bool:
+    """Return whether oneDNN does the convolution, the sum and the activation in one operation."""
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        return False
+    if other is None:
+        return has_fused_convolution(x.dtype, activation)
     return (
-        x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.bfloat16)
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and (other is None or (other.dtype == x.dtype and other.is_contiguous(memory_format=torch.channels_last)))
+        other.dtype == x.dtype
+        and other.is_contiguous(memory_format=torch.channels_last)
+        and has_fused_convolution_sum(x.dtype, relu=activation is not None and activation.name == "relu")
     )
 
 
 def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
-    """Put fused operations, in place, where a graph calls batch norms.
+    """Replace the batch norms of a graph, and what can be fused with them, by fused operations.
 
     Args:
-        module: A traced network; all its tensors stay where they are, under their names.
+        module: A traced network, which is changed in place. All its tensors keep their names.
 
     Returns:
-        The operations, to which ``learning`` and ``forget`` apply.
+        The fused operations, in the order of the graph.
     """
-    calls = Counter(id(_called(node, module)) for node in module.graph.nodes if node.op == "call_module")
+    calls = Counter(id(called_module(node, module)) for node in module.graph.nodes if node.op == "call_module")
     operations: list[Fused | Norm] = []
     for node in list(module.graph.nodes):
-        norm = _called(node, module)
+        norm = called_module(node, module)
         if not _is_plain(norm) or calls[id(norm)] > 1:
             continue
         assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
@@ -160,12 +164,12 @@ def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
         if chain is None:
             operation, inputs, replaced = Norm(norm), node.args, [node]
         else:
-            convolution = _called(chain.nodes[0], module)
+            convolution = called_module(chain.nodes[0], module)
             assert isinstance(convolution, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
             operation, inputs, replaced = Fused(convolution, norm, chain.activation), chain.inputs, chain.nodes
         name = f"fused_{len(operations)}"
-        while hasattr(module, name):  # the network has a module of that name
+        while hasattr(module, name):  # the network may have a module of that name
             name = f"_{name}"
         module.add_submodule(name, operation)
         with module.graph.inserting_after(replaced[-1]):
@@ -184,17 +188,18 @@ def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
 class _Chain(NamedTuple):
     nodes: list[fx.Node]
     inputs: tuple[fx.Node, ...]
-    activation: _Activation | None
+    activation: Activation | None
 
 
 def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain | None:
-    """What can be fused around the call of a batch norm; None where no plain convolution feeds it alone."""
+    """Return what can be fused with the call of a batch norm, or None unless a plain convolution feeds only this batch
+    norm."""
     (before,) = node.all_input_nodes
-    convolution = _called(before, module)
+    convolution = called_module(before, module)
     if not (
         isinstance(convolution, nn.Conv2d)
         and type(convolution).forward is nn.Conv2d.forward
-        and isinstance(_called(node, module), nn.BatchNorm2d)
+        and isinstance(called_module(node, module), nn.BatchNorm2d)
         and convolution.padding_mode == "zeros"
         and not _is_hooked(convolution)
         and not isinstance(convolution.padding, str)
@@ -211,7 +216,7 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
             nodes.append(user)
             inputs += others
             user = _only_user(user)
-    activation = None if user is None else _ACTIVATIONS.get(_kind(user, module))
+    activation = None if user is None else _ACTIVATIONS.get(_activation_key(user, module))
     if user is not None and activation is not None and _undisturbed(nodes, user, module):
         nodes.append(user)
         return _Chain(nodes, tuple(inputs), activation)
@@ -219,7 +224,7 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
 
 
 def _is_sum(user: fx.Node, node: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether something is added to what a node made, without overwriting anything else."""
+    """Return whether ``user`` adds something to the value of ``node`` and overwrites no other value."""
     return user.target in SUMS and not user.kwargs and (user.args[0] is node or not in_place(user, module))
 
 
@@ -228,14 +233,14 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether the chain may run as late as the last node: nothing else between them works in place.
+    """Return whether the chain may run as late as the last node, because nothing else in between works in place.
 
-    What modules that are not PyTorch's do inside, nobody knows.
+    Modules that are not PyTorch's own count as in-place operations, because they may contain some.
     """
     node = chain[0].next
     while node is not last:
-        called = _called(node, module)
-        foreign = called is not None and not isinstance(called, Fused | Norm) and not _is_pytorchs(called)
+        called = called_module(node, module)
+        foreign = called is not None and not isinstance(called, Fused | Norm) and not _is_from_pytorch(called)
         if node not in chain and (foreign or in_place(node, module)):
             return False
         node = node.next
@@ -243,13 +248,13 @@ def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule
 
 
 def _is_plain(norm: nn.Module | None) -> bool:
-    """Whether it is a batch norm with running statistics, and no more than that."""
+    """Return whether a module is PyTorch's own batch norm, with running statistics and without hooks."""
     plain = nn.modules.batchnorm._BatchNorm
     own = isinstance(norm, plain) and norm.running_mean is not None and type(norm).forward is plain.forward
     return own and norm is not None and not _is_hooked(norm)
 
 
-def _is_pytorchs(module: nn.Module) -> bool:
+def _is_from_pytorch(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.")
 
 
@@ -257,10 +262,6 @@ def _is_hooked(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def _called(node: fx.Node, module: fx.GraphModule) -> nn.Module | None:
-    return module.get_submodule(str(node.target)) if node.op == "call_module" else None
-
-
-def _kind(node: fx.Node, module: fx.GraphModule) -> Any:
-    """What tells which activation it is."""
-    return type(_called(node, module)) if node.op == "call_module" else node.target
+def _activation_key(node: fx.Node, module: fx.GraphModule) -> Any:
+    """Return the key of a node in `_ACTIVATIONS`: the class of the module that it calls, or the function."""
+    return type(called_module(node, module)) if node.op == "call_module" else node.target

@@ -1,8 +1,8 @@
-"""Convolutions in eight bits: at nearly twice the rate of bf16 where the processor has VNNI instructions.
+"""Convolutions in int8: nearly twice as fast as bf16 if the processor has VNNI instructions.
 
-A feature map behind a ReLU is held in whole numbers from 0 to 255, times a scale: one for each feature map and all
-candidates, measured on the dense network. Batch norm keeps candidates in the same range. Weights are whole numbers
-from -127 to 127, times a scale for each output channel, which does the batch norm's work as well.
+The output of a ReLU is stored in whole numbers from 0 to 255, times a scale. Each feature map has one scale for all
+candidates, calibrated on the dense network; batch norm keeps candidates in the same range. Weights are whole numbers
+from -127 to 127, times a scale for each output channel, into which the batch norm is folded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from emopms.network.graph.trace import shape_of, with_source
+from emopms.network.graph.nodes import called_module, shape_of
+from emopms.network.graph.trace import with_source
 from emopms.network.inference.fusion import RELU, Fused
 
 if TYPE_CHECKING:
@@ -21,154 +22,162 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
-_PAYS = 128
-"""Multiplications of each number by the convolutions that want it, from which on it pays to round it first."""
-_ENOUGH = 2**13
-"""Positions of a feature map, in all images, whose mean and variance are as good as those of four times as many:
+MIN_MULTIPLICATIONS_PER_ELEMENT = 128
+"""Quantise an activation only if each value is used in at least this many multiplications. Activations that come from
+an int8 convolution, or that all candidates share, are quantised anyway."""
+_MIN_STATISTICS_POSITIONS = 2**13
+"""Positions of a feature map, in all images, that give mean and variance as well as four times as many do, because
 neighbours are much alike."""
 _HEADROOM = 1.25
-"""How much larger than anything in the dense network a candidate's activations may get before they are cut off."""
-_TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
-"""Dtypes and factors that tell whether a layer does the same before rounding and behind it."""
+"""Range of a quantised activation, relative to its largest value in the dense network. Larger values are clipped."""
+_COMMUTATION_TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
+"""Dtypes and factors with which a layer is run to find out whether it commutes with quantisation."""
 
 
 class Quantize(nn.Module):
-    """Where eight bits begin."""
+    """Converts a floating-point tensor to int8."""
 
     scale = 0.0
-    """What a one stands for."""
-    measuring = False
+    """Dequantisation scale."""
+    calibrating = False
+    """Whether to find the scale and pass the input on unchanged."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.measuring:
+        if self.calibrating:
             self.scale = _scale_of(x)
             return x
-        return rounded(x, self.scale)
+        return quantize(x, self.scale)
 
 
 class QuantizedConv(Fused):
-    """A fused convolution with eight bits at either end, or both.
+    """A fused convolution with an int8 input, an int8 summand, an int8 output, or several of these.
 
     Args:
-        fused: What it takes the place of.
-        takes: What makes the 8-bit tensor that it convolves; None where that is none.
-        adds: What makes the 8-bit tensor that it adds, if any.
-        gives: Whether it hands on eight bits.
-        overwrites: Whether nobody needs what it adds any more.
+        fused: The operation that it replaces.
+        input_quant: The module that produces the int8 input; None if the input is in floating point.
+        residual_quant: The module that produces the int8 summand; None if there is none, or in floating point.
+        int8_output: Whether the output is quantised.
+        overwrites_residual: Whether the summand may be overwritten, because nothing else needs it.
     """
 
     scale = 0.0
-    """What a one stands for, in what it hands on."""
-    measuring = False
-    """Whether it runs in floating point, to find its scale."""
+    """Dequantisation scale of the output."""
+    calibrating = False
+    """Whether to run in floating point and find the scale."""
 
     def __init__(
         self,
         fused: Fused,
-        takes: Quantize | QuantizedConv | None,
-        adds: Quantize | QuantizedConv | None,
+        input_quant: Quantize | QuantizedConv | None,
+        residual_quant: Quantize | QuantizedConv | None,
         *,
-        gives: bool,
-        overwrites: bool,
+        int8_output: bool,
+        overwrites_residual: bool,
     ) -> None:
         super().__init__(*fused.layers, fused.activation)
-        self._sources = (takes, adds)  # in a tuple: they are not its own
-        self.convolves, self.gives, self._overwrites = takes is not None, gives, overwrites
+        self._sources = (input_quant, residual_quant)  # in a tuple, so that they are no submodules
+        self.convolves = input_quant is not None
+        """Whether the convolution itself is in int8."""
+        self.int8_output, self._overwrites_residual = int8_output, overwrites_residual
         self._packed: tuple[Tensor, Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        if self.measuring:
+        if self.calibrating:
             y = super().forward(x, other)
             self.scale = _scale_of(y)
             return y
-        takes, adds = self._sources
+        input_quant, residual_quant = self._sources
         dtype = _float_type()
-        if takes is None:
-            y = super().forward(x, _floating(other, adds, dtype))
-            return rounded(y, self.scale) if self.gives else y
+        if input_quant is None:
+            y = super().forward(x, _dequantize(other, residual_quant, dtype))
+            return quantize(y, self.scale) if self.int8_output else y
         if self.learning:
             self._learn(x, dtype)
-        if self.gives and (other is None or adds is not None):
-            if other is not None and self._overwrites:
+        if self.int8_output and (other is None or residual_quant is not None):
+            if other is not None and self._overwrites_residual:
                 other = other.contiguous(memory_format=torch.channels_last)
             elif other is not None:
                 other = other.clone(memory_format=torch.channels_last)
-            return self._convolved(x, torch.uint8, "relu", other)
-        other = _floating(other, adds, dtype)
-        if other is not None and adds is not None and self.activation is RELU:
-            y = self._convolved(x, dtype, "relu", other.contiguous(memory_format=torch.channels_last))
+            return self._convolve(x, torch.uint8, "relu", other)
+        other = _dequantize(other, residual_quant, dtype)
+        if other is not None and residual_quant is not None and self.activation is RELU:
+            y = self._convolve(x, dtype, "relu", other.contiguous(memory_format=torch.channels_last))
         else:
-            y = self._finish(self._convolved(x, dtype), other)
-        return rounded(y, self.scale) if self.gives else y
+            y = self._finish(self._convolve(x, dtype), other)
+        return quantize(y, self.scale) if self.int8_output else y
 
     def _learn(self, x: Tensor, dtype: torch.dtype) -> None:
-        """The convolution's weights in eight bits, with the batch norm that these images call for."""
-        (convolution, norm), (takes, _) = self.layers, self._sources
-        assert takes is not None
+        """Quantise the weights and fold in the batch norm with the statistics of these images."""
+        (convolution, norm), (input_quant, _) = self.layers, self._sources
+        assert input_quant is not None
         scales = convolution.weight.abs().amax(dim=(1, 2, 3)).clamp_min_(1e-12) / 127
         whole = (convolution.weight / scales[:, None, None, None]).round_().to(torch.int8).contiguous()
-        packed = torch.ops.onednn.qconv_prepack(whole, scales, takes.scale, 0, *self._place(), list(x.shape))
+        packed = torch.ops.onednn.qconv_prepack(whole, scales, input_quant.scale, 0, *self._geometry(), list(x.shape))
         self._packed = packed, scales, torch.zeros_like(scales)
-        statistics = torch.zeros_like(scales), torch.ones_like(scales)  # they make the results fp32
-        some = self._convolved(x, dtype, apart=2 if self._plenty(x) else 1)
-        mean, variance = torch.batch_norm_update_stats(some, *statistics, 1.0)
+        running = torch.zeros_like(scales), torch.ones_like(scales)  # with them the results are in fp32
+        sample = self._convolve(x, dtype, step=2 if self._half_is_enough(x) else 1)
+        mean, variance = torch.batch_norm_update_stats(sample, *running, 1.0)
         factor = (variance + norm.eps).rsqrt_()
         factor = factor if norm.weight is None else factor * norm.weight
-        shift = -mean * factor  # a bias of the convolution would have gone with the mean
+        shift = -mean * factor  # the convolution's own bias would cancel with the mean
         self._packed = packed, scales * factor, shift if norm.bias is None else shift + norm.bias
 
-    def _plenty(self, x: Tensor) -> bool:
-        """Whether every second row and column of what is made of this is enough to learn from."""
-        (convolution, _), (stride, padding, dilation, _) = self.layers, self._place()
-        made = [
-            (size + 2 * pad - apart * (width - 1) - 1) // step + 1
-            for size, width, step, pad, apart in zip(
+    def _half_is_enough(self, x: Tensor) -> bool:
+        """Return whether every second row and column of the output gives the statistics well enough."""
+        (convolution, _), (stride, padding, dilation, _) = self.layers, self._geometry()
+        output_size = [
+            (size + 2 * pad - gap * (width - 1) - 1) // step + 1
+            for size, width, step, pad, gap in zip(
                 x.shape[2:], convolution.kernel_size, stride, padding, dilation, strict=True
             )
         ]
-        return len(x) * math.prod(made) >= 4 * _ENOUGH
+        return len(x) * math.prod(output_size) >= 4 * _MIN_STATISTICS_POSITIONS
 
-    def _convolved(
-        self, x: Tensor, dtype: torch.dtype, then: str = "none", total: Tensor | None = None, apart: int = 1
+    def _convolve(
+        self, x: Tensor, dtype: torch.dtype, activation: str = "none", total: Tensor | None = None, step: int = 1
     ) -> Tensor:
-        """Convolve in eight bits.
+        """Convolve in int8.
 
         Args:
-            total: What is added, of the same dtype, and overwritten.
-            apart: Leave out all rows and columns but every n-th of what would be made.
+            x: The int8 input [N, C, H, W].
+            dtype: Of the output; ``torch.uint8`` quantises it.
+            activation: oneDNN's name of the activation.
+            total: The summand, of dtype ``dtype``, which is overwritten.
+            step: Compute only every ``step``-th row and column of the output.
         """
-        takes, adds = self._sources
-        assert takes is not None
+        input_quant, residual_quant = self._sources
+        assert input_quant is not None
         assert self._packed is not None
         weight, scales, bias = self._packed
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         x = x.contiguous(memory_format=torch.channels_last)
-        given = x, takes.scale, 0, weight, scales, zeros
-        stride, *others = self._place()
-        place = [apart * step for step in stride], *others
-        result = self.scale if dtype == torch.uint8 else 1.0, 0, dtype
+        source = x, input_quant.scale, 0, weight, scales, zeros
+        stride, *others = self._geometry()
+        geometry = [step * size for size in stride], *others
+        output = self.scale if dtype == torch.uint8 else 1.0, 0, dtype
         if total is None:
-            y = torch.ops.onednn.qconv2d_pointwise(*given, bias, *place, *result, then, [], "")
+            y = torch.ops.onednn.qconv2d_pointwise(*source, bias, *geometry, *output, activation, [], "")
         else:
-            assert adds is not None
-            scale = adds.scale if dtype == torch.uint8 else 1.0
+            assert residual_quant is not None
+            scale = residual_quant.scale if dtype == torch.uint8 else 1.0
             y = torch.ops.onednn.qconv2d_pointwise.binary(
-                *given, total, bias, *place, *result, scale, 0, "sum", 1.0, then, [], ""
+                *source, total, bias, *geometry, *output, scale, 0, "sum", 1.0, activation, [], ""
             )
         return cast("Tensor", y)
 
-    def _place(self) -> tuple[list[int], list[int], list[int], int]:
+    def _geometry(self) -> tuple[list[int], list[int], list[int], int]:
+        """Return stride, padding, dilation and groups of the convolution."""
         convolution, _ = self.layers
         padding = cast("tuple[int, ...]", convolution.padding)
         return list(convolution.stride), list(padding), list(convolution.dilation), convolution.groups
 
 
-def rounded(x: Tensor, scale: float) -> Tensor:
-    """In eight bits; what is too large becomes the largest there is."""
+def quantize(x: Tensor, scale: float) -> Tensor:
+    """Return ``x / scale`` rounded to whole numbers from 0 to 255, in uint8. Values out of range are clipped."""
     return (x * (1 / scale)).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _floating(x: Tensor | None, source: Quantize | QuantizedConv | None, dtype: torch.dtype) -> Tensor | None:
+def _dequantize(x: Tensor | None, source: Quantize | QuantizedConv | None, dtype: torch.dtype) -> Tensor | None:
     return x if x is None or source is None else x.to(dtype).mul_(source.scale)
 
 
@@ -177,90 +186,115 @@ def _float_type() -> torch.dtype:
 
 
 def _scale_of(x: Tensor) -> float:
+    """Return the dequantisation scale for tensors with the range of this one."""
     return _HEADROOM * max(float(x.amax()), 1e-12) / 255
 
 
-def quantize_convolutions(module: fx.GraphModule, shared: Sequence[fx.Node], *, entry: bool) -> None:
-    """Put 8-bit operations, in place, where a fused graph allows it.
+def quantize_convolutions(
+    module: fx.GraphModule,
+    shared: Sequence[fx.Node],
+    *,
+    quantize_input: bool,
+    min_multiplications: int = MIN_MULTIPLICATIONS_PER_ELEMENT,
+) -> None:
+    """Replace fused convolutions by int8 ones, in place, wherever the graph allows it.
 
-    A feature map is held in eight bits where it is behind a ReLU, nothing but convolutions and sums wants it, and it
-    comes from an 8-bit convolution itself; others are rounded where all candidates share them, or it pays.
+    A feature map is stored in int8 if it is the output of a ReLU, only convolutions and sums use it, and it comes from
+    an int8 convolution itself. Other feature maps are quantised if all candidates share them, or if that pays off.
 
     Args:
-        module: What `fuse` made.
-        shared: Nodes that all candidates share.
-        entry: Whether what enters the module is never negative.
+        module: A graph module after `fuse`.
+        shared: Nodes whose values all candidates share.
+        quantize_input: Quantise the module's input too, which must not be negative.
+        min_multiplications: See `MIN_MULTIPLICATIONS_PER_ELEMENT`.
     """
     position = {node: index for index, node in enumerate(module.graph.nodes)}
-    makers: dict[
+    quants: dict[
         fx.Node, Quantize | QuantizedConv
-    ] = {}  # for each node whose value is held in eight bits, what rounds it
+    ] = {}  # for each node with an int8 value, the module that quantised it
     (first, *nodes) = list(module.graph.nodes)[:-1]
-    if entry and _is_convolved(first, module):
-        name = "rounding"
+    if quantize_input and _only_convolved(first, module):
+        name = "input_quant"
         while hasattr(module, name):
             name = f"_{name}"
         module.add_submodule(name, Quantize())
         with module.graph.inserting_after(first):
-            begin = module.graph.call_module(name)
-        first.replace_all_uses_with(begin)
-        begin.args, begin.meta = (first,), dict(first.meta)
-        makers[begin] = module.get_submodule(name)  # type: ignore[assignment]
-        position[begin] = 0
+            quantized = module.graph.call_module(name)
+        first.replace_all_uses_with(quantized)
+        quantized.args, quantized.meta = (first,), dict(first.meta)
+        quants[quantized] = module.get_submodule(name)  # type: ignore[assignment]
+        position[quantized] = 0
     for node in nodes:
         fused = _fused(node, module)
         if fused is None:
-            if len(node.all_input_nodes) == 1 and node.all_input_nodes[0] in makers and _commutes(node, module):
-                makers[node] = makers[node.all_input_nodes[0]]
+            inputs = node.all_input_nodes
+            if len(inputs) == 1 and inputs[0] in quants and _commutes_with_quantization(node, module):
+                quants[node] = quants[inputs[0]]
             continue
-        takes, adds = ([makers.get(used) for used in node.args] + [None])[:2]
-        free = takes is not None or node in shared
-        gives = fused.activation is RELU and _is_convolved(node, module) and (free or _pays(node, module))
-        if takes is None and not gives and adds is None:
+        input_quant, residual_quant = ([quants.get(used) for used in node.args] + [None])[:2]
+        costs_nothing = input_quant is not None or node in shared
+        int8_output = (
+            fused.activation is RELU
+            and _only_convolved(node, module)
+            and (costs_nothing or _multiplications(node, module) >= min_multiplications)
+        )
+        if input_quant is None and not int8_output and residual_quant is None:
             continue
-        held = [other for other, maker in makers.items() if maker is adds]
-        last = all(position[user] <= position[node] for other in held for user in other.users)
-        overwrites = last and takes is not adds  # which is read while the sum is written
-        operation = QuantizedConv(fused, takes, adds, gives=gives, overwrites=overwrites)
+        summands = [other for other, quant in quants.items() if quant is residual_quant]
+        is_last_use = all(position[user] <= position[node] for other in summands for user in other.users)
+        operation = QuantizedConv(
+            fused,
+            input_quant,
+            residual_quant,
+            int8_output=int8_output,
+            # a summand that is also the input is still read while the sum is written
+            overwrites_residual=is_last_use and input_quant is not residual_quant,
+        )
         module.add_submodule(str(node.target), operation)
-        if gives:
-            makers[node] = operation
+        if int8_output:
+            quants[node] = operation
     module.graph.lint()
     module.recompile()
     with_source(module)
 
 
 def is_int8(node: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether what a node makes is held in eight bits."""
-    called = module.get_submodule(str(node.target)) if node.op == "call_module" else None
-    return isinstance(called, Quantize) or (isinstance(called, QuantizedConv) and called.gives)
+    """Return whether a node's value is produced in int8."""
+    called = called_module(node, module)
+    return isinstance(called, Quantize) or (isinstance(called, QuantizedConv) and called.int8_output)
 
 
-def _is_convolved(node: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether nothing wants what a node makes but convolutions and sums that can take eight bits."""
-    return bool(node.users) and all(_takes(user, node, module) for user in node.users)
+def _only_convolved(node: fx.Node, module: fx.GraphModule) -> bool:
+    """Return whether a node's value is used, and only by convolutions and sums that accept int8."""
+    return bool(node.users) and all(_accepts_int8(user, node, module) for user in node.users)
 
 
-def _pays(node: fx.Node, module: fx.GraphModule) -> bool:
+def _multiplications(node: fx.Node, module: fx.GraphModule) -> int:
+    """Return in how many multiplications of convolutions each element of a node's value is used."""
     fused = [_fused(user, module) for user in node.users if user.args[0] is node]
     weights = [operation.layers[0].weight for operation in fused if operation is not None]
-    return sum(weight.numel() // weight.shape[1] for weight in weights) >= _PAYS
+    return sum(weight.numel() // weight.shape[1] for weight in weights)
 
 
-def _takes(user: fx.Node, node: fx.Node, module: fx.GraphModule) -> bool:
+def _accepts_int8(user: fx.Node, node: fx.Node, module: fx.GraphModule) -> bool:
+    """Return whether ``user`` can use the value of ``node`` in int8."""
     fused = _fused(user, module)
     if fused is None:
-        return len(user.all_input_nodes) == 1 and _commutes(user, module) and _is_convolved(user, module)
+        return (
+            len(user.all_input_nodes) == 1
+            and _commutes_with_quantization(user, module)
+            and _only_convolved(user, module)
+        )
     return user.args[0] is not node or fused.layers[0].groups == 1
 
 
 def _fused(node: fx.Node, module: fx.GraphModule) -> Fused | None:
-    called = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+    called = called_module(node, module)
     return called if isinstance(called, Fused) else None
 
 
-def _commutes(node: fx.Node, module: fx.GraphModule) -> bool:
-    """Whether it is the same to round before a node of one input or behind it; found out by running it."""
+def _commutes_with_quantization(node: fx.Node, module: fx.GraphModule) -> bool:
+    """Return whether a node of one input gives the same before and after quantisation; the node is run to find out."""
     (used,) = node.all_input_nodes
     shape = shape_of(used)
     if shape is None:
@@ -269,14 +303,16 @@ def _commutes(node: fx.Node, module: fx.GraphModule) -> bool:
     x = x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
     try:
         with torch.no_grad():
-            eight, plain, half = (_run(node, module, x.to(dtype) * factor) for dtype, factor in _TRIALS)
-    except Exception:  # whatever a layer raises that knows no such numbers
+            whole, plain, half = (
+                _run_node(node, module, x.to(dtype) * factor) for dtype, factor in _COMMUTATION_TRIALS
+            )
+    except Exception:  # a layer that does not support uint8 may raise anything
         return False
-    same = eight.dtype == torch.uint8 and torch.equal(eight.float(), plain) and torch.equal(half, plain / 2)
+    same = whole.dtype == torch.uint8 and torch.equal(whole.float(), plain) and torch.equal(half, plain / 2)
     return bool(same)
 
 
-def _run(node: fx.Node, module: fx.GraphModule, x: Tensor) -> Tensor:
+def _run_node(node: fx.Node, module: fx.GraphModule, x: Tensor) -> Tensor:
     given = torch.fx.node.map_arg((node.args, node.kwargs), lambda _: x)
     args, kwargs = cast("tuple[tuple[Any, ...], dict[str, Any]]", given)
     if node.op == "call_module":

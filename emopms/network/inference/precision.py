@@ -1,4 +1,4 @@
-"""Which way of running candidates suits a sub-network."""
+"""The choice between int8 and floating point for a sub-network's candidates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from emopms.network.criteria import distance
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.runtime.free_memory import out_of_memory
+from emopms.network.runtime.kernels import has_int8_convolution
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,46 +18,61 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
 
-_FAR = 0.01
-"""How far, ‖g − f‖² / ‖f‖², eight bits may be from what the dense sub-network makes in floating point: much less than
-what tells one candidate from another."""
+MAX_INT8_RELATIVE_ERROR = 0.01
+"""Largest squared relative error ‖g − f‖² / ‖f‖² of the dense sub-network's int8 output g from its floating-point
+output f with which int8 is used. Candidates differ from each other by much more."""
 
 
 def choose_evaluator(
-    subnetwork: SubNetwork, inputs: Tensor, device: Device, kept: ActivationCache, *, batch_statistics: bool, int8: bool
+    subnetwork: SubNetwork,
+    inputs: Tensor,
+    device: Device,
+    cache: ActivationCache,
+    *,
+    batch_statistics: bool,
+    int8: bool,
 ) -> tuple[Evaluator, str]:
-    """What runs candidates on these inputs, and why it does it so.
+    """Make the evaluator whose number format suits a sub-network, and say why.
 
-    In eight bits where the processor multiplies those natively, batch norm is re-estimated, the graph has convolutions
-    that allow it, and the dense sub-network hardly notices; otherwise in the numbers of the device. Nothing is timed:
-    the same choice is made on every run.
+    It uses int8 if the processor multiplies int8 natively, batch norm is re-estimated, the graph has convolutions that
+    can be quantised, and int8 changes the dense sub-network's output by no more than `MAX_INT8_RELATIVE_ERROR`;
+    otherwise the device's floating-point format. Nothing is timed, so that every run makes the same choice.
 
     Args:
-        inputs: All that enter the sub-network [N, …].
-        int8: Whether they may be used at all.
+        subnetwork: The sub-network.
+        inputs: All its inputs [N, …].
+        device: The device.
+        cache: The evaluator's cache of activations.
+        batch_statistics: As in `Evaluator`.
+        int8: Whether int8 may be used at all.
+
+    Returns:
+        The evaluator, and a description of its number format with the reason, such as ``in bf16: …``.
     """
 
-    def plain(why: str) -> tuple[Evaluator, str]:
-        found = Evaluator(subnetwork, batch_statistics=batch_statistics, kept=kept)
-        return found, f"in {'bf16' if device.bf16 else 'fp32'}: {why}"
+    def in_floating_point(reason: str) -> tuple[Evaluator, str]:
+        evaluator = Evaluator(subnetwork, batch_statistics=batch_statistics, cache=cache)
+        return evaluator, f"in {'bf16' if device.bf16 else 'fp32'}: {reason}"
 
     if not device.int8:
-        return plain("this device has no faster numbers for it")
+        return in_floating_point("this device has no fast int8")
     if not int8 or not batch_statistics:
-        return plain("an objective asks for it")
+        return in_floating_point("an objective asks for it")
+    if not has_int8_convolution():
+        return in_floating_point("this PyTorch has no working int8 convolution")
     try:
-        rounded = Evaluator(subnetwork, kept=kept, int8=inputs)
+        quantized = Evaluator(subnetwork, cache=cache, int8_calibration=inputs)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        return plain("there is no memory to measure the scales of eight bits")
-    if not rounded.rounded:
-        return plain("no convolution can take eight bits")
-    assert rounded.dense is not None
+        return in_floating_point("there is not enough memory to calibrate int8")
+    if not quantized.int8_convolutions:
+        return in_floating_point("no convolution can be quantised to int8")
+    assert quantized.dense_outputs is not None
     with torch.inference_mode(), device.autocast():
-        found = rounded(inputs[: len(rounded.dense)], subnetwork.dense)
-        change = float(distance(found.float(), rounded.dense))
-    if not change <= _FAR:
-        return plain(f"eight bits are too few (they change the dense output by {change:.1%})")
-    how = f"with {rounded.rounded} convolutions in eight bits (they change the dense output by {change:.2%})"
-    return rounded, how
+        outputs = quantized.run(inputs[: len(quantized.dense_outputs)], subnetwork.dense)
+        change = float(distance(outputs.float(), quantized.dense_outputs))
+    if not change <= MAX_INT8_RELATIVE_ERROR:
+        return in_floating_point(f"int8 is not precise enough (it changes the dense output by {change:.1%})")
+    count = quantized.int8_convolutions
+    return quantized, f"in int8: {count} convolutions (they change the dense output by {change:.2%})"

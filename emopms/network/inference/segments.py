@@ -1,6 +1,7 @@
-"""A sub-network as a chain of segments, each of which hands one tensor to the next.
+"""A sub-network as a chain of segments, each of which passes one tensor to the next.
 
-Candidates whose genomes begin alike make the same tensors for a while: up to the segment in which their genomes part.
+Candidates whose genomes start with the same genes compute the same tensors, up to the segment that uses the first gene
+in which they differ.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.network.graph.trace import shape_of
+from emopms.network.graph.nodes import last_live_use, shape_of
+from emopms.network.graph.subgraph import part_of
 from emopms.network.inference.fusion import layers_of
 from emopms.network.inference.int8 import is_int8
-from emopms.network.partition.divide import last_live_use, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,93 +27,112 @@ if TYPE_CHECKING:
 
     from emopms.network.channels.table import Channels
 
-_WORTH = 512
-"""MACs between two cuts for each number handed on: where there are fewer, keeping those numbers takes a good part of
-the time that computing them anew does."""
-_MOST = 8
-"""Segments, about, of a sub-network: more would fill the memory with tensors that hardly differ."""
+MIN_MACS_PER_ELEMENT = 512
+"""MACs between two cuts for each element that is passed on. With fewer, storing the elements would take a good part of
+the time that computing them again does."""
+MAX_SEGMENTS = 8
+"""Approximate maximum of segments of a sub-network. More would fill the memory with tensors that hardly differ."""
 
 
 @dataclass(frozen=True)
 class Segment:
+    """A part of a sub-network between two cuts."""
+
     module: fx.GraphModule
-    """One tensor in, one tensor out. Its layers are those of the module that it was cut from."""
+    """One tensor in, one tensor out. It shares its layers with the module that it was cut from."""
     genes: NDArray[np.int64]
-    """Those that this segment or one before it depends on, ascending."""
+    """The genes on which this segment or one before it depends, ascending."""
 
 
-def segments_of(module: fx.GraphModule, channels: Channels, room: int) -> list[Segment]:
-    """Cut a sub-network where that pays.
+def segments_of(
+    module: fx.GraphModule,
+    channels: Channels,
+    room: int,
+    *,
+    min_macs_per_element: int = MIN_MACS_PER_ELEMENT,
+    max_segments: int = MAX_SEGMENTS,
+) -> list[Segment]:
+    """Cut a sub-network into segments wherever caching the tensor that crosses the cut pays off.
 
-    The first cut is where the first gene is about to be read, if anything comes before; all candidates share that.
+    The first cut is before the first node that depends on a gene, if any node comes before it: all candidates share
+    what comes before.
 
     Args:
-        module: A traced sub-network, whose batch norms may have been fused (see `fuse`); it stays as it is.
+        module: A traced sub-network, whose batch norms may have been fused (see `fuse`). It is left as it is.
         channels: The table of all its genes.
-        room: Bytes that may be handed on of one image, in all, behind the first cut.
+        room: Bytes that all cuts but the first may take for one image.
+        min_macs_per_element: See `MIN_MACS_PER_ELEMENT`.
+        max_segments: See `MAX_SEGMENTS`.
     """
     nodes = list(module.graph.nodes)[:-1]
     reads = _tensors_read(module, nodes)
-    known = _known(reads, channels)
-    places = [index for index, alone in enumerate(_alone(nodes)) if alone and index]
-    done = list(accumulate(_macs(module, reads, channels)))
-    shared = [index for index in places if not known[index] and nodes[index].op == "call_module"][-1:]
-    places = [index for index in places if known[index] and known[index] != known[-1]]
+    genes = _genes_so_far(reads, channels)
+    places = [index for index, can_cut in enumerate(_can_cut_after(nodes)) if can_cut and index]
+    macs_so_far = list(accumulate(_macs(module, reads, channels)))
+    shared = [index for index in places if not genes[index] and nodes[index].op == "call_module"][-1:]
+    places = [index for index in places if genes[index] and genes[index] != genes[-1]]
     sizes = [math.prod((shape_of(node) or ())[1:]) for node in nodes]
     start = shared[0] if shared else 0
-    choices = (_chosen(places, sizes, done, start, apart=done[-1] / most) for most in range(_MOST, 0, -1))
-    taken = [size * (1 if is_int8(node, module) else 4) for node, size in zip(nodes, sizes, strict=True)]
-    cuts = next(cuts for cuts in choices if sum(taken[cut] for cut in cuts) <= room)  # none at all fit always
+    min_macs = [min_macs_per_element * size for size in sizes]
+    choices = (
+        _choose_cuts(places, min_macs, macs_so_far, start, distance=macs_so_far[-1] / count)
+        for count in range(max_segments, 0, -1)
+    )
+    num_bytes = [size * (1 if is_int8(node, module) else 4) for node, size in zip(nodes, sizes, strict=True)]
+    cuts = next(cuts for cuts in choices if sum(num_bytes[cut] for cut in cuts) <= room)  # the last choice has no cut
     ends = [*shared, *cuts, len(nodes) - 1]
     return [
         Segment(
             part_of(module, nodes[start], nodes[start + 1 : end + 1], nodes[end]),
-            np.array(sorted(known[end]), np.int64),
+            np.array(sorted(genes[end]), np.int64),
         )
         for start, end in pairwise([0, *ends])
     ]
 
 
-def before_genes(module: fx.GraphModule, channels: Channels) -> list[fx.Node]:
-    """The nodes before the first that depends on a gene: what they make is the same for all candidates."""
+def nodes_before_genes(module: fx.GraphModule, channels: Channels) -> list[fx.Node]:
+    """Return the nodes that depend on no gene, so that their values are the same for all candidates."""
     nodes = list(module.graph.nodes)[:-1]
-    known = _known(_tensors_read(module, nodes), channels)
+    known = _genes_so_far(_tensors_read(module, nodes), channels)
     return [node for node, genes in zip(nodes, known, strict=True) if not genes]
 
 
-def _known(reads: Sequence[Sequence[str]], channels: Channels) -> list[frozenset[int]]:
-    """For each node the genes that it or one before it depends on, given the tensors that each reads."""
+def _genes_so_far(reads: Sequence[Sequence[str]], channels: Channels) -> list[frozenset[int]]:
+    """Return, for each node, the genes on which it or a node before it depends, given the tensors that each reads."""
     return list(accumulate((_genes(names, channels) for names in reads), operator.or_))
 
 
-def _chosen(places: Sequence[int], sizes: Sequence[int], done: Sequence[int], start: int, *, apart: float) -> list[int]:
-    """Those of the places between which there is enough to do.
+def _choose_cuts(
+    places: Sequence[int], min_macs: Sequence[int], macs_so_far: Sequence[int], start: int, *, distance: float
+) -> list[int]:
+    """Return those of the places that have enough MACs between them.
 
     Args:
         places: Indices of nodes.
-        sizes: For each node, how many numbers it makes of an image.
-        done: For each node, the MACs up to it.
+        min_macs: For each node, the MACs after the last cut that a cut behind this node needs.
+        macs_so_far: For each node, the MACs up to and including it.
         start: Index of the node from which to count.
-        apart: MACs that must lie between two places.
+        distance: The least number of MACs between any two places.
     """
     chosen = [start]
     for index in places:
-        if done[index] - done[chosen[-1]] >= max(apart, _WORTH * sizes[index]):
+        if macs_so_far[index] - macs_so_far[chosen[-1]] >= max(distance, min_macs[index]):
             chosen.append(index)
     return chosen[1:]
 
 
-def _alone(nodes: Sequence[fx.Node]) -> list[bool]:
-    """For each node whether it makes one tensor of all images, which is all that later nodes need of what is before."""
+def _can_cut_after(nodes: Sequence[fx.Node]) -> list[bool]:
+    """Return, for each node, whether its value is one tensor with a row for each image, and later nodes need no other
+    value of it or of a node before it."""
     images = (shape_of(nodes[0]) or ())[:1]
     return [
-        last_uses <= index and node.op != "get_attr" and (shape_of(node) or ())[:1] == images
-        for index, (node, last_uses) in enumerate(zip(nodes, last_live_use(nodes), strict=True))
+        last_use <= index and node.op != "get_attr" and (shape_of(node) or ())[:1] == images
+        for index, (node, last_use) in enumerate(zip(nodes, last_live_use(nodes), strict=True))
     ]
 
 
 def _tensors_read(module: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[list[str]]:
-    """For each node the names of the parameters and buffers that it uses."""
+    """Return, for each node, the names of the parameters and buffers that it uses."""
     named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
     names: dict[int, list[str]] = {}
     for name, tensor in named:
@@ -129,12 +149,13 @@ def _tensors_read(module: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[list
 
 
 def _genes(names: Sequence[str], channels: Channels) -> frozenset[int]:
+    """Return the genes that cut any of the tensors with these names."""
     labels = [genes for name in names for genes in channels.dims.get(name, {}).values()]
     return frozenset(int(gene) for own in labels for gene in own if gene >= 0)
 
 
 def _macs(module: fx.GraphModule, reads: Sequence[Sequence[str]], channels: Channels) -> list[int]:
-    """For each node the MACs of one image in the layers that it calls, dense."""
+    """Return, for each node, the MACs of one image in the layers that it calls, unpruned."""
     sizes = {name: parameter.numel() for name, parameter in module.named_parameters(remove_duplicate=False)}
     layers = {layer.weight: layer.uses * sizes[layer.weight] for layer in channels.layers}
     return [sum(layers.get(name, 0) for name in dict.fromkeys(names)) for names in reads]

@@ -6,20 +6,21 @@ The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N
 from __future__ import annotations
 
 import copy
-import operator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import fx
 
 from emopms.errors import NetworkError, did_you_mean
 from emopms.network.graph.closeness import are_close
-from emopms.network.graph.trace import in_eval, module_path, shape_of, trace, with_source
+from emopms.network.graph.nodes import module_path, path_prefixes, shape_of
+from emopms.network.graph.subgraph import part_of
+from emopms.network.graph.trace import trace
+from emopms.network.layers.modes import in_eval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
 
 class SplitPointError(NetworkError):
@@ -119,8 +120,8 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
     for index, point in enumerate(points):
         inside = [i for i, path in enumerate(paths) if path == point or path.startswith(f"{point}.")]
         if not inside:
-            depths = range(1, point.count(".") + 2)
-            known = {".".join(path.split(".")[:depth]) for path in paths if path for depth in depths}
+            depth = point.count(".") + 1
+            known = {prefix for path in paths for prefix in path_prefixes(path)[:depth]}
             raise SplitPointError(
                 index,
                 f"The network has no module {point!r} in its forward pass.",
@@ -161,77 +162,3 @@ def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node,
             f"What leaves the network at {nodes[end].name!r} has shape {list(leaving)} for {images[0]} images.",
             remedy="Split where images come first, as in [N, C, H, W] or [N, tokens, C]; in the scores, too.",
         )
-
-
-def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
-    """The nodes ``inside`` a traced network as a module of its own, from ``source`` to ``result``.
-
-    What enters it is left alone, even where something inside works in place on it: it is kept for other candidates.
-    """
-    part = bare_part_of(traced, source, inside, result)
-    return bare_part_of(traced, source, inside, result, keep=True) if _overwrites(part, source) else part
-
-
-def bare_part_of(
-    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, keep: bool = False
-) -> fx.GraphModule:
-    """As `part_of`, made without running it.
-
-    Args:
-        keep: Work on a copy of what enters.
-    """
-    graph = fx.Graph()
-    entry = graph.placeholder("x")
-    entry.meta = dict(source.meta)
-    if keep:
-        entry = graph.call_method("clone", (entry,))
-        entry.meta = dict(source.meta)
-    copies = {source: entry}
-    for node in inside:
-        for used in node.all_input_nodes:
-            if used not in copies:  # a parameter, read before this part begins
-                copies[used] = graph.node_copy(used)
-        copies[node] = graph.node_copy(node, copies.__getitem__)
-    graph.output(copies[result])
-    graph.lint()
-    return with_source(fx.GraphModule(traced, graph, class_name="SubNetwork"))
-
-
-def _overwrites(part: fx.GraphModule, source: fx.Node) -> bool:
-    """Whether a part writes into what it is given, under whatever name; found out by running it."""
-    entry = next(iter(part.graph.nodes))
-    if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
-        return True  # dropout, say, which does so in training only
-    given = torch.zeros(source.meta["shape"], device=source.meta["device"], dtype=source.meta["dtype"])
-    before = given._version
-    with in_eval(part), torch.no_grad():
-        part(given)
-    return given._version != before
-
-
-def last_live_use(nodes: Sequence[fx.Node]) -> list[int]:
-    """For each node the index of the last one that needs something made before it: beside it, where that is behind it.
-
-    Parameters do not count: a part reads for itself what it needs.
-    """
-    position = {node: index for index, node in enumerate(nodes)}
-    last_uses, needed = [], -1
-    for node in nodes:
-        last_uses.append(needed)
-        if node.op != "get_attr":
-            needed = max([needed, *(position.get(user, len(nodes)) for user in node.users)])
-    return last_uses
-
-
-def in_place(node: fx.Node, network: nn.Module) -> bool:
-    """Whether a node may overwrite its input."""
-    if node.op == "call_module":
-        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
-    if node.target in _IN_PLACE_OPERATORS or str(getattr(node.target, "__name__", node.target)).endswith("_"):
-        return True
-    return True in (node.kwargs.get("inplace"), *(argument is True for argument in node.args))
-
-
-SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
-"""What adds two tensors, in place or not."""
-_IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)

@@ -15,8 +15,9 @@ from torch import nn
 
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
-from emopms.network.graph.trace import module_path, shape_of, trace
-from emopms.network.partition.divide import SUMS, bare_part_of, last_live_use
+from emopms.network.graph.nodes import SUMS, last_live_use, module_path, path_prefixes, shape_of
+from emopms.network.graph.subgraph import bare_part_of
+from emopms.network.graph.trace import trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,12 +158,12 @@ def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
 
 def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
     last_uses = last_live_use(nodes)
-    ends = {prefix: i for i, node in enumerate(nodes) for prefix in _prefixes(module_path(node))}
+    ends = {prefix: i for i, node in enumerate(nodes) for prefix in path_prefixes(module_path(node))}
     blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
     found, needed = [], 0  # up to this index a parameter is needed that has been used
     for i, node in enumerate(nodes[:-2]):
         needed = max(needed, last_needed[i])
-        ending = [path for path in _prefixes(module_path(node)) if ends[path] == i]
+        ending = [path for path in path_prefixes(module_path(node)) if ends[path] == i]
         if max(needed, last_uses[i]) <= i and ending and shape_of(node) is not None:
             found.append(_Cut(i, ending[0], ends_block=not blocks.isdisjoint(ending)))
     return found
@@ -171,12 +172,6 @@ def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
 def _is_residual_sum(node: fx.Node) -> bool:
     computed = [used for used in node.all_input_nodes if used.op != "get_attr" and shape_of(used) is not None]
     return node.target in SUMS and len(computed) == 2
-
-
-def _prefixes(path: str) -> list[str]:
-    """Of ``layer1.0.conv``: ``layer1``, ``layer1.0``, and the path itself."""
-    names = path.split(".") if path else []
-    return [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
 
 
 def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:

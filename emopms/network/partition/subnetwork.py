@@ -14,7 +14,7 @@ from emopms.network.channels.cost import CostModel
 from emopms.network.channels.labels import channels_of
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import ensure_nonempty
-from emopms.network.graph.trace import shape_of
+from emopms.network.graph.nodes import shape_of
 from emopms.network.layers.attributes import RESIZABLE, resized_for
 from emopms.network.partition.divide import SplitPointError, divide
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from emopms.errors import RunError
-from emopms.network.graph.trace import in_eval
+from emopms.network.layers.modes import in_eval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

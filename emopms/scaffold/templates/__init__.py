@@ -1,1 +1,1 @@
-"""Templates of ``emopms new``: one small, working component a slot, and the files around it."""
+"""Templates of ``emopms new``: one small, working component per slot, and the other files of a package."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class NewAlgorithm(Algorithm):
-    """Local search: every generation flips a few genes of candidates on the front so far."""
+    """Local search: every generation flips a few genes of candidates on the current front."""
 
     name: Literal["new_algorithm"] = "new_algorithm"
     flips: Annotated[float, Field(gt=0)] = 2.0
-    """Genes flipped in a candidate, on average."""
+    """Average number of genes to flip per candidate."""
 
     def start(self, space: SearchSpace, *, seed: int) -> Search:
         return _LocalSearch(space, self.pop_size, self.flips, np.random.default_rng(seed))

@@ -18,10 +18,10 @@ class NewBackbone(Backbone):
 
     name: Literal["new_backbone"] = "new_backbone"
     width: PositiveInt = 16
-    """Channels of the first stage; the second has twice as many."""
+    """Channels of the first stage. The second stage has twice as many."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        from torch import nn  # here and not above: a spec is read without waiting for torch
+        from torch import nn  # inside the method, so that reading a spec does not import torch
 
         def block(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
             return [

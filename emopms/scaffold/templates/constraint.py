@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class NewConstraint(ConstraintTraining):
-    """Each sub-network, whole and pruned at random, keeps close to its own dense features."""
+    """Train each sub-network, dense and randomly pruned, to keep its dense output features."""
 
     name: Literal["new_constraint"] = "new_constraint"
     pruned: NonNegativeFloat = 0.3
-    """Weight of the pruned pass against the whole one."""
+    """Weight of the pruned pass relative to the dense one."""
 
     def loss(self, step: ChainStep) -> Tensor:
         import torch

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class NewData(Data):
-    """Noisy stripes on 16x16 grey pixels; the classes are their directions."""
+    """Noisy stripes on grey images of 16x16 pixels. The classes are the directions of the stripes."""
 
     name: Literal["new_data"] = "new_data"
     images: PositiveInt = 4000
-    """Number of images; one in five is for testing."""
+    """Number of images. One in five is a test image."""
 
     def open(self, folder: Folder) -> Source:
-        # Data that lie in a file: `path = folder.find(self.root, what="data file")`, checked without reading pixels.
+        # For data in a file: `path = folder.find(self.root, what="data file")`, and check it without reading pixels.
         return _Stripes(self.images)
 
 
@@ -31,7 +31,7 @@ class _Stripes(Source):
         self.classes = ("horizontal", "vertical", "rising", "falling")
         self.test_size = images // 5
         self.train_size = images - self.test_size
-        self.fingerprint = f"stripes-1-{images}"  # of files: a hash of what is in them
+        self.fingerprint = f"stripes-1-{images}"  # for data in files: a hash of their content
 
     def train(self) -> Images:
         return _draw(self.train_size, seed=0)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class NewExporter(Exporter):
-    """`weights.npz`, the tensors of the state dict, for whoever reads numpy's files."""
+    """Write the tensors of the state dict to `weights.npz`, a file of numpy's format."""
 
     name: Literal["new_exporter"] = "new_exporter"
     compress: bool = True
-    """Smaller files, written more slowly."""
+    """Compress the file. It is smaller, but slower to write."""
 
     def export(self, model: PrunedModel, folder: Path) -> None:
         import numpy as np
@@ -26,4 +26,4 @@ class NewExporter(Exporter):
         (np.savez_compressed if self.compress else np.savez)(path, **state)
         with np.load(path, allow_pickle=False) as read:
             if any(not np.array_equal(read[name], values) for name, values in state.items()):
-                raise RunError(f"{path} does not hold what was written.", remedy="Check the disk.")
+                raise RunError(f"{path} does not hold the tensors that were written.", remedy="Check the disk.")

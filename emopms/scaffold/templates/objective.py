@@ -19,10 +19,10 @@ class NewObjective(Cost):
 
     name: Literal["new_objective"] = "new_objective"
     power: PositiveFloat = 1.0
-    """Above 1, wide sub-networks cost more than their channels alone."""
+    """Exponent. With a value above 1, the cost grows faster than the number of channels."""
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        # A quality, which is no cost, would derive from Objective and look at what a candidate makes of
-        # task.inputs: `emopms.network.inference.evaluator.Evaluator(task.subnetwork)(inputs, genome)`.
+        # An objective of quality derives from Objective instead. It evaluates a candidate's outputs for task.inputs:
+        # `task.evaluator().run(inputs, genome)` for each batch of `task.batches(512)`.
         cost: NDArray[Any] = genomes.sum(axis=1).astype(float) ** self.power
         return cost

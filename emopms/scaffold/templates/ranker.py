@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class NewRanker(Ranker):
-    """Cut all sub-networks alike: each to the point nearest to the same share of its cost."""
+    """Prune all sub-networks equally: choose on each front the point nearest to the same fraction of its cost."""
 
     name: Literal["new_ranker"] = "new_ranker"
     steps: Annotated[int, Field(ge=2)] = 50
-    """Shares that are tried, from the cheapest points to the dense ones."""
+    """Number of fractions to try, from the cheapest points to the dense ones."""
 
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
         shares = np.linspace(0, 1, self.steps)[:, None]
@@ -26,7 +26,7 @@ class NewRanker(Ranker):
         for front in fronts:
             cost = front.costs[:, 0]
             share = (cost - cost.min()) / (np.ptp(cost) or 1.0)
-            # Of points with equal costs the one that impairs least: nearest first, then least impairment.
+            # Sort by distance, then by impairment: among points of equal cost, take the least impairment.
             distance = np.abs(share - shares)
             order = np.lexsort((np.broadcast_to(front.impairment, distance.shape), distance), axis=1)
             columns.append(order[:, 0])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.network import SubNetwork
 
 
 class NewSampling(Sampling):
@@ -21,7 +21,7 @@ class NewSampling(Sampling):
 
     name: Literal["new_sampling"] = "new_sampling"
     sparsest: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Probability for the first candidate; the last has 1."""
+    """Probability for the first candidate. The last one has probability 1."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class NewSelector(Selector):
-    """How far the direction of the features is from that of the dense network's: 1 − cosine, times a scale."""
+    """Cosine distance between the features of a candidate and of the dense network, times a scale."""
 
     name: Literal["new_selector"] = "new_selector"
     scale: PositiveFloat = 1.0
-    """What the distance is multiplied by."""
+    """Factor on the distance."""
 
     def criterion(self, site: Site) -> nn.Module:
         import torch.nn.functional as F
@@ -26,7 +26,7 @@ class NewSelector(Selector):
         scale = self.scale
 
         class Criterion(nn.Module):
-            # A judge with parameters to learn comes from a TrainedSelector.
+            # For a criterion with trained parameters, derive the selector from TrainedSelector.
             def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
                 return scale * (1 - F.cosine_similarity(features.flatten(1), reference.flatten(1))).mean()
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class NewSplit(Split):
-    """Cut after every top-level module whose name matches a pattern, except the last one that does."""
+    """Cut after every top-level module whose name matches a pattern, except the last match."""
 
     name: Literal["new_split"] = "new_split"
     pattern: str = "stage*"
-    """As in a file name: `*` stands for anything."""
+    """Pattern as for file names: `*` matches any text."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return [name for name, _ in network.named_children() if fnmatch(name, self.pattern)][:-1]

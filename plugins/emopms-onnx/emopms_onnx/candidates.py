@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network import fit_to, pruned_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.api import Task
-    from emopms.network.channels.table import Channels
+    from emopms.network import Channels
 
     Pass = Callable[[], object]
     """One forward pass; it has ended when the call returns."""

@@ -23,7 +23,7 @@ class Onnx(Exporter):
         import torch
 
         from emopms.errors import RunError
-        from emopms.network.graph.closeness import are_close, largest
+        from emopms.network import are_close, largest
         from emopms_onnx.conversion import open_session, run, write_onnx
 
         path = folder / "model.onnx"

@@ -19,8 +19,7 @@ from torch import nn
 from emopms.api import PrunedModel
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.errors import RunError
-from emopms.network.channels.surgery import fit_to, pruned_state
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import fit_to, pruned_state, subnetworks_of
 from emopms.testing import ExporterConformance
 
 if TYPE_CHECKING:

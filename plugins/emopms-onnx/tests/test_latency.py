@@ -13,9 +13,7 @@ from torch import nn
 
 from emopms.api import Cost, Task
 from emopms.errors import RunError
-from emopms.network.criteria import FeatureDistance
-from emopms.network.partition.subnetwork import subnetworks_of
-from emopms.network.runtime.device import Device
+from emopms.network import Device, FeatureDistance, subnetworks_of
 from emopms.testing import ObjectiveConformance
 
 if TYPE_CHECKING:

@@ -9,9 +9,7 @@ import pytest
 import torch
 from emopms_timm import Timm
 
-from emopms.network.channels.cost import count
-from emopms.network.channels.surgery import fit_to, pruned_state
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import count, fit_to, pruned_state, subnetworks_of
 
 SHAPE = (3, 32, 32)
 IMAGES = torch.zeros(3, *SHAPE)

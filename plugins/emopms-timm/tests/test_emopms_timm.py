@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from emopms import Spec, load_spec
 from emopms.errors import NetworkError, PluginError, SpecError
-from emopms.network.partition.subnetwork import subnetworks_of
+from emopms.network import subnetworks_of
 from emopms.testing import BackboneConformance
 
 if TYPE_CHECKING:

@@ -9,10 +9,7 @@ import pytest
 import torch
 from emopms_timm import Timm
 
-from emopms.network.channels.cost import count
-from emopms.network.channels.surgery import fit_to, pruned_state
-from emopms.network.inference.evaluator import Evaluator
-from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+from emopms.network import Evaluator, SubNetwork, count, fit_to, pruned_state, subnetworks_of
 
 SHAPE = (3, 32, 32)
 IMAGES = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -67,7 +64,7 @@ def test_heads_can_be_dropped(kind: str) -> None:
         for found in (
             pruned(IMAGES),
             sub.forward(IMAGES, genome),
-            Evaluator(sub, batch_statistics=False)(IMAGES, genome),
+            Evaluator(sub, batch_statistics=False).run(IMAGES, genome),
         ):
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
     assert sub.costs.macs(genome[None]).tolist() == [count(pruned, IMAGES).macs]

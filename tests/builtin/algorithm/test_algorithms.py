@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from emopms.api import SearchSpace
 from emopms.builtin.algorithm.nsga2 import Nsga2
-from emopms.builtin.algorithm.pymoo_search import _NewEnds
+from emopms.builtin.algorithm.pymoo_search import _TailCrossover
 from emopms.builtin.algorithm.random import RandomSearch
 from emopms.builtin.algorithm.sms_emoa import SmsEmoa
 from emopms.builtin.algorithm.spea2 import Spea2
@@ -131,7 +131,7 @@ def test_children_begin_as_their_parents_do(kind: Kind) -> None:
 def test_children_are_one_parent_up_to_a_point_and_the_other_but_for_a_flip_behind_it() -> None:
     pairs, genes = 400, 50
     parents = np.stack([np.zeros((pairs, genes), dtype=np.bool_), np.ones((pairs, genes), dtype=np.bool_)])
-    own, other = _NewEnds()._do(None, parents, random_state=np.random.default_rng(0))
+    own, other = _TailCrossover()._do(None, parents, random_state=np.random.default_rng(0))
     begins = np.cumprod(~own, axis=1).sum(axis=1)  # of the first parent all are False, of the second all True
     assert (np.cumprod(other, axis=1).sum(axis=1) - begins).mean() == pytest.approx(0, abs=2)
     assert genes * 0.4 < begins.mean() < genes * 0.6

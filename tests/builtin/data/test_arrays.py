@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from loguru import logger
+from pydantic import ValidationError
 
 from emopms.api import Folder, Source
 from emopms.builtin.data.arrays import Arrays
@@ -15,6 +17,7 @@ from emopms.errors import DataError
 from tests.memory import little_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -31,8 +34,8 @@ def arrays(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def opened(folder: Path) -> Source:
-    return Arrays(file="images.npz").open(Folder(folder, "the test's folder"))
+def opened(folder: Path, **parameters: Any) -> Source:
+    return Arrays(file="images.npz", **parameters).open(Folder(folder, "the test's folder"))
 
 
 def saved(folder: Path, **changed: Any) -> Source:
@@ -121,12 +124,121 @@ def test_bad_arrays_are_refused(tmp_path: Path, changed: dict[str, Any], message
     assert caught.value.remedy
 
 
-def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    x_train = np.zeros((6, 1, 5, 4), np.float32)
-    x_train[3, 0, 0, 0] = np.nan
-    source = saved(tmp_path, x_train=x_train, x_test=np.zeros((3, 1, 5, 4), np.float32))
-    with pytest.raises(DataError, match="x_train holds values that are not finite"):
+def floats(*, size: int = 5, scale: float = 1.0, parts: tuple[str, ...] = ("train", "test")) -> dict[str, Any]:
+    """Six training and three other images of floating-point pixels."""
+    random = np.random.RandomState(0)
+    counts = {"train": 6, "test": 3, "val": 4}
+    return {f"x_{part}": scale * random.rand(counts[part], 1, size, 4).astype(np.float32) for part in parts}
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(tmp_path: Path, part: str, value: float) -> None:
+    changed = floats()
+    changed[f"x_{part}"][2, 0, 0, 0] = value
+    with pytest.raises(DataError, match=f"x_{part} holds values that are not finite"):
+        saved(tmp_path, **changed)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("scale", [255, -255])
+def test_floating_point_pixels_of_another_scale_are_refused_before_anything_runs(
+    tmp_path: Path, part: str, scale: float
+) -> None:
+    changed = floats()
+    changed[f"x_{part}"] *= scale
+    with pytest.raises(DataError, match=f"x_{part} holds values from .* lie in 0…1") as caught:
+        saved(tmp_path, **changed)
+    assert "x / 255" in caught.value.remedy
+
+
+def test_another_scale_beyond_the_pixels_that_are_looked_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emopms.builtin.data._arrays._SAMPLE", 64)
+    changed = floats()
+    changed["x_train"][-1] *= 255
+    source = saved(tmp_path, **changed)
+    with pytest.raises(DataError, match="x_train holds values from"):
         source.train()
+
+
+def test_pixels_that_were_standardised_are_read_and_that_is_said(tmp_path: Path, logged: list[str]) -> None:
+    changed = floats(scale=2)
+    changed["x_train"] -= 1
+    source = saved(tmp_path, **changed)
+    np.testing.assert_array_equal(source.train().pixels, changed["x_train"])
+    said = [line for line in logged if "should lie in 0…1" in line]
+    assert len(said) == 2, "once for each part"
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What is logged meanwhile."""
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="INFO")
+    yield lines
+    logger.remove(sink)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_with_their_channels_last_are_refused_or_turned(tmp_path: Path, channels: int) -> None:
+    random = np.random.RandomState(0)
+    last = {f"x_{part}": random.randint(0, 256, (n, 6, 5, channels), np.uint8) for part, n in _COUNTS}
+    with pytest.raises(DataError, match=rf"x_train is uint8 \[6, 6, 5, {channels}\]: as \[N, C, H, W\]") as caught:
+        saved(tmp_path, **last)
+    assert "layout: channels_last" in caught.value.remedy
+    assert "x.transpose(0, 3, 1, 2)" in caught.value.remedy
+    source = opened(tmp_path, layout="channels_last")
+    assert source.shape == (channels, 6, 5)
+    for images, part in ((source.train(), "train"), (source.test(), "test")):
+        np.testing.assert_array_equal(images.pixels, last[f"x_{part}"].transpose(0, 3, 1, 2))
+        assert images.pixels.flags.c_contiguous
+    as_given = opened(tmp_path, layout="channels_first")
+    assert as_given.shape == (6, 5, channels)
+    np.testing.assert_array_equal(as_given.train().pixels, last["x_train"])
+
+
+_COUNTS = (("train", 6), ("test", 3))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (1, 1, 64), (1, 64, 1), (3, 4, 3), (2, 8, 8), (8, 8, 8), (4, 1, 1)])
+def test_images_with_their_channels_first_are_read_as_they_are(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = np.zeros((6, *shape), np.uint8)
+    assert saved(tmp_path, x_train=pixels, x_test=pixels[:3]).shape == shape
+
+
+def test_grey_images_have_no_layout(tmp_path: Path) -> None:
+    saved(tmp_path)
+    np.testing.assert_array_equal(
+        opened(tmp_path, layout="channels_last").train().pixels, opened(tmp_path).train().pixels
+    )
+
+
+def test_validation_images_of_their_own(tmp_path: Path) -> None:
+    changed = floats(parts=("train", "test", "val"))
+    assert saved(tmp_path, **changed, y_val=np.array([0, 1, 2, 2])).validation_size == 0
+    source = opened(tmp_path, validation_arrays="val")
+    assert (source.train_size, source.validation_size, source.test_size) == (6, 4, 3)
+    np.testing.assert_array_equal(source.validation().pixels, changed["x_val"])
+    np.testing.assert_array_equal(source.validation().labels, [0, 1, 2, 2])
+    assert source.fingerprint != opened(tmp_path).fingerprint
+    with pytest.raises(DataError, match="has no array x_dev"):
+        opened(tmp_path, validation_arrays="dev")
+    with pytest.raises(DataError, match="'test' cannot be validation images"):
+        opened(tmp_path, validation_arrays="test")
+
+
+@pytest.mark.parametrize(("name", "values"), [("mean", [123.675]), ("std", [58.4]), ("mean", [-123.0])])
+def test_a_mean_of_pixels_up_to_255_is_refused(name: str, values: list[float]) -> None:
+    with pytest.raises(ValidationError, match="Divide it by 255"):
+        Arrays.model_validate({"file": "images.npz", name: values})
+
+
+def test_settings_that_came_later_are_written_only_where_they_are_used() -> None:
+    """What earlier versions stored goes by the settings as they wrote them."""
+    assert set(Arrays(file="f").model_dump()) == {"name", "calibration", "validation", "mean", "std", "augment", "file"}
+    assert Arrays(file="f", layout="channels_last").model_dump(mode="json")["layout"] == "channels_last"
 
 
 def described(header: bytes, content: bytes = b"", *, version: int = 1) -> bytes:
@@ -178,7 +290,7 @@ def test_arrays_larger_than_the_memory(tmp_path: Path, part: str, monkeypatch: p
     shape = {"train": (6, 900, 900), "test": (3, 900, 900)}
     packed(tmp_path, {f"x_{name}.npy": npy(size, content=bytes(math.prod(size))) for name, size in shape.items()})
     source = opened(tmp_path)
-    monkeypatch.setattr("emopms.network.runtime.free_memory.available_memory", lambda: 2**20)
+    monkeypatch.setattr("emopms.network.available_memory", lambda: 2**20)
     with little_memory(), pytest.raises(DataError, match=rf"images.npz: x_{part} would take 0\.0 GiB"):
         getattr(source, part)()
 

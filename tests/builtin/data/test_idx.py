@@ -154,7 +154,7 @@ def test_values_larger_than_the_memory(tmp_path: Path, part: str, end: str, monk
     """A gzip file may hold a thousand times its size. Labels are unpacked when the data are opened."""
     write(tmp_path, end)
     source = opened(tmp_path)
-    monkeypatch.setattr("emopms.network.runtime.free_memory.available_memory", lambda: 60)
+    monkeypatch.setattr("emopms.network.available_memory", lambda: 60)
     with pytest.raises(DataError, match=f"{part}{end}: what it holds would take"):
         source.train() if "images" in part else opened(tmp_path)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -298,7 +299,7 @@ def test_images_that_do_not_fit_into_memory_are_refused(
 ) -> None:
     files = {f"{part}/{n}/x.png": blank(9000, 9000) for part in ("train", "test") for n in range(9)}
     source = opened(write(tmp_path, files, packed=packed))
-    monkeypatch.setattr("emopms.network.runtime.free_memory.available_memory", lambda: 2**30)
+    monkeypatch.setattr("emopms.network.available_memory", lambda: 2**30)
     with (
         little_memory(),
         pytest.raises(DataError, match=r"9 images would take 2\.0 GiB of memory, and 1\.0"),
@@ -343,14 +344,170 @@ def test_fingerprint_of_a_zip_file_follows_names_and_content(tmp_path: Path) -> 
     assert opened(write(tmp_path, renamed, packed=True)).fingerprint != first
 
 
-def test_fingerprint_of_a_folder_follows_names_and_times(tmp_path: Path) -> None:
+def test_fingerprint_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
+    """Not times: what was copied is the same, and an image changed in place may keep its size and its time."""
     root = write(tmp_path, layout(), packed=False)
     first = opened(root).fingerprint
+    image = root / "train/10/a2.png"
+    os.utime(image, ns=(0, 0))
     assert opened(root).fingerprint == first
-    os.utime(root / "train/10/a2.png", ns=(0, 0))
-    touched = opened(root).fingerprint
-    (root / "train/10/a2.png").rename(root / "train/10/a3.png")
-    assert len({first, touched, opened(root).fingerprint}) == 3
+    before = image.stat()
+    image.write_bytes(picture(77))
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (image.stat().st_size, image.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    changed = opened(root).fingerprint
+    image.rename(root / "train/10/a3.png")
+    assert len({first, changed, opened(root).fingerprint}) == 3
+
+
+# -- how images are shown ----------------------------------------------------------------------------------
+
+
+ARROW = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
+"""An image that looks otherwise however it is turned or mirrored."""
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **parameters: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **parameters)
+    return file.getvalue()
+
+
+def stored_as(orientation: int, kind: str = "PNG") -> bytes:
+    """The arrow, stored so that it must be turned by this EXIF orientation to stand upright."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what makes of the arrow what is to be stored
+    image = Image.fromarray(ARROW)
+    image = image.transpose(Image.Transpose(undo[orientation])) if orientation in undo else image
+    return encoded(image, kind, exif=exif, **({"quality": 100, "subsampling": 0} if kind == "JPEG" else {}))
+
+
+@both
+@pytest.mark.parametrize("orientation", [*range(10)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_images_are_turned_upright(tmp_path: Path, packed: bool, orientation: int, kind: str) -> None:
+    files = {name: stored_as(orientation, kind) for name in ("train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg")}
+    source = opened(write(tmp_path, files, packed=packed))
+    assert source.shape == (3, 4, 6)
+    tolerance = 40 if kind == "JPEG" else 0
+    difference = source.train().pixels.astype(int) - ARROW.transpose(2, 0, 1)
+    assert np.abs(difference).max() <= tolerance
+
+
+def test_images_that_lie_on_their_side_in_the_file_have_the_size_in_which_they_are_shown(tmp_path: Path) -> None:
+    plain = encoded(Image.fromarray(ARROW))
+    files = {"train/a/1.png": plain, "train/b/1.png": stored_as(6), "test/a/1.png": stored_as(8)}
+    source = opened(write(tmp_path, files, packed=True))
+    np.testing.assert_array_equal(source.train().pixels[0], source.train().pixels[1])
+
+
+def test_damaged_exif_data_are_passed_over(tmp_path: Path) -> None:
+    files = layout(**{"train/2/b.png": encoded(Image.new("RGB", (4, 6)), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")})
+    assert opened(write(tmp_path, files, packed=True)).train_size == 3
+
+
+def test_a_zip_file_with_exif_data_has_another_fingerprint_than_before_they_were_read(tmp_path: Path) -> None:
+    """What was stored while such images were not turned is not taken up."""
+    root = write(tmp_path, layout(**{"train/2/b.png": stored_as(3)}), packed=True)
+    with zipfile.ZipFile(root) as archive:
+        found = {info.filename: (info.file_size, info.CRC) for info in archive.infolist()}
+    names = ["train/2/b.png", "train/10/a2.png", "train/10/a10.PNG", "test/2/d.jpeg", "test/10/c.png"]
+    facts = "\n".join(repr((name, *found[name])) for name in names)
+    assert opened(root).fingerprint != hashlib.sha256(facts.encode()).hexdigest()
+
+
+def icon(alpha: int, mode: str = "RGBA") -> bytes:
+    """A black image of which the left half is opaque."""
+    pixels = np.zeros((6, 4, 4), np.uint8)
+    pixels[..., 3] = alpha
+    pixels[:, :2, 3] = 255
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        image = image.convert("LA").getchannel("A").convert("P")
+        return encoded(image, transparency=alpha)
+    return encoded(image.convert(mode))
+
+
+@both
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_images_are_refused_or_laid_on_a_background(tmp_path: Path, packed: bool, mode: str) -> None:
+    root = write(tmp_path, layout(**{"train/2/b.png": icon(0, mode)}), packed=packed)
+    with pytest.raises(DataError, match=r"train/2/b\.png in .* is transparent in places") as caught:
+        opened(root).train()
+    assert "background: white" in caught.value.remedy
+    image = opened(root, background="white").train().pixels[0]
+    np.testing.assert_array_equal(image[:, :, 2:], 255)
+    assert (opened(root, background="black").train().pixels[0][:, :, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("background", [None, "white"])
+def test_an_opaque_image_is_read_whatever_it_could_be(tmp_path: Path, mode: str, background: str | None) -> None:
+    root = write(tmp_path, layout(**{"train/2/b.png": icon(255, mode)}), packed=True)
+    assert not opened(root, background=background).train().pixels[0].any()
+
+
+def test_grey_images(tmp_path: Path) -> None:
+    ramp = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    files = layout(**{"train/2/b.png": encoded(Image.fromarray(ramp))})
+    source = opened(write(tmp_path, files, packed=True), channels=1, mean=(0.5,), std=(0.5,))
+    assert source.shape == (1, 6, 4)
+    train = source.train().pixels
+    assert train.shape == (3, 1, 6, 4)
+    np.testing.assert_array_equal(train[0, 0], ramp)
+    np.testing.assert_array_equal(train[1, 0], np.asarray(Image.open(io.BytesIO(picture(1))).convert("L")))
+    sized = opened(tmp_path / "images.zip", channels=1, mean=(0.5,), std=(0.5,), size=3)
+    assert sized.train().pixels.shape == (3, 1, 3, 3)
+
+
+# -- how classes are numbered, and what is validated on ----------------------------------------------------
+
+
+def test_class_folders_in_the_order_of_text(tmp_path: Path) -> None:
+    root = write(tmp_path, layout(), packed=True)
+    natural, text = opened(root), opened(root, order="text")
+    assert (natural.classes, text.classes) == (("2", "10"), ("10", "2"))
+    np.testing.assert_array_equal(natural.train().labels, 1 - text.train().labels)
+    assert "`order: text`" in natural.doubt
+    assert "`order: natural`" in text.doubt
+
+
+def test_there_is_no_doubt_about_the_order_of_names_that_both_sort_alike(tmp_path: Path) -> None:
+    assert not opened(
+        write(tmp_path, {f"{p}/{c}/1.png": picture(1) for p in ("train", "test") for c in "ab"}, packed=True)
+    ).doubt
+
+
+VALIDATION = {"val/2/1.png": picture(20), "val/10/2.png": picture(21), "val/10/1.png": picture(22)}
+
+
+@both
+def test_validation_images_in_a_folder_of_their_own(tmp_path: Path, packed: bool) -> None:
+    root = write(tmp_path, layout(**VALIDATION), packed=packed)
+    without, source = opened(root), opened(root, validation_folder="val")
+    assert (without.validation_size, source.validation_size) == (0, 3)
+    assert without.fingerprint != source.fingerprint
+    assert source.train_size == without.train_size == 3
+    found = source.validation()
+    np.testing.assert_array_equal(found.pixels[:, 0, 0, 0], [20, 22, 21])
+    np.testing.assert_array_equal(found.labels, [0, 1, 1])
+
+
+@both
+def test_a_validation_folder_that_does_not_fit_is_refused(tmp_path: Path, packed: bool) -> None:
+    root = write(tmp_path, layout(**{"val/3/1.png": picture(20)}), packed=packed)
+    with pytest.raises(DataError, match=r"The class '3' in 'val' of .* has no training images"):
+        opened(root, validation_folder="val")
+    with pytest.raises(DataError, match="no images dev/<class>"):
+        opened(root, validation_folder="dev")
+
+
+def test_settings_that_came_later_are_written_only_where_they_are_used() -> None:
+    """What earlier versions stored goes by the settings as they wrote them."""
+    earlier = {"name", "calibration", "validation", "mean", "std", "augment", "root", "train", "test", "size"}
+    assert set(ImageFolder(root="images").model_dump()) == earlier
+    assert set(ImageFolder(root="images", order="text").model_dump(mode="json")) == {*earlier, "order"}
 
 
 @pytest.mark.parametrize(
@@ -360,6 +517,10 @@ def test_fingerprint_of_a_folder_follows_names_and_times(tmp_path: Path) -> None
         ({"test": "/etc"}, "expected a folder inside `root`"),
         ({"train": "."}, "expected a folder inside `root`"),
         ({"test": "train/"}, "train and test are the same folder"),
+        ({"validation_folder": "train"}, "validation_folder is the folder of the training or test images"),
+        ({"validation_folder": "test/"}, "validation_folder is the folder of the training or test images"),
+        ({"channels": 1}, "write one value for `mean` and `std`"),
+        ({"background": "pink"}, "Input should be 'white', 'black' or 'grey'"),
         ({"size": 0}, "greater than or equal to 1"),
         ({"size": [8]}, "Field required"),
     ],

@@ -20,7 +20,8 @@ from emopms.builtin.objective.params import Params
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.criteria import ClassifierLoss, FeatureDistance, LinearProbeLoss
-from emopms.network.inference.evaluator import STATISTICS, dense_tail
+from emopms.network.inference.evaluator import dense_tail
+from emopms.network.inference.executor import STATISTICS_IMAGES
 from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.network.runtime.device import Device
 from emopms.testing.tiny import genomes_of
@@ -80,7 +81,7 @@ def test_capability_is_the_loss_of_real_surgery_with_statistics_of_the_batch(tas
 def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_the_first(int8: bool) -> None:
     torch.manual_seed(0)
     network = SmallResNet(widths=(4, 4, 8)).build(input_shape=(3, 16, 16), classes=5).eval()
-    images, labels = torch.randn(STATISTICS + 150, 3, 16, 16), torch.randint(5, (STATISTICS + 150,))
+    images, labels = torch.randn(STATISTICS_IMAGES + 150, 3, 16, 16), torch.randint(5, (STATISTICS_IMAGES + 150,))
     (sub,) = subnetworks_of(network, [], images[:2])
     device = Device("cpu", int8=int8)
     task = Task(sub, images, labels, labels, ClassifierLoss(), device, dense_tail([]))
@@ -90,11 +91,11 @@ def test_capability_of_many_images_is_the_loss_of_real_surgery_recalibrated_on_t
         for norm in (module for module in part.modules() if isinstance(module, nn.BatchNorm2d)):
             norm.register_forward_hook(take_over_statistics)
         with torch.no_grad():
-            scores = [part.train()(images[:STATISTICS]), part.eval()(images[STATISTICS:])]
+            scores = [part.train()(images[:STATISTICS_IMAGES]), part.eval()(images[STATISTICS_IMAGES:])]
         expected.append(float(F.cross_entropy(torch.cat(scores), labels)))
     found = Capability().evaluate(genomes, task)
     np.testing.assert_allclose(found, expected, rtol=0.02 if int8 else 1e-5)
-    assert ("eight bits" in task.how()[0]) == int8
+    assert task.precision_notes()[0].startswith("in int8") == int8
 
 
 def take_over_statistics(norm: nn.Module, inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:

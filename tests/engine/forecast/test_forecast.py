@@ -11,9 +11,9 @@ import torch
 
 import emopms
 from emopms.builtin.data.digits import Digits
-from emopms.engine.forecast import stopwatch
 from emopms.engine.forecast.forecast import Forecast, forecast
 from emopms.engine.pipeline.preflight import require_reachable_targets
+from emopms.engine.timing import stopwatch
 from emopms.errors import DataError, SpecError
 from emopms.network.channels.cost import count
 from tests.engine.conftest import tiny

@@ -14,14 +14,14 @@ from emopms.builtin.data.digits import Digits
 from emopms.engine.search.task import make_task
 from emopms.engine.session.data import ImageSet
 from emopms.network.criteria import FeatureDistance
-from emopms.network.partition.partitioned import divide_network
+from emopms.network.partition.divided_network import divide_network
 from emopms.network.partition.subnetwork import SubNetwork
 from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
     import pytest
 
-    from emopms.network.partition.partitioned import DividedNetwork
+    from emopms.network.partition.divided_network import DividedNetwork
 
 CPU = Device("cpu")
 
@@ -43,7 +43,7 @@ def test_tasks_begin_where_the_part_before_them_ends() -> None:
     known = None
     for sub in divided.parts:
         alone = make_task(images(700), divided, sub, criteria, CPU)
-        task = make_task(images(700), divided, sub, criteria, CPU, handed_on=known)
+        task = make_task(images(700), divided, sub, criteria, CPU, entering_features=known)
         for own, expected in ((task.inputs, alone.inputs), (task.references, alone.references)):
             assert torch.equal(own, expected)
             assert own.stride() == expected.stride(), "the same kernels run on it"

@@ -17,7 +17,7 @@ from emopms.engine.session.data import ImageSet
 from emopms.engine.session.scoring import Scorer, predictions, score
 from emopms.engine.storage.journal import Journal
 from emopms.network.inference.evaluator import Evaluator
-from emopms.network.partition.partitioned import divide_network
+from emopms.network.partition.divided_network import divide_network
 from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
@@ -37,19 +37,21 @@ def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
     genomes[:, [group.start for group in divided.channels.groups]] = True
     genomes = genomes[rng.integers(0, 12, 14)]  # some twice
     steps: list[int] = []
-    scores = Scorer(divided.whole, images, device)(genomes, journal, on_batch=steps.append)
+    scores = Scorer(divided.whole, images, device).score(genomes, journal, on_batch=steps.append)
     assert steps == [14, 14]
-    again = Scorer(divided.whole, images, device)(genomes, journal)
+    again = Scorer(divided.whole, images, device).score(genomes, journal)
     assert again == scores, "what is in the journal is not measured again, and comes to the same"
     held = Scorer(divided.whole, images, device, hold=True)
-    assert [*held(genomes[:5]), *held(genomes[5:])] == scores, "bit by bit, with whom and when ever it is measured"
+    assert [*held.score(genomes[:5]), *held.score(genomes[5:])] == scores, (
+        "bit by bit, with whomever"
+    )
     evaluators = [Evaluator(sub) for sub in divided.parts]
     cuts = np.cumsum([sub.channels.genes for sub in divided.parts])[:-1]
     for genome, measured in zip(genomes, scores, strict=True):
 
         def chain(features: torch.Tensor, genome: np.ndarray[tuple[int], np.dtype[np.bool_]] = genome) -> torch.Tensor:
             for evaluator, part in zip(evaluators, np.split(genome, cuts), strict=True):
-                features = evaluator(features, part)
+                features = evaluator.run(features, part)
             return features
 
         alone = score(chain, images, device)
@@ -67,7 +69,7 @@ def test_whole_networks_are_run_as_the_objectives_ask(precision: str) -> None:
     asked = Capability.model_validate({"precision": precision})
     said: list[str] = []
     sink = logger.add(said.append, format="{message}")
-    Scorer(divided.whole, images, device, int8=not asked.in_floating_point)(divided.whole.dense[None])
+    Scorer(divided.whole, images, device, int8=not asked.in_floating_point).score(divided.whole.dense[None])
     logger.remove(sink)
     assert ("an objective asks for it" in said[0]) == (precision == "float")
 

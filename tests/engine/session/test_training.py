@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from emopms.api import Folder
-from emopms.engine.session.context import Context, fresh_network
+from emopms.engine.session.context import Context
+from emopms.engine.session.networks import fresh_network
 from emopms.engine.session.training import sgd, train
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent

@@ -10,8 +10,8 @@ import torch
 
 import emopms
 from emopms.api import Cost, Task
-from emopms.engine.session.context import divided, encoding_of
-from emopms.engine.stages.refine import JointStart, refinement
+from emopms.engine.session.networks import divide_as_specified, encoding_for
+from emopms.engine.stages.refine import refinement
 from emopms.engine.storage.store import Store
 from emopms.pareto import nondominated
 from tests.engine.conftest import tiny
@@ -22,41 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.engine.storage.store import Artefact
-
-GENES = (2, 3)
-"""Of the two sub-networks."""
-
-
-def _joint(count: int) -> NDArray[np.bool_]:
-    found = np.unique(np.random.default_rng(1).random((4 * count, sum(GENES))) < 0.5, axis=0)
-    assert len(found) >= count
-    return found[:count]
-
-
-def test_a_population_begins_with_the_joint_schemes_and_goes_on_with_mixtures() -> None:
-    joint = _joint(5)
-    found = JointStart(joint, GENES)(40, np.random.default_rng(0))
-    assert found.shape == (40, 5)
-    np.testing.assert_array_equal(found[:5], joint)
-    first, second = ({row.tobytes() for row in part} for part in np.split(found, [2], axis=1))
-    assert first == {row.tobytes() for row in joint[:, :2]}, "what some joint scheme keeps of a sub-network"
-    assert second == {row.tobytes() for row in joint[:, 2:]}
-    assert len({row.tobytes() for row in found}) > len(joint), "in new combinations"
-
-
-def test_fewer_are_spread_over_the_front_and_each_is_given_once() -> None:
-    joint, rng = _joint(9), np.random.default_rng(0)
-    start = JointStart(joint, GENES)
-    found = start(3, rng)
-    np.testing.assert_array_equal(found, joint[[0, 4, 8]])
-    rest = start(20, rng)
-    np.testing.assert_array_equal(rest[:6], joint[[1, 2, 3, 5, 6, 7]])
-    assert start(4, rng).shape == (4, 5)
-
-
-def test_a_front_that_holds_only_the_dense_network_gives_nothing_else() -> None:
-    start = JointStart(np.ones((1, 5), dtype=np.bool_), GENES)
-    assert start(7, np.random.default_rng(0)).all()
 
 
 def test_all_schemes_have_room() -> None:
@@ -79,13 +44,13 @@ def test_all_schemes_have_room() -> None:
 def test_what_the_parts_can_write_down_the_whole_can(settings: dict[str, Any]) -> None:
     spec, images = tiny(genome=settings), torch.randn(2, 1, 8, 8)
     network = spec.backbone.build(input_shape=(1, 8, 8), classes=10).eval()
-    parts = divided(network, ["stage1", "stage2"], images, spec)
+    parts = divide_as_specified(network, ["stage1", "stage2"], images, spec)
     rng = np.random.default_rng(0)
     genomes = []
     for sub in parts.searched:
-        coding = encoding_of(sub, spec)
+        coding = encoding_for(sub, spec)
         genomes.append(coding.decode(coding.repair(rng.random((50, coding.bits)) < 0.6)))
-    joint, coding = np.concatenate(genomes, axis=1), encoding_of(parts.whole, spec)
+    joint, coding = np.concatenate(genomes, axis=1), encoding_for(parts.whole, spec)
     np.testing.assert_array_equal(coding.decode(coding.repair(coding.encode(joint))), joint)
 
 

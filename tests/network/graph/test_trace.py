@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from emopms.errors import NetworkError
 from emopms.network.graph import time_limit
-from emopms.network.graph.trace import module_path, shape_of, trace
+from emopms.network.graph.nodes import module_path, shape_of
+from emopms.network.graph.trace import trace
 
 from ..networks import IMAGES, Net
 

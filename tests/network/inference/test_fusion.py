@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from emopms.builtin.nets.mobilenet import MobileNetV2
 from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.network.graph.trace import trace
-from emopms.network.inference import evaluator
 from emopms.network.inference.evaluator import Evaluator
+from emopms.network.inference.executor import ExecutorSettings
 from emopms.network.inference.fusion import Fused, Norm, fuse
 from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.network.runtime.device import in_layout
@@ -129,25 +129,22 @@ def test_layers_that_do_more_than_their_name_says_are_left_alone() -> None:
 
 @pytest.mark.parametrize("make", [resnet, mobilenet])
 @pytest.mark.parametrize("batch_statistics", [True, False])
-def test_chunks_give_what_the_whole_batch_gives(
-    make: Callable[[], nn.Module], batch_statistics: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chunks_give_what_the_whole_batch_gives(make: Callable[[], nn.Module], batch_statistics: bool) -> None:
     """The statistics being those of the first images, whatever comes after them."""
     torch.manual_seed(0)
     network = in_layout(randomise(make(), 0).float(), torch.channels_last)
     (sub,) = subnetworks_of(network, [], torch.zeros(2, 3, 32, 32))
     genome = random_genome(sub, 0)
     images = torch.randn(12, 3, 32, 32).to(memory_format=torch.channels_last)
-    monkeypatch.setattr(evaluator, "STATISTICS", 5)
-    monkeypatch.setattr(evaluator, "_CACHED", 1)
-    found = Evaluator(sub, batch_statistics=batch_statistics)(images, genome)
+    settings = ExecutorSettings(statistics_images=5, max_chunk_elements=1)
+    found = Evaluator(sub, batch_statistics=batch_statistics, settings=settings).run(images, genome)
     with torch.no_grad():
         if not batch_statistics:
             torch.testing.assert_close(found, sub.forward(images, genome), rtol=1e-4, atol=1e-5)
             return
-        alone = Evaluator(sub)(images[:5], genome)
+        alone = Evaluator(sub, settings=settings).run(images[:5], genome)
         torch.testing.assert_close(found[:5], alone, rtol=1e-4, atol=1e-5)
-        again = Evaluator(sub)(torch.cat([images[:5], images[9:]]), genome)
+        again = Evaluator(sub, settings=settings).run(torch.cat([images[:5], images[9:]]), genome)
         torch.testing.assert_close(found[9:], again[5:], rtol=1e-4, atol=1e-5)
 
 
@@ -155,7 +152,7 @@ def test_the_network_is_left_alone() -> None:
     network = randomise(resnet(), 0).float()
     (sub,) = subnetworks_of(network, [], torch.zeros(2, 3, 32, 32))
     before, graph = copy.deepcopy(network.state_dict()), str(sub.module.graph)
-    Evaluator(sub)(torch.randn(3, 3, 32, 32), random_genome(sub, 0))
+    Evaluator(sub).run(torch.randn(3, 3, 32, 32), random_genome(sub, 0))
     assert str(sub.module.graph) == graph
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.network.inference import int8 as int8
 from emopms.network.inference.activation_cache import ActivationCache
-from emopms.network.inference.evaluator import STATISTICS, Evaluator
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.inference.executor import STATISTICS_IMAGES, ExecutorSettings
 from emopms.network.inference.fusion import RELU, Fused
 from emopms.network.inference.int8 import Quantize, QuantizedConv
 from emopms.network.inference.precision import choose_evaluator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CPU = Device("cpu", int8=True)
-COUNT = STATISTICS + 20
+COUNT = STATISTICS_IMAGES + 20
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
@@ -89,13 +89,13 @@ def block(way: str) -> nn.Module:
 def test_values_are_close_to_those_in_floating_point(way: str, rounded: int, bf16: bool) -> None:
     x = features()
     sub = whole(block(way), x)
-    in_eight, plain = Evaluator(sub, int8=x), Evaluator(sub)
-    assert in_eight.rounded == rounded
+    in_eight, plain = Evaluator(sub, int8_calibration=x), Evaluator(sub)
+    assert in_eight.int8_convolutions == rounded
     for seed in range(3):
         genome = random_genome(sub, seed)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            found = in_eight(x, genome).float()
-        assert distance(found, plain(x, genome)) < 0.01
+            found = in_eight.run(x, genome).float()
+        assert distance(found, plain.run(x, genome)) < 0.01
 
 
 class Alone(nn.Module):
@@ -118,29 +118,30 @@ def test_what_a_convolution_reads_is_not_overwritten_by_its_sum(channels: int) -
     torch.manual_seed(0)
     x = features(size=12)
     sub = subnetworks_of(Alone(channels).eval(), [], x[:2], prune_residual=True)[0]
-    in_eight = Evaluator(sub, int8=x)
-    assert in_eight.rounded == 2
-    assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 1e-3
+    in_eight = Evaluator(sub, int8_calibration=x)
+    assert in_eight.int8_convolutions == 2
+    assert distance(in_eight.run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 1e-3
 
 
-def test_what_candidates_do_not_share_is_rounded_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_candidates_do_not_share_is_quantised_where_that_pays() -> None:
     x = features()
     sub = whole(block("projection"), x)
-    monkeypatch.setattr(int8, "_PAYS", 60)
-    in_eight = Evaluator(sub, int8=x)
-    assert in_eight.rounded == 4
+    in_eight = Evaluator(sub, int8_calibration=x, settings=ExecutorSettings(min_multiplications_per_element=60))
+    assert in_eight.int8_convolutions == 4
     for seed in range(3):
         genome = random_genome(sub, seed)
-        assert distance(in_eight(x, genome), Evaluator(sub)(x, genome)) < 0.01
+        assert distance(in_eight.run(x, genome), Evaluator(sub).run(x, genome)) < 0.01
 
 
 @pytest.mark.parametrize(("size", "apart"), [(8, 1), (16, 2)])
 def test_large_maps_teach_batch_norm_by_every_second_row_and_column(size: int, apart: int) -> None:
     torch.manual_seed(0)
     convolution, norm, source = nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8), Quantize()
-    operation = QuantizedConv(Fused(convolution, norm, RELU), source, None, gives=False, overwrites=False)
+    operation = QuantizedConv(
+        Fused(convolution, norm, RELU), source, None, int8_output=False, overwrites_residual=False
+    )
     source.scale, operation.learning = 0.02, True
-    x = torch.randint(0, 60, (STATISTICS, 4, size, size), dtype=torch.uint8)
+    x = torch.randint(0, 60, (STATISTICS_IMAGES, 4, size, size), dtype=torch.uint8)
     x[:, :, ::2, ::2] *= 4
     with torch.no_grad():
         found = operation(x)
@@ -157,15 +158,15 @@ def test_negative_factors_of_batch_norm_are_kept() -> None:
             if isinstance(module, nn.BatchNorm2d):
                 module.weight[::2] = -module.weight[::2].abs() - 0.5
     sub = whole(network, x)
-    assert distance(Evaluator(sub, int8=x)(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
+    assert distance(Evaluator(sub, int8_calibration=x).run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 0.01
 
 
 def test_what_is_used_in_other_ways_stays_in_floating_point() -> None:
     x = features()
     sub = whole(block("used again"), x)
-    in_eight = Evaluator(sub, int8=x)
-    assert in_eight.rounded == 2, "the last one convolves what something else is done with"
-    assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
+    in_eight = Evaluator(sub, int8_calibration=x)
+    assert in_eight.int8_convolutions == 2, "the last one convolves what something else is done with"
+    assert distance(in_eight.run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 0.01
 
 
 @pytest.mark.parametrize(("signed", "rounded"), [(True, 18), (False, 19)])
@@ -173,19 +174,21 @@ def test_what_enters_is_rounded_where_it_is_never_negative(signed: bool, rounded
     torch.manual_seed(0)
     x = features(size=32, signed=signed)
     sub = whole(ResNetCifar(20, width=8, channels=3, classes=10), x)
-    in_eight = Evaluator(sub, int8=x)
-    assert in_eight.rounded == rounded
-    assert distance(in_eight(x, sub.dense), Evaluator(sub)(x, sub.dense)) < 0.01
+    in_eight = Evaluator(sub, int8_calibration=x)
+    assert in_eight.int8_convolutions == rounded
+    assert distance(in_eight.run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 0.01
 
 
 def test_rounding_does_not_change_the_order_of_candidates() -> None:
     torch.manual_seed(0)
     x = features(size=32)
     sub = whole(ResNetCifar(20, width=8, channels=3, classes=10), x)
-    in_eight, plain = Evaluator(sub, int8=x), Evaluator(sub)
-    dense = plain(x, sub.dense)
+    in_eight, plain = Evaluator(sub, int8_calibration=x), Evaluator(sub)
+    dense = plain.run(x, sub.dense)
     genomes = [random_genome(sub, seed) for seed in range(12)]
-    found, expected = ([distance(run(x, genome), dense) for genome in genomes] for run in (in_eight, plain))
+    found, expected = (
+        [distance(evaluator.run(x, genome), dense) for genome in genomes] for evaluator in (in_eight, plain)
+    )
     assert np.corrcoef(np.argsort(np.argsort(found)), np.argsort(np.argsort(expected)))[0, 1] > 0.99
 
 
@@ -205,18 +208,18 @@ def test_any_network_is_run_as_it_can_be(recipe: Recipe, seed: int, prune_residu
     mixed = sub.repair(np.concatenate([first[:middle], then[middle:]])[None], np.ones(len(first)))[0]
     with torch.inference_mode(), device.autocast():
         for genome in (first, mixed, then, first):
-            found = sharing(x, genome)
-            assert torch.equal(found, alone(x, genome))
+            found = sharing.run(x, genome)
+            assert torch.equal(found, alone.run(x, genome))
             assert found.isfinite().all()
-            if why.startswith("with"):
-                assert distance(found.float(), plain(x, genome).float()) < 0.05
+            if why.startswith("in int8"):
+                assert distance(found.float(), plain.run(x, genome).float()) < 0.05
 
 
 def choice(sub: SubNetwork, x: Tensor, device: Device = CPU, **asked: bool) -> tuple[int, str]:
     found, why = choose_evaluator(
         sub, x, device, ActivationCache(0), **{"batch_statistics": True, "int8": True, **asked}
     )
-    return found.rounded, why
+    return found.int8_convolutions, why
 
 
 def test_the_choice_is_explained() -> None:
@@ -224,8 +227,8 @@ def test_the_choice_is_explained() -> None:
     sub = whole(block("bias"), x)
     rounded, why = choice(sub, x)
     assert rounded == 3
-    assert "3 convolutions in eight bits" in why
-    assert choice(sub, x, Device("cpu", bf16=True)) == (0, "in bf16: this device has no faster numbers for it")
+    assert why.startswith("in int8: 3 convolutions")
+    assert choice(sub, x, Device("cpu", bf16=True)) == (0, "in bf16: this device has no fast int8")
     assert choice(sub, x, int8=False) == (0, "in fp32: an objective asks for it")
     assert choice(sub, x, batch_statistics=False) == (0, "in fp32: an objective asks for it")
 
@@ -233,7 +236,7 @@ def test_the_choice_is_explained() -> None:
 def test_eight_bits_are_not_chosen_where_nothing_can_take_them() -> None:
     x = features()
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Conv2d(4, 4, 3), nn.Flatten())
-    assert choice(whole(network, x), x) == (0, "in fp32: no convolution can take eight bits")
+    assert choice(whole(network, x), x) == (0, "in fp32: no convolution can be quantised to int8")
 
 
 def test_eight_bits_are_not_chosen_where_there_is_no_memory_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +245,7 @@ def test_eight_bits_are_not_chosen_where_there_is_no_memory_to_measure(monkeypat
 
     monkeypatch.setattr(Fused, "forward", full)
     rounded, why = choice(whole(block("bias"), x := features()), x)
-    assert (rounded, why) == (0, "in fp32: there is no memory to measure the scales of eight bits")
+    assert (rounded, why) == (0, "in fp32: there is not enough memory to calibrate int8")
 
 
 def test_eight_bits_are_not_chosen_where_they_are_too_few() -> None:
@@ -253,4 +256,4 @@ def test_eight_bits_are_not_chosen_where_they_are_too_few() -> None:
             network.get_parameter(f"{layer}.weight")[:, 0] = 0
     rounded, why = choice(whole(network, x), x)
     assert rounded == 0
-    assert "eight bits are too few" in why
+    assert "int8 is not precise enough" in why

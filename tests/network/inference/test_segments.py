@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.network.inference import evaluator, segments
 from emopms.network.inference.activation_cache import ActivationCache
-from emopms.network.inference.evaluator import STATISTICS, Evaluator
+from emopms.network.inference.evaluator import Evaluator
+from emopms.network.inference.executor import STATISTICS_IMAGES, ExecutorSettings
 from emopms.network.inference.fusion import Fused, fuse
 from emopms.network.inference.int8 import QuantizedConv, quantize_convolutions
-from emopms.network.inference.segments import before_genes, segments_of
+from emopms.network.inference.segments import nodes_before_genes, segments_of
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from ..networks import random_genome
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 ROOM = 2**26
 
 
-@pytest.fixture(autouse=True)
-def cut_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "_WORTH", 0)
+CUT_EVERYWHERE = ExecutorSettings(min_macs_per_element=0)
 
 
 @pytest.fixture
@@ -69,17 +67,19 @@ def test_sharing_changes_no_bit(
     first, then = random_genome(sub, seed), random_genome(sub, seed + 1)
     candidates = [beginning(first, then, genes) for genes in (0, sub.channels.genes, sub.channels.genes // 2, 1)]
     candidates = [sub.repair(genome[None], np.ones(len(genome)))[0] for genome in candidates]
-    sharing = Evaluator(sub, batch_statistics=batch_statistics, kept=ActivationCache(ROOM))
+    sharing = Evaluator(sub, batch_statistics=batch_statistics, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE)
     alone = Evaluator(sub, batch_statistics=batch_statistics)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        expected = [[alone(batch, genome) for batch in batches] for genome in candidates]
+        expected = [[alone.run(batch, genome) for batch in batches] for genome in candidates]
         for genome, values in zip([*candidates, *candidates], [*expected, *expected], strict=True):
-            assert all(torch.equal(sharing(batch, genome), value) for batch, value in zip(batches, values, strict=True))
+            assert all(
+                torch.equal(sharing.run(batch, genome), value) for batch, value in zip(batches, values, strict=True)
+            )
 
 
 def test_what_begins_alike_is_not_computed_again(calls: list[Fused]) -> None:
     sub, batch = resnet(), torch.randn(4, 3, 32, 32)
-    forward = Evaluator(sub, kept=ActivationCache(ROOM))
+    evaluator = Evaluator(sub, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE)
     genome = random_genome(sub, 0)
     counts = []
     for changed in (None, -1, 0, sub.channels.genes // 2, None):
@@ -87,7 +87,7 @@ def test_what_begins_alike_is_not_computed_again(calls: list[Fused]) -> None:
         if changed is not None:
             candidate[changed] ^= True
         calls.clear()
-        forward(batch, candidate)
+        evaluator.run(batch, candidate)
         counts.append(len(calls))
     everything, last, first, middle, again = counts
     assert everything == 19, "each convolution with its batch norm"
@@ -97,25 +97,27 @@ def test_what_begins_alike_is_not_computed_again(calls: list[Fused]) -> None:
 
 def test_another_batch_shares_nothing_even_where_it_is_equal(calls: list[Fused]) -> None:
     sub, batch = resnet(), torch.randn(4, 3, 32, 32)
-    forward = Evaluator(sub, kept=ActivationCache(ROOM))
+    evaluator = Evaluator(sub, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE)
     for equal in (batch, batch.clone()):
         calls.clear()
-        forward(equal, sub.dense)
+        evaluator.run(equal, sub.dense)
         assert len(calls) == 19
 
 
 def test_statistics_of_the_batch_and_the_dense_networks_are_not_mixed_up() -> None:
-    sub, batch, kept = resnet(), torch.randn(4, 3, 32, 32), ActivationCache(ROOM)
+    sub, batch, cache = resnet(), torch.randn(4, 3, 32, 32), ActivationCache(ROOM)
     for batch_statistics in (True, False):
-        found = Evaluator(sub, batch_statistics=batch_statistics, kept=kept)(batch, sub.dense)
-        assert torch.equal(found, Evaluator(sub, batch_statistics=batch_statistics)(batch, sub.dense))
+        found = Evaluator(sub, batch_statistics=batch_statistics, cache=cache, settings=CUT_EVERYWHERE).run(
+            batch, sub.dense
+        )
+        assert torch.equal(found, Evaluator(sub, batch_statistics=batch_statistics).run(batch, sub.dense))
 
 
 @pytest.mark.parametrize(("room", "expected"), [(0, 2), (2**20, 8)])
 def test_segments_are_as_many_as_there_is_room_for(room: int, expected: int) -> None:
     sub = resnet(56)
     fuse(sub.module)
-    found = segments_of(sub.module, sub.channels, room)
+    found = segments_of(sub.module, sub.channels, room, min_macs_per_element=0)
     assert len(found) == expected
     assert not len(found[0].genes), "the stem"
     assert [len(segment.genes) for segment in found] == sorted({len(segment.genes) for segment in found})
@@ -125,27 +127,25 @@ def test_segments_are_as_many_as_there_is_room_for(room: int, expected: int) -> 
 def test_there_is_room_for_more_segments_in_eight_bits() -> None:
     sub, room = resnet(56), 100_000
     fuse(sub.module)
-    before = segments_of(sub.module, sub.channels, room)
-    quantize_convolutions(sub.module, before_genes(sub.module, sub.channels), entry=False)
+    before = segments_of(sub.module, sub.channels, room, min_macs_per_element=0)
+    quantize_convolutions(sub.module, nodes_before_genes(sub.module, sub.channels), quantize_input=False)
     for operation in sub.module.modules():
         if isinstance(operation, QuantizedConv):
-            operation.measuring = True  # its scale is not known yet
-    assert len(before) < len(segments_of(sub.module, sub.channels, room))
+            operation.calibrating = True  # its scale is not known yet
+    assert len(before) < len(segments_of(sub.module, sub.channels, room, min_macs_per_element=0))
 
 
 def test_segments_follow_one_another_to_the_same_function() -> None:
     sub, batch = resnet(), torch.randn(2, 3, 32, 32)
     expected, found = sub.module(batch), batch
-    for segment in segments_of(sub.module, sub.channels, 2**20):
+    for segment in segments_of(sub.module, sub.channels, 2**20, min_macs_per_element=0):
         found = segment.module(found)
     assert torch.equal(found, expected)
 
 
-def test_there_are_few_cuts_where_little_is_computed_for_each_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_few_cuts_where_little_is_computed_for_each_number() -> None:
     sub = resnet()
-    monkeypatch.setattr(segments, "_MOST", 100)
-    everywhere = segments_of(sub.module, sub.channels, 2**20)
-    monkeypatch.undo()
+    everywhere = segments_of(sub.module, sub.channels, 2**20, min_macs_per_element=0, max_segments=100)
     assert 2 < len(segments_of(sub.module, sub.channels, 2**20)) < len(everywhere)
 
 
@@ -164,18 +164,18 @@ class InPlace(nn.Module):
 
 def test_what_is_kept_is_not_overwritten() -> None:
     (sub,) = subnetworks_of(InPlace().eval(), [], torch.randn(2, 3, 12, 12))
-    batch, forward = torch.randn(4, 3, 12, 12), Evaluator(sub, kept=ActivationCache(ROOM))
+    batch, evaluator = torch.randn(4, 3, 12, 12), Evaluator(sub, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE)
     other = sub.dense.copy()
     other[-1] = False
     for genome in (sub.dense, other, sub.dense, other):
-        assert torch.equal(forward(batch, genome), Evaluator(sub)(batch, genome))
+        assert torch.equal(evaluator.run(batch, genome), Evaluator(sub).run(batch, genome))
 
 
 @pytest.mark.parametrize("most", [40, 0])
 def test_out_of_memory_fewer_images_are_run_at_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    sub, batch = resnet(), torch.randn(STATISTICS + 100, 3, 32, 32)
-    expected = Evaluator(sub)(batch, sub.dense)
-    forward, small = Evaluator(sub, kept=ActivationCache(ROOM)), Fused.forward
+    sub, batch = resnet(), torch.randn(STATISTICS_IMAGES + 100, 3, 32, 32)
+    expected = Evaluator(sub).run(batch, sub.dense)
+    evaluator, small = Evaluator(sub, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE), Fused.forward
 
     def limited(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
         if len(x) > most and not self.learning:
@@ -186,35 +186,35 @@ def test_out_of_memory_fewer_images_are_run_at_once(most: int, monkeypatch: pyte
     if not most:
         for _ in range(2):
             with pytest.raises(torch.OutOfMemoryError):
-                forward(batch, sub.dense)
-            monkeypatch.delattr(Evaluator, "_copy", raising=False)  # the next candidate needs no other copy
+                evaluator.run(batch, sub.dense)
+            monkeypatch.delattr(Evaluator, "_new_executor", raising=False)  # the next candidate needs no other copy
     else:
-        torch.testing.assert_close(forward(batch, sub.dense), expected)
+        torch.testing.assert_close(evaluator.run(batch, sub.dense), expected)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError(), MemoryError(), RuntimeError("can't allocate memory")])
 def test_out_of_memory_statistics_are_learnt_on_fewer_images(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    sub, batch, small = resnet(), torch.randn(STATISTICS + 32, 3, 32, 32), Fused.forward
+    sub, batch, small = resnet(), torch.randn(STATISTICS_IMAGES + 32, 3, 32, 32), Fused.forward
 
     def limited(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
         if len(x) > 50:
             raise error
         return small(self, x, other)
 
-    forward = Evaluator(sub, kept=ActivationCache(ROOM))
+    evaluator = Evaluator(sub, cache=ActivationCache(ROOM), settings=CUT_EVERYWHERE)
     with monkeypatch.context() as patched:
         patched.setattr(Fused, "forward", limited)
-        found = forward(batch, sub.dense)
-    forward._idle.clear()  # what the next thread gets is a copy that has met no limit
-    assert torch.equal(forward(batch, sub.dense), found)
-    monkeypatch.setattr(evaluator, "STATISTICS", STATISTICS // 4)
-    torch.testing.assert_close(found, Evaluator(sub)(batch, sub.dense))
+        found = evaluator.run(batch, sub.dense)
+    evaluator._idle.clear()  # what the next thread gets is a copy that has met no limit
+    assert torch.equal(evaluator.run(batch, sub.dense), found)
+    fewer = ExecutorSettings(statistics_images=STATISTICS_IMAGES // 4)
+    torch.testing.assert_close(found, Evaluator(sub, settings=fewer).run(batch, sub.dense))
 
 
 def test_a_candidate_that_fails_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     sub, batch = resnet(), torch.randn(8, 3, 32, 32)
-    kept, calls, small = ActivationCache(ROOM), 0, Fused.forward
-    forward = Evaluator(sub, kept=kept)
+    cache, calls, small = ActivationCache(ROOM), 0, Fused.forward
+    evaluator = Evaluator(sub, cache=cache, settings=CUT_EVERYWHERE)
 
     def failing(self: Fused, x: Tensor, other: Tensor | None = None) -> Tensor:
         nonlocal calls
@@ -226,7 +226,7 @@ def test_a_candidate_that_fails_takes_no_room(monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patched:
         patched.setattr(Fused, "forward", failing)
         with pytest.raises(ValueError, match="spoilt"):
-            forward(batch, sub.dense)
-    assert kept.bytes_used == 0
-    forward(batch, sub.dense)
-    assert kept.bytes_used > 0
+            evaluator.run(batch, sub.dense)
+    everything = cache.allocate(1, torch.zeros(1, ROOM, dtype=torch.uint8))
+    assert everything is not None
+    cache.release(everything)

@@ -82,4 +82,4 @@ def test_sizes_follow_in_layers_that_share_a_parameter(layers: list[nn.Module]) 
     with torch.no_grad():
         expected = pruned_copy(network, [sub], [genome])(images)
         torch.testing.assert_close(sub.forward(images, genome), expected)
-        torch.testing.assert_close(Evaluator(sub)(images, genome), expected)
+        torch.testing.assert_close(Evaluator(sub).run(images, genome), expected)

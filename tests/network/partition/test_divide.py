@@ -85,7 +85,7 @@ def test_a_module_that_runs_twice_is_left_behind_once_it_ran_last() -> None:
     ("points", "index", "hint"),
     [
         (["stage1", "stagee2"], 1, "Did you mean 'stage2'?"),
-        (["stage1.9"], 0, "There is: head, stage1, stage1.0"),
+        (["stage1.9"], 0, "Available: head, stage1, stage1.0"),
         (["steem", "stage1"], 0, "Did you mean 'stem'?"),
     ],
 )

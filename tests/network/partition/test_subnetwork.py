@@ -61,7 +61,7 @@ def test_batch_statistics_are_those_of_the_pruned_network_in_training(case: Case
     expected = pruned_copy(case.network, subnetworks, genomes).train()(case.images)
     features = case.images
     for sub, genome in zip(subnetworks, genomes, strict=True):
-        features = Evaluator(sub)(features, genome)
+        features = Evaluator(sub).run(features, genome)
     torch.testing.assert_close(features, expected)
 
 
@@ -97,9 +97,9 @@ GENOME = np.array([True, False, True, False])
 
 def test_running_statistics_judge_like_the_sliced_forward() -> None:
     sub = whole(two_layers())
-    found = Evaluator(sub, batch_statistics=False)(IMAGES, GENOME)
+    found = Evaluator(sub, batch_statistics=False).run(IMAGES, GENOME)
     torch.testing.assert_close(found, sub.forward(IMAGES, GENOME))
-    assert not torch.allclose(found, Evaluator(sub)(IMAGES, GENOME))
+    assert not torch.allclose(found, Evaluator(sub).run(IMAGES, GENOME))
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
@@ -108,8 +108,8 @@ def test_an_evaluator_leaves_the_subnetwork_alone_and_keeps_to_its_own_moment(ba
     sub = whole(network)
     network.train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    forward = Evaluator(sub, batch_statistics=batch_statistics)
-    first = forward(IMAGES, GENOME)
+    evaluator = Evaluator(sub, batch_statistics=batch_statistics)
+    first = evaluator.run(IMAGES, GENOME)
     assert not first.requires_grad
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
     assert all(module.training for module in network.modules())
@@ -117,15 +117,15 @@ def test_an_evaluator_leaves_the_subnetwork_alone_and_keeps_to_its_own_moment(ba
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(1)
-    torch.testing.assert_close(forward(IMAGES, GENOME), first, rtol=0, atol=0)
+    torch.testing.assert_close(evaluator.run(IMAGES, GENOME), first, rtol=0, atol=0)
 
 
 def test_evaluating_one_candidate_does_not_touch_the_next() -> None:
-    forward = Evaluator(whole(two_layers()))
+    evaluator = Evaluator(whole(two_layers()))
     other = ~GENOME
-    alone = forward(IMAGES, other)
-    forward(IMAGES, GENOME)
-    torch.testing.assert_close(forward(IMAGES, other), alone, rtol=0, atol=0)
+    alone = evaluator.run(IMAGES, other)
+    evaluator.run(IMAGES, GENOME)
+    torch.testing.assert_close(evaluator.run(IMAGES, other), alone, rtol=0, atol=0)
 
 
 def test_dropout_is_off_in_evaluations() -> None:
@@ -134,8 +134,8 @@ def test_dropout_is_off_in_evaluations() -> None:
     )
     sub = whole(network)
     network.train()
-    forward = Evaluator(sub)
-    torch.testing.assert_close(forward(IMAGES, GENOME), forward(IMAGES, GENOME), rtol=0, atol=0)
+    evaluator = Evaluator(sub)
+    torch.testing.assert_close(evaluator.run(IMAGES, GENOME), evaluator.run(IMAGES, GENOME), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_part_that_starts_in_place_leaves_its_input_alone(operation: nn.Module
     sub = subnetworks_of(network, ["b"], IMAGES)[1]
     features = torch.randn(3, 4, 6, 6, dtype=torch.float64)
     before = features.clone()
-    Evaluator(sub)(features, GENOME)
+    Evaluator(sub).run(features, GENOME)
     torch.testing.assert_close(features, before, rtol=0, atol=0)
     with torch.no_grad():
         sub.forward(features, GENOME)
@@ -180,7 +180,7 @@ def test_flattening_by_view_works_in_any_memory_layout(layout: torch.memory_form
     genome = np.tile(GENOME, 2)
     expected = sub.forward(IMAGES.contiguous(), genome)
     images = IMAGES.contiguous(memory_format=layout)
-    torch.testing.assert_close(Evaluator(sub)(images, genome), expected)
+    torch.testing.assert_close(Evaluator(sub).run(images, genome), expected)
     torch.testing.assert_close(sub.forward(images, genome), expected)
 
 
@@ -188,7 +188,7 @@ def test_without_a_genome_the_subnetwork_is_dense() -> None:
     sub = whole(two_layers())
     torch.testing.assert_close(sub.forward(IMAGES), sub.module(IMAGES), rtol=0, atol=0)
     torch.testing.assert_close(sub.forward(IMAGES, sub.dense), sub.module(IMAGES), rtol=0, atol=0)
-    torch.testing.assert_close(Evaluator(sub, batch_statistics=False)(IMAGES, sub.dense), sub.module(IMAGES))
+    torch.testing.assert_close(Evaluator(sub, batch_statistics=False).run(IMAGES, sub.dense), sub.module(IMAGES))
 
 
 def test_places_and_shapes() -> None:

@@ -22,7 +22,7 @@ from emopms.network.channels.labels.operation import (
 )
 from emopms.network.channels.labels.union_find import UnionFind
 from emopms.network.channels.table import Channels, Group, Layer
-from emopms.network.graph.trace import shape_of
+from emopms.network.graph.nodes import shape_of
 from emopms.network.layers.attributes import RESIZABLE
 
 if TYPE_CHECKING:

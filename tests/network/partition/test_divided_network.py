@@ -14,8 +14,10 @@ from torch import nn
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.channels.table import joined
 from emopms.network.inference.evaluator import Evaluator
-from emopms.network.partition.partitioned import DividedNetwork, NoBoundaryError, divide_network
+from emopms.network.partition.divided_network import DividedNetwork, NoBoundaryError, divide_network
+from emopms.network.partition.subnetwork import SubNetwork
 
 from ..chains import Case, Reversed, cases
 from ..networks import IMAGES, examples, random_genome, randomise
@@ -40,11 +42,12 @@ def test_parts_with_pruned_boundaries_compose_to_the_pruned_network(case: Case) 
         assume(False)
     genomes = [random_genome(sub, case.seed + sub.index) for sub in divided.searched]
     *own, boundaries = genomes
+    assert divided.boundaries is not None
     pruned = _pruned(divided, genomes)
     features = case.images
     for part, genome in zip(divided.parts, own, strict=True):
-        forward = Evaluator(part, divided.boundaries, batch_statistics=False)
-        features = forward(features, np.concatenate([genome, boundaries]))
+        both = SubNetwork(0, 1, part.module, joined([part.channels, divided.boundaries.channels]))
+        features = Evaluator(both, batch_statistics=False).run(features, np.concatenate([genome, boundaries]))
     torch.testing.assert_close(features, pruned(case.images))
     counted = count(pruned, case.images)
     joint = np.concatenate(genomes)[None, :]

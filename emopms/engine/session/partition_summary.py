@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emopms.network.graph.trace import shape_of
+from emopms.network.graph.nodes import path_prefixes, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from emopms.network.channels.cost import CostModel
     from emopms.network.channels.encoding import Encoding
-    from emopms.network.partition.partitioned import DividedNetwork
+    from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
 
 
@@ -55,7 +55,7 @@ class PartSummary:
     """Operations that are not in the MACs."""
 
 
-def summarise_parts(divided: DividedNetwork, codings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
+def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
     """The outline of each search.
 
     Args:
@@ -71,14 +71,14 @@ def summarise_parts(divided: DividedNetwork, codings: Sequence[Encoding]) -> tup
             blocks=crossing if sub is divided.boundaries else blocks[sub.index],
             genes=sub.channels.genes,
             groups=len(sub.channels.groups),
-            log10_space=coding.log10_space,
+            log10_space=encoding.log10_space,
             dense=size_of(sub.costs, sub.dense),
-            least=size_of(sub.costs, coding.least),
+            least=size_of(sub.costs, encoding.least),
             features=_entering(sub) + math.prod(sub.output_shape),
             pinned={name: why for name, why in sub.channels.pinned.items() if name not in opened},
             uncounted=sub.channels.uncounted,
         )
-        for sub, coding in zip(divided.searched, codings, strict=True)
+        for sub, encoding in zip(divided.searched, encodings, strict=True)
     )
 
 
@@ -107,15 +107,9 @@ def _blocks(modules: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     owners: dict[str, set[int]] = {}
     for part, paths in enumerate(modules):
         for path in paths:
-            for prefix in _prefixes(path):
+            for prefix in path_prefixes(path):
                 owners.setdefault(prefix, set()).add(part)
     return [
-        tuple(dict.fromkeys(next((p for p in _prefixes(path) if len(owners[p]) == 1), path) for path in paths))
+        tuple(dict.fromkeys(next((p for p in path_prefixes(path) if len(owners[p]) == 1), path) for path in paths))
         for paths in modules
     ]
-
-
-def _prefixes(path: str) -> list[str]:
-    """Of ``layer1.0.conv``: ``layer1``, ``layer1.0``, and the path itself."""
-    names = path.split(".")
-    return [".".join(names[:depth]) for depth in range(1, len(names) + 1)]

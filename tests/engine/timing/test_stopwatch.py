@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emopms.engine.forecast import stopwatch
-from emopms.engine.forecast.stopwatch import Stopwatch
+from emopms.engine.timing import stopwatch
+from emopms.engine.timing.stopwatch import Stopwatch
 from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:

@@ -1,0 +1,202 @@
+"""Finding a network's tensors in what a training script saved: under a key, behind a prefix, beside counters."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from emopms.engine.models.torch_checkpoint import CONVERT
+from emopms.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+_FIRST = ("state_dict", "model")
+"""Keys that are taken before others that fit as well. Earlier versions knew these alone."""
+_COUNTERS = ("total_ops", "total_params", "n_averaged")
+"""What thop and torch.optim.swa_utils put between the weights."""
+_DEPTH = 3
+"""Keys under keys that are looked into."""
+_SHOWN = 5
+"""Keys that a message lists."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Tensors by the names that the network has for them, if they are its own."""
+
+    key: str
+    """Where they stand, with dots between keys; empty at the top."""
+    prefix: str
+    """What was taken off every name."""
+    state: dict[str, Tensor]
+    ignored: tuple[str, ...] = field(default=())
+    """Names that stand beside them and were left out."""
+
+    def fits(self, own: Mapping[str, Tensor]) -> bool:
+        """Whether these are the network's tensors, but for counters of batch norm."""
+        return self.state.keys() - own.keys() == set() and all(
+            name in self.state and _shape(self.state[name]) == tensor.shape
+            for name, tensor in own.items()
+            if not name.endswith("num_batches_tracked")
+        )
+
+    def __str__(self) -> str:
+        """Where it was found, as a message says it."""
+        place = f"under {self.key!r}" if self.key else "at the top"
+        return place + (f", without the prefix {self.prefix!r} of its names" if self.prefix else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is taken out of a file, and what else in it would have fitted."""
+
+    taken: Found
+    passed_over: tuple[Found, ...] = ()
+
+    def __str__(self) -> str:
+        """Say what was taken and what was not; empty if there was nothing else to take."""
+        taken, others = self.taken, [found.key or found.prefix.rstrip(".") for found in self.passed_over]
+        parts = [f"the weights {taken} were taken"] if taken.key or taken.prefix or others else []
+        if others:
+            parts.append(f"{', '.join(map(repr, others))} would fit, too, and `weights_key` chooses it")
+        if taken.ignored:
+            more = f" and {len(taken.ignored) - _SHOWN} more" if len(taken.ignored) > _SHOWN else ""
+            parts.append(f"left out were {', '.join(taken.ignored[:_SHOWN])}{more}")
+        return "; ".join(parts)
+
+
+def choose(content: object, own: Mapping[str, Tensor], path: Path, key: str | None) -> Choice:
+    """Find the state dict of a network in what a file holds.
+
+    Args:
+        content: What was read.
+        own: The network's state dict.
+        path: The file, for messages.
+        key: The key in the file, or the prefix of its names, that the spec asks for.
+
+    Returns:
+        The tensors that fit, or those that come closest to it.
+
+    Raises:
+        WeightsError: There are none, none under that key, or it cannot be said which of several are meant.
+    """
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=CONVERT)
+    groups = dict(_groups(content))
+    candidates = [_renamed(place, tensors, own) for place, tensors in groups.items()]
+    candidates += [part for place, tensors in groups.items() for part in _parts(place, tensors, own)]
+    if key is not None:
+        named = [found for found in candidates if key in (found.key, found.prefix.rstrip("."))]
+        within = [found for found in candidates if found.key.startswith(f"{key}.")]
+        candidates = named or within
+        if not candidates:
+            raise WeightsError(
+                f"{path} holds no tensors under {key!r}, which `weights_key` names.",
+                remedy=f"There are tensors {_listed(groups)}." if groups else CONVERT,
+            )
+    if not candidates:
+        raise _no_tensors(content, path)
+    fitting = sorted((found for found in candidates if found.fits(own)), key=_rank)
+    if not fitting:
+        return Choice(max(candidates, key=lambda found: (len(found.state.keys() & own.keys()), -_rank(found)[0])))
+    taken, *others = fitting
+    different = tuple(found for found in others if not _equal(found.state, taken.state))
+    if different and _rank(taken)[0] == len(_FIRST) + 1:
+        raise WeightsError(
+            f"{path} holds several weights of this network: {', '.join(map(str, (taken, *different)))}.",
+            remedy=f"Choose one: `backbone: {{…, weights_key: {taken.key or taken.prefix.rstrip('.')}}}`.",
+        )
+    return Choice(taken, different)
+
+
+def _groups(content: Mapping[Any, Any], key: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The mappings of names to tensors in what a file holds, by their keys. Values of other kinds are left out."""
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and _is_tensor(value)}
+    if any(not _is_counter(name) for name in tensors):
+        yield key, tensors
+    if depth < _DEPTH:
+        for name, value in content.items():
+            if isinstance(name, str) and isinstance(value, Mapping):
+                yield from _groups(value, f"{key}.{name}" if key else name, depth + 1)
+
+
+def _renamed(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Found:
+    """The tensors without counters, and without the prefix common to all names with which fewer are the network's."""
+    kept = {name: tensor for name, tensor in tensors.items() if name in own or not _is_counter(name)}
+    ignored = tuple(name for name in tensors if name not in kept)
+    paths = [name.split(".")[:-1] for name in kept]
+    prefixes, prefix = [""], ""
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        prefix += f"{parts[0]}."
+        prefixes.append(prefix)
+    best = max(prefixes, key=lambda prefix: sum(name[len(prefix) :] in own for name in kept))
+    return Found(key, best, {name[len(best) :]: tensor for name, tensor in kept.items()}, ignored)
+
+
+def _parts(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[Found]:
+    """The network among other modules whose names have other prefixes, such as the loss of a LightningModule."""
+    prefixes = {name.split(".", 1)[0] + "." for name in tensors if "." in name}
+    for prefix in prefixes if len(prefixes) > 1 else ():
+        inside = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        found = _renamed(key, inside, own)
+        if found.prefix and found.fits(own):
+            outside = tuple(name for name in tensors if name not in inside)
+            yield Found(key, found.prefix, found.state, (*found.ignored, *outside))
+
+
+def _rank(found: Found) -> tuple[int, str, str]:
+    """Where it comes among others that fit: first what earlier versions took, then what stands at the top."""
+    keys = found.key.split(".")
+    known = set(keys) <= set(_FIRST)
+    first = _FIRST.index(keys[0]) if known else len(_FIRST) + bool(found.key or found.prefix)
+    return first, found.key, found.prefix
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _is_counter(name: str) -> bool:
+    return name.rpartition(".")[2] in _COUNTERS
+
+
+def _shape(tensor: Tensor) -> Sequence[int]:
+    return () if tensor.is_nested else tensor.shape
+
+
+def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two states are the same, which one file may hold under two keys."""
+    try:
+        return all(torch.equal(tensor, other[name]) for name, tensor in one.items() if name in other)
+    except (RuntimeError, NotImplementedError):  # tensors of a kind that cannot be compared
+        return False
+
+
+def _listed(groups: Mapping[str, object]) -> str:
+    places = [f"under {key!r}" if key else "at the top" for key in groups]
+    return ", ".join(places[:_SHOWN]) + (", …" if len(places) > _SHOWN else "")
+
+
+def _no_tensors(content: Mapping[Any, Any], path: Path) -> WeightsError:
+    """Name the first thing in the file that is no tensor by name."""
+    inner: Mapping[Any, Any] = content
+    for key in _FIRST:
+        if isinstance(inner.get(key), Mapping):
+            inner = inner[key]
+    found = next(iter(inner.items()), None)
+    return WeightsError(
+        f"{path} holds no state dict: it is empty."
+        if found is None
+        else f"{path} holds no state dict: under {reprlib.repr(found[0])} stands a {type(found[1]).__name__}.",
+        remedy=f"Tensors by name are read, at the top or under a key such as 'state_dict'. {CONVERT}",
+    )

@@ -1,0 +1,98 @@
+"""Fronts of single searches. Each has its dense point, which may be dominated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emopms.api import SubFront
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from emopms.engine.storage.store import Artefact, Workspace
+
+
+@dataclass(frozen=True)
+class Front:
+    """The non-dominated candidates of one search, and the dense sub-network."""
+
+    genomes: NDArray[np.bool_]
+    """[p, genes]."""
+    objectives: NDArray[np.float64]
+    """[p, m], in the order of the spec."""
+
+    @classmethod
+    def with_dense(
+        cls,
+        genomes: NDArray[np.bool_],
+        objectives: NDArray[np.float64],
+        dense_genome: NDArray[np.bool_],
+        dense_objectives: NDArray[np.float64],
+    ) -> Front:
+        """Return a front in which the dense point occurs exactly once.
+
+        Args:
+            genomes: Non-dominated genomes [p, genes], the dense one possibly among them.
+            objectives: Their objectives [p, m].
+            dense_genome: [genes].
+            dense_objectives: [m].
+        """
+        pruned = ~(genomes == dense_genome).all(axis=1)
+        return cls(
+            np.concatenate([genomes[pruned], dense_genome[None, :]]),
+            np.concatenate([objectives[pruned], dense_objectives[None, :]]),
+        )
+
+    @property
+    def dense(self) -> int:
+        """Row of the dense point."""
+        return len(self.genomes) - 1
+
+    @property
+    def pruned(self) -> slice:
+        """Rows of all other points."""
+        return slice(self.dense)
+
+    def save(self, out: Workspace) -> None:
+        """Store the front as ``front.npz``."""
+        out.save_arrays("front", genomes=self.genomes, objectives=self.objectives)
+
+    @classmethod
+    def load(cls, artefact: Artefact) -> Front:
+        """Read what `save` stored."""
+        arrays = artefact.arrays("front")
+        return cls(arrays["genomes"].astype(np.bool_), arrays["objectives"])
+
+
+@dataclass(frozen=True)
+class RankedFront:
+    """Points of one front, each put back into the otherwise dense network and measured."""
+
+    genomes: NDArray[np.bool_]
+    """[p, genes]."""
+    impairment: NDArray[np.float64]
+    """δ_i(m) [p]: the loss that the whole network gains; 0 for the dense point."""
+    costs: NDArray[np.float64]
+    """[p, k], one column a cost objective."""
+
+    @property
+    def dense(self) -> int:
+        """Row of the dense point."""
+        return len(self.genomes) - 1
+
+    @property
+    def sub_front(self) -> SubFront:
+        """The part of it that rankers see."""
+        return SubFront(self.impairment, self.costs)
+
+    def save(self, out: Workspace, search: str) -> None:
+        """Store the points of a search as ``front-<search>.npz``."""
+        out.save_arrays(f"front-{search}", genomes=self.genomes, impairment=self.impairment, costs=self.costs)
+
+    @classmethod
+    def load(cls, artefact: Artefact, search: str) -> RankedFront:
+        """Read what `save` stored."""
+        return cls(**artefact.arrays(f"front-{search}"))

@@ -1,0 +1,81 @@
+"""The spec's networks: built, given weights, divided, encoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from emopms.engine.models.weights import load_weights
+from emopms.engine.support.component_calls import guarded_call
+from emopms.engine.support.seeds import derive
+from emopms.network.channels.encoding import Encoding
+from emopms.network.partition.divided_network import DividedNetwork, divide_network
+from emopms.network.partition.importance import magnitude
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from emopms.api import Folder, Source
+    from emopms.network.partition.subnetwork import SubNetwork
+    from emopms.spec import Spec
+
+
+def fresh_network(spec: Spec, source: Source) -> nn.Module:
+    """Build the backbone with random weights from the spec's seed, on the CPU.
+
+    Raises:
+        ComponentError: The backbone cannot build it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(spec.seed, "backbone"))
+        with guarded_call(spec.backbone, "build its network"):
+            network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
+            if not isinstance(network, nn.Module):
+                raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
+        return network
+
+
+def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
+    """Build the backbone with the weights that the spec names, or random ones, on the CPU.
+
+    Raises:
+        ComponentError: The backbone cannot build it.
+        DataError, WeightsError: The weights are missing, or not the backbone's.
+    """
+    network = fresh_network(spec, source)
+    if spec.backbone.weights is not None:
+        load_weights(network, folder.find(spec.backbone.weights, what="weights file"))
+    return network
+
+
+def example_images(source: Source) -> Tensor:
+    """Return two images of noise [2, C, H, W], always the same, for shapes and for comparisons.
+
+    Blank images would leave nothing to compare where layers have no bias.
+    """
+    return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))
+
+
+def divide_as_specified(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
+    """Divide a network, with the genes that the spec opens (see `divide_network`)."""
+    return divide_network(
+        network,
+        split_points,
+        example,
+        prune_residual=spec.genome.prune_residual,
+        prune_boundaries=spec.genome.prune_boundaries,
+    )
+
+
+def encoding_for(sub: SubNetwork, spec: Spec) -> Encoding:
+    """Return the encoding of genomes that the spec's ``genome`` asks for, by the sub-network's present weights."""
+    return Encoding(
+        sub.channels,
+        magnitude(sub),
+        widths=spec.genome.coding == "widths",
+        multiple=spec.genome.channel_multiple,
+    )

@@ -1,0 +1,1 @@
+"""Short measurements on random images, from which stages estimate how long they take."""

@@ -1,0 +1,103 @@
+"""How long pieces of work take with the spec's networks, on random images."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emopms.api import Images
+from emopms.engine.search.criteria import make_criteria
+from emopms.engine.session.data import ImageSet
+from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.session.training import descend, steps
+from emopms.engine.timing.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from emopms.engine.session.context import Context
+    from emopms.engine.session.training import Loss, Schedule
+    from emopms.network.partition.divided_network import DividedNetwork
+
+
+class WorkTimer:
+    """Times work for the estimates of stages. It reads no image of the data, and writes nothing."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.stopwatch = Stopwatch(context.device)
+        self.rng = np.random.default_rng(0)
+
+    @property
+    def peak(self) -> int:
+        """Most memory in bytes that the timed work would take at full size (see `Stopwatch.peak`)."""
+        return self.stopwatch.peak
+
+    def forward(self, images: int) -> float:
+        """Return the seconds that it takes to measure the dense network on so many images."""
+        return images * self._forward
+
+    @cached_property
+    def _forward(self) -> float:
+        network, device = self.context.random_network(), self.context.device
+
+        def prepare(size: int) -> Callable[[], object]:
+            images = self.images(size)
+            return lambda: score(network, images, device)
+
+        return self.stopwatch.seconds(prepare, BATCH) / BATCH
+
+    def training(
+        self,
+        schedule: Schedule,
+        prepare: Callable[[], tuple[torch.optim.Optimizer, Loss]],
+        *,
+        after_epoch: float = 0.0,
+    ) -> float:
+        """Return the seconds that a training takes.
+
+        Args:
+            schedule: Epochs and batch size; without epochs nothing is timed.
+            prepare: Makes optimiser and loss.
+            after_epoch: Seconds spent after each epoch, such as on validation.
+        """
+        if not schedule.epochs:
+            return 0.0
+        size = steps(self.context.train_size, schedule.batch_size)
+        return schedule.epochs * (size * self._step(*prepare(), schedule.batch_size) + after_epoch)
+
+    def _step(self, optimizer: torch.optim.Optimizer, loss: Loss, batch_size: int) -> float:
+        device, augment = self.context.device, self.context.spec.data.augment
+        rng = torch.Generator().manual_seed(0)
+
+        def prepare(size: int) -> Callable[[], object]:
+            data = self.images(size)
+
+            def work() -> None:
+                for images, labels in data.batches(size, shuffle=rng, augment=augment):
+                    descend(optimizer, loss, images, labels, rng, device=device)
+
+            return work
+
+        return self.stopwatch.seconds(prepare, min(batch_size, self.context.train_size))
+
+    @cached_property
+    def divided(self) -> DividedNetwork:
+        """The dense network with random weights, divided."""
+        return self.context.divide(self.context.random_network())
+
+    @cached_property
+    def criteria(self) -> nn.ModuleList:
+        """Untrained criteria of its sub-networks, frozen."""
+        return make_criteria(self.context, self.divided.parts).requires_grad_(False)
+
+    def images(self, count: int) -> ImageSet:
+        """Make random images in the shape of the data, with random labels."""
+        pixels = self.rng.integers(0, 256, (count, *self.context.source.shape), dtype=np.uint8)
+        images = Images(pixels, self.rng.integers(0, self.context.classes, count))
+        return ImageSet(images, self.context.spec.data, self.context.device)

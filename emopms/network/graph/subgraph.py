@@ -1,0 +1,71 @@
+"""A range of nodes of a traced network as a module of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import fx
+
+from emopms.network.graph.nodes import in_place
+from emopms.network.graph.trace import with_source
+from emopms.network.layers.modes import in_eval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+
+def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
+    """Make a module of the nodes ``inside`` a traced network.
+
+    The module never overwrites its input, even if a node inside works in place: it copies the input first, because
+    the input is cached for other candidates.
+
+    Args:
+        traced: The traced network. The new module shares its layers.
+        source: The node whose value is the module's one input.
+        inside: Consecutive nodes, in the order of the graph.
+        result: The node among them whose value is the module's one output.
+    """
+    part = bare_part_of(traced, source, inside, result)
+    return bare_part_of(traced, source, inside, result, copy_input=True) if _overwrites_input(part, source) else part
+
+
+def bare_part_of(
+    traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, copy_input: bool = False
+) -> fx.GraphModule:
+    """Make the same module as `part_of` without running it; it may overwrite its input.
+
+    Args:
+        traced, source, inside, result: As in `part_of`.
+        copy_input: Let the module work on a copy of its input.
+    """
+    graph = fx.Graph()
+    entry = graph.placeholder("x")
+    entry.meta = dict(source.meta)
+    if copy_input:
+        entry = graph.call_method("clone", (entry,))
+        entry.meta = dict(source.meta)
+    copies = {source: entry}
+    for node in inside:
+        for used in node.all_input_nodes:
+            if used not in copies:  # a parameter that was read before this part begins
+                copies[used] = graph.node_copy(used)
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output(copies[result])
+    graph.lint()
+    return with_source(fx.GraphModule(traced, graph, class_name="SubNetwork"))
+
+
+def _overwrites_input(part: fx.GraphModule, source: fx.Node) -> bool:
+    """Return whether a part writes into its input, directly or through a view; the part is run to find out."""
+    entry = next(iter(part.graph.nodes))
+    if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
+        return True  # some modules, such as dropout, do this in training only, so that a run in eval does not show it
+    example = torch.zeros(source.meta["shape"], device=source.meta["device"], dtype=source.meta["dtype"])
+    version = example._version
+    with in_eval(part), torch.no_grad():
+        part(example)
+    return example._version != version

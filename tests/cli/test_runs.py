@@ -22,9 +22,9 @@ def _run(folder: Path, *, finished: bool = True, stale: int = 0) -> Path:
     for stage, key in [("pretrain", "key"), *(("pretrain", f"old {number}") for number in range(stale))]:
         out = store.begin(stage, key)
         out.save_json("score", {"accuracy": 0.5})
-        store.complete(out, seconds=1.0)
+        out.complete({"seconds": 1.0})
     if finished:
-        store.complete(store.begin("export", "key"), seconds=1.0)
+        store.begin("export", "key").complete({"seconds": 1.0})
         (folder / "result.json").write_text("{}")
     return folder
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from emopms.api import Cost
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
+from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.results.exported import Exports
 from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
 from emopms.engine.results.search_summary import SearchSummary
-from emopms.engine.storage.atomic import atomic_path, write_atomic
+from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import encode_json
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 def publish(
     context: Context, done: Mapping[str, Done], *, folder: Path, fingerprint: str, command: Sequence[str]
 ) -> dict[str, Any]:
-    """Write models, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and, last, ``result.json``.
+    """Write models, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see `Outputs`).
 
     Returns:
         The content of ``result.json``.
@@ -42,18 +40,15 @@ def publish(
     Raises:
         StoreError: One of them cannot be written.
     """
-    exported = done["export"].artefact
-    with atomic_path(folder / "models") as models:
-        for file in exported.files:
-            if file.startswith("models/"):
-                write_atomic(models / file.removeprefix("models/"), exported.content(file))
-    write_atomic(
-        folder / "front.csv", _front_table(MeasuredSchemes.load(done["measure"].artefact), context.spec).encode()
-    )
-    write_atomic(folder / "spec.resolved.yaml", context.spec.to_yaml().encode())
-    write_atomic(folder / "manifest.json", encode_json(_manifest(context, fingerprint, command)))
-    summary = _summary(context, done)
-    write_atomic(folder / "result.json", encode_json(summary))
+    exported, summary = done["export"].artefact, _summary(context, done)
+    schemes = MeasuredSchemes.load(done["measure"].artefact)
+    files = {file: exported.content(file) for file in exported.files if file.startswith("models/")} | {
+        "front.csv": _front_table(schemes, context.spec).encode(),
+        "spec.resolved.yaml": context.spec.to_yaml().encode(),
+        "manifest.json": encode_json(_manifest(context, done, fingerprint, command)),
+        "result.json": encode_json(summary),
+    }
+    Outputs(folder).publish(files, {name: stage.artefact.meta["key"] for name, stage in done.items()})
     return summary
 
 
@@ -114,17 +109,14 @@ def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
     return text.getvalue()
 
 
-def _manifest(context: Context, fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
-    packages = ("emopms", "torch", "numpy", "pymoo", "moocore", "pydantic", "safetensors")
+def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
+    """Return what made the results: of the last command, and of each stage at the time when it ran."""
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "seed": context.spec.seed,
-        "device": str(context.device),
-        "threads": torch.get_num_threads(),
         "data": {"root": str(context.folder.path), "fingerprint": fingerprint},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {package: version(package) for package in packages},
         "plugins": code_fingerprint(context.spec, type(context.spec).model_fields),
+        **provenance(context.device),
+        "stages": {name: stage.artefact.meta.get("provenance") for name, stage in done.items()},
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from emopms.engine.pipeline.provenance import provenance
 from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from emopms.engine.pipeline.plan import Planned
     from emopms.engine.session.context import Context
-    from emopms.engine.storage.store import Artefact, Store
+    from emopms.engine.storage.artefact import Artefact
+    from emopms.engine.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
         with _name_stage_on_oom(stage.name):
             stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
-        artefact = store.complete(workspace, version=stage.version, seconds=seconds)
+        facts = {"version": stage.version, "seconds": seconds, "provenance": provenance(context.device)}
+        artefact = workspace.complete(facts)
         done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
         context.progress.stage(stage.name, cached=False, seconds=seconds)
         logger.debug("{}: done in {:.1f} s", stage.name, seconds)

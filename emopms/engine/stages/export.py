@@ -1,4 +1,4 @@
-"""``export``: write every model, and use the test images for the first time."""
+"""``export``: write every model, and measure it on test images, which no earlier stage reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.session.networks import example_images
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
-from emopms.engine.storage.atomic import atomic_path
 from emopms.engine.support.component_calls import guarded_call
 from emopms.network.channels.cost import count
 from emopms.network.runtime.device import in_layout
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Stage):
-    """Writes ``models/<target>/`` with every exporter's files. Its other result are `Exports`."""
+    """Writes the files of all exporters to ``models/<target>/``. Its other result is an `Exports`."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the dense network and all models on test images, and write the models."""
@@ -51,15 +50,13 @@ class Export(Stage):
                 accuracy_before_finetune=before.accuracy,
                 **asdict(_measure(context, network)),
             )
-            folder = out.folder / "models" / target.slug
-            with atomic_path(folder) as unfinished:
-                self._write(context, network, model, dense, unfinished)
-            out.record(*(path for path in folder.rglob("*") if path.is_file()))
+            with out.folder_for(f"models/{target.slug}") as folder:
+                self._write(context, network, model, dense, folder)
             models.append(model)
         Exports(dense, models).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring on test images, and of writing all models."""
+        """Return the seconds of measuring all networks on test images, and of writing all models."""
         network, counted = context.random_network(), count(context.random_network(), context.example)
 
         def write() -> None:
@@ -72,7 +69,6 @@ class Export(Stage):
     def _write(
         self, context: Context, network: nn.Module, model: ExportedModel, dense: ModelFigures, folder: Path
     ) -> None:
-        folder.mkdir()
         architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
         files = sorted(path.name for path in folder.iterdir())
         card = model_card(context.spec, architecture, asdict(model), asdict(dense), files, quality=context.quality)
@@ -80,7 +76,7 @@ class Export(Stage):
 
 
 def _measure(context: Context, network: nn.Module) -> ModelFigures:
-    """Measure a network on test images, in fp32 as exported models run."""
+    """Measure a network on test images, in fp32 like exported models."""
     counted = count(network, context.example)
     return ModelFigures(
         **asdict(score(network, context.image_sets.test, context.device, exact=True)),
@@ -92,6 +88,13 @@ def _measure(context: Context, network: nn.Module) -> ModelFigures:
 
 def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:
     """Write a network in every format of the spec.
+
+    Args:
+        context: The run.
+        network: The network, which is moved to the CPU.
+        macs: Its multiply-accumulates for one image.
+        params: Its number of parameters.
+        folder: The existing folder that receives the files.
 
     Returns:
         The content of ``architecture.json``.
@@ -107,7 +110,7 @@ def write_formats(context: Context, network: nn.Module, *, macs: int, params: in
 
 
 def describe(context: Context, network: nn.Module, *, macs: int, params: int) -> dict[str, Any]:
-    """Return as JSON all that is needed to build and feed the network again."""
+    """Return all values that are needed to build the network again and to prepare its inputs, as JSON."""
     channels, data = context.source.shape[0], context.spec.data
     return {
         "format": 1,

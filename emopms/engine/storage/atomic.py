@@ -1,48 +1,37 @@
-"""Files and folders that appear on disk whole or not at all."""
+"""Files that appear on disk whole or not at all.
+
+Until a file is whole it has a name that nobody else gives: it ends in a hash of the final name. So a file that a killed
+process left half written is known to be ours, wherever it is.
+"""
 
 from __future__ import annotations
 
 import errno
-import shutil
-from contextlib import contextmanager
+import hashlib
+import stat
 from typing import TYPE_CHECKING
 
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-UNFINISHED = ".unfinished"
-"""What the names of files and folders end in that a process left half written, when it was killed."""
+_SUFFIX = ".unfinished"
 FREE_SPACE = "Free space, or choose another --run-dir, and run again: it goes on from here."
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Put a file where it belongs; folders are made.
+    """Write a file; its folders are made. A file that is there is replaced in one step.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: It cannot be written, or a folder has its name.
     """
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(content)
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A place to write a file or folder to; afterwards it takes the place of ``path``, whole.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished = path.with_name(unfinished_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished)
-        yield unfinished
-        if path.is_dir() and unfinished.is_dir():
-            shutil.rmtree(path)
+        unfinished.write_bytes(content)
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()  # only an empty one goes
         unfinished.replace(path)
     except OSError as error:
         raise StoreError(
@@ -51,6 +40,48 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def unfinished_name(name: str) -> str:
+    """Return the name of a file or folder until it is whole and gets the name given."""
+    token = hashlib.sha256(f"emopms {name}".encode()).hexdigest()[:16]
+    return f"{name}.{token}{_SUFFIX}"
+
+
+def is_unfinished(name: str) -> bool:
+    """Return whether `unfinished_name` gave this name."""
+    final = name.removesuffix(_SUFFIX).rpartition(".")[0]
+    return bool(final) and name == unfinished_name(final)
+
+
+def read_regular(path: Path, *, most: int | None = None) -> bytes:
+    """Read a regular file. Pipes and devices are not opened, since reading them might never end.
+
+    Args:
+        most: Largest size in bytes.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no regular file, or larger than ``most``.
+    """
+    size = regular_size(path)
+    if most is not None and size > most:
+        raise ValueError(f"it has {size:,} bytes, more than {most:,}")
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def regular_size(path: Path) -> int:
+    """Return the size of a regular file in bytes.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: It is a folder, a pipe or a device.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no regular file")
+    return found.st_size
+
+
 def is_full(error: BaseException) -> bool:
-    """Whether a disk, or what one may use of it, was full."""
+    """Return whether an error says that a disk, or what one may use of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

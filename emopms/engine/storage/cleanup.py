@@ -1,59 +1,52 @@
-"""What nothing needs any more in a run directory, and its removal.
+"""Files in a run directory that nothing needs any more, and their removal.
 
-Only files go that are known to be emopms's own: those that a stage's record names, entries of journals, and what a
-killed process left half written. Links are neither followed nor removed.
+Only files go that are known to be emopms's own: a record that emopms wrote lists them, or their name carries a checksum
+that only emopms gives. Links are neither followed nor removed.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from emopms.engine.storage.atomic import UNFINISHED
-from emopms.engine.storage.lock import HOLDER, lock_holder
-from emopms.engine.storage.store import BEGUN, META, PLAN, SCRATCH, Store
+from emopms.engine.storage.artefact import BEGUN, META, SCRATCH
+from emopms.engine.storage.atomic import is_unfinished
+from emopms.engine.storage.journal import is_entry
+from emopms.engine.storage.lock import lock_holder
+from emopms.engine.storage.outputs import Outputs
+from emopms.engine.storage.store import PLAN, Store
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _KILLED = "left by a process that was killed"
-_LEFT_OVERS = {
-    name + UNFINISHED
-    for name in (
-        *("models", "front.csv", "spec.resolved.yaml", "manifest.json", "result.json"),
-        *(f"store/{PLAN}", f"store/{HOLDER}"),
-    )
-}
-"""Outside of stages nothing else is written whole or not at all: other files with such names are not ours."""
-_ENTRY = re.compile(rf"{SCRATCH}/[^/]+/\d{{6,}}-[0-9a-f]{{32}}\.safetensors")
-"""Of a journal, below the folder of its stage."""
 
 
 @dataclass(frozen=True)
 class Removable:
-    """Files that go together."""
+    """Files that are removed together."""
 
     path: PurePath
-    """What they are all in, or the only one of them; relative to the run directory, as all paths here."""
+    """The folder that they are all in, or the only one of them; relative to the run directory, as all paths here."""
     why: str
+    """Why nothing needs them."""
     files: tuple[PurePath, ...]
-    """All that is removed. Folders go where that leaves them empty."""
+    """All that is removed. Folders are removed where that leaves them empty."""
     size: int
     """Bytes."""
 
 
 @dataclass(frozen=True)
 class CleanupPlan:
-    """What may go."""
+    """What may be removed from a run directory."""
 
     removable: tuple[Removable, ...] = ()
     kept: tuple[str, ...] = ()
-    """Why something stays that one might expect to go, or what is not known to be ours."""
+    """Why something stays that one might expect to go, or is not known to be ours."""
 
     @property
     def size(self) -> int:
@@ -62,7 +55,7 @@ class CleanupPlan:
 
 
 def find_removable(folder: Path, files: Mapping[PurePath, os.stat_result] | None = None) -> CleanupPlan:
-    """Look for what may go in a run directory; nothing while a process is running there.
+    """Find what may be removed from a run directory; nothing while a process is running there.
 
     Args:
         files: What `regular_files` has found there, where that is known already.
@@ -78,7 +71,7 @@ def find_removable(folder: Path, files: Mapping[PurePath, os.stat_result] | None
 
 
 def clean(folder: Path) -> CleanupPlan:
-    """Remove what may go.
+    """Remove what may be removed.
 
     Returns:
         What was removed.
@@ -87,6 +80,8 @@ def clean(folder: Path) -> CleanupPlan:
         StoreError: Another process is running there, or something cannot be removed.
     """
     store = Store(folder / "store")
+    if not store.is_marked():
+        return find_removable(folder)
     with store.lock():
         found = _find_removable(folder, regular_files(folder))  # again: a run may have come and gone
         for removable in found.removable:
@@ -101,7 +96,7 @@ def clean(folder: Path) -> CleanupPlan:
 
 
 def regular_files(folder: Path) -> dict[PurePath, os.stat_result]:
-    """All files below a folder but links, by relative path. What is gone or closed to us is left out."""
+    """Return all files below a folder but links, by relative path. Files that cannot be read are left out."""
     found = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -114,39 +109,44 @@ def regular_files(folder: Path) -> dict[PurePath, os.stat_result]:
 
 def _find_removable(folder: Path, files: Mapping[PurePath, os.stat_result]) -> CleanupPlan:
     store = Store(folder / "store")
+    if not store.is_marked():
+        return CleanupPlan(kept=("no record of emopms is in store/, so everything stays",))
     removable: list[Removable] = []
     kept: list[str] = []
 
-    def goes(path: PurePath, why: str, gone: Sequence[PurePath]) -> None:
-        if gone:
-            removable.append(Removable(path, why, tuple(gone), sum(files[file].st_size for file in gone)))
+    def add(path: PurePath, why: str, own: Sequence[PurePath]) -> None:
+        if own:
+            removable.append(Removable(path, why, tuple(own), sum(files[file].st_size for file in own)))
 
     try:
-        intended = store.read_plan()
-        if intended is None:
+        planned = store.read_plan()
+        if planned is None:
             kept.append(f"all stages stay: there is no store/{PLAN} that says which are needed")
     except StoreError as error:
-        intended = None
+        planned = None
         kept.append(f"all stages stay: {error.message}")
-    needed = {store.folder(stage, key): (stage, key) for stage, key in (intended or {}).items()}
+    needed = {store.folder(stage, key): (stage, key) for stage, key in (planned or {}).items()}
 
+    superseded = {PurePath(name) for name in Outputs(folder).superseded()}
     for path, outside in _grouped(file for file in files if not _in_stage(file)).items():
-        goes(path, _KILLED, outside if str(path) in _LEFT_OVERS else ())
+        add(path, _KILLED, [file for file in outside if is_unfinished(file.name)])
+        for model, own in _grouped_by(2, (file for file in outside if file in superseded)).items():
+            add(model, "of an earlier run", own)
     for path, inside in _grouped(file for file in files if _in_stage(file)).items():
         inner = {file: file.relative_to(path).as_posix() for file in inside}
-        planned = needed.get(folder / path)
-        if intended is not None and planned is None:
-            ours = store.files(folder / path)
-            gone = [
-                file for file in inside if inner[file] in ours or _is_scratch(inner[file]) or _is_left_over(inner[file])
+        stage = needed.get(folder / path)
+        if planned is not None and stage is None:
+            listed = store.files(folder / path)
+            own = [
+                file for file in inside if inner[file] in listed or _is_scratch(inner[file]) or _is_half(inner[file])
             ]
-            goes(path, "not of the latest run", gone)
-            if len(gone) < len(inside):
+            add(path, "not of the latest run", own)
+            if len(own) < len(inside):
                 kept.append(f"{path} holds files that are not known to be emopms's, and stay")
         else:
             begun = [file for file in inside if _is_scratch(inner[file]) or inner[file] == BEGUN]
-            over = begun if begun and planned and store.status(*planned).state == "complete" else []
-            goes(path, _KILLED, [file for file in inside if file in over or _is_left_over(inner[file])])
+            over = begun if begun and stage and store.status(*stage).state == "complete" else []
+            add(path, _KILLED, [file for file in inside if file in over or _is_half(inner[file])])
     return CleanupPlan(tuple(removable), tuple(kept))
 
 
@@ -155,24 +155,38 @@ def _in_stage(file: PurePath) -> bool:
 
 
 def _grouped(files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
-    """By stage, by what is in the store beside the stages, or by what is in the run directory beside the store."""
+    """Group files by stage, by what is in the store beside the stages, or by what is beside the store."""
     groups: dict[PurePath, list[PurePath]] = {}
     for file in files:
         groups.setdefault(PurePath(*file.parts[: 3 if file.parts[0] == "store" else 1]), []).append(file)
     return groups
 
 
+def _grouped_by(depth: int, files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
+    """Group files by the first parts of their paths."""
+    groups: dict[PurePath, list[PurePath]] = {}
+    for file in files:
+        groups.setdefault(PurePath(*file.parts[:depth]), []).append(file)
+    return groups
+
+
 def _is_scratch(inner: str) -> bool:
-    return _ENTRY.fullmatch(inner) is not None
+    parts = inner.split("/")
+    return len(parts) == 3 and parts[0] == SCRATCH and is_entry(parts[2])
 
 
-def _is_left_over(inner: str) -> bool:
-    return any(part.endswith(UNFINISHED) for part in inner.split("/"))
+def _is_ours(inner: str) -> bool:
+    """Return whether a path inside a stage's folder has a name that only emopms gives."""
+    return _is_scratch(inner) or _is_half(inner)
+
+
+def _is_half(inner: str) -> bool:
+    return any(is_unfinished(part) for part in inner.split("/"))
 
 
 def _remove(folder: Path, removable: Removable) -> None:
-    """Remove files; a stage is no longer complete before the first of them goes, and until the last has gone it is
-    known which of them are its own."""
+    """Remove files. A stage is no longer complete before the first of them goes, and until the last has gone its record
+    tells which of them are its own."""
     meta, begun = folder / removable.path / META, folder / removable.path / BEGUN
     files = {folder / file for file in removable.files}
     if meta in files:
@@ -185,5 +199,5 @@ def _remove(folder: Path, removable: Removable) -> None:
         parent for file in removable.files for parent in file.parents if parent not in (PurePath(), PurePath("store"))
     }
     for parent in sorted(parents, key=lambda parent: -len(parent.parts)):
-        with suppress(OSError):  # it is not empty: it holds what is not ours
+        with suppress(OSError):  # it is not empty: it holds files of others
             (folder / parent).rmdir()

@@ -1,4 +1,4 @@
-"""What run directories there are, and how they stand. Only looks: nothing is written, and no run is disturbed."""
+"""The run directories in a folder, and their states. Nothing is written, and no run is disturbed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.cleanup import find_removable, regular_files
 from emopms.engine.storage.lock import HOLDER, LOCK, lock_holder
+from emopms.engine.storage.outputs import Outputs
+from emopms.engine.storage.serialization import UNREADABLE, decode_json
 from emopms.engine.storage.store import Store
 from emopms.errors import StoreError
 
@@ -21,15 +24,17 @@ if TYPE_CHECKING:
     from emopms.engine.storage.cleanup import CleanupPlan
 
 RunState = Literal["finished", "running", "interrupted", "damaged", "closed"]
-"""A damaged run has a stored stage that changed since it was complete; a closed one may not be read."""
+"""A damaged run has a file that changed since emopms wrote it; a closed one may not be read."""
 
 _RESULT = PurePath("result.json")
+_MOST_BYTES = 64 * 2**20
+"""Largest ``result.json`` that is looked at."""
 _OF_THE_LOCK = {PurePath("store", LOCK), PurePath("store", HOLDER)}
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run directory."""
+    """The state of a run directory."""
 
     folder: Path
     state: RunState
@@ -44,7 +49,7 @@ class RunStatus:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run directories in a folder, by name; or the folder, if it is one itself.
+    """Return the run directories in a folder, by name; or the folder, if it is one itself.
 
     Raises:
         StoreError: There is no such folder, or it cannot be read.
@@ -61,26 +66,45 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def inspect_run(folder: Path) -> RunStatus:
-    """How a run directory stands."""
+    """Return the state of a run directory."""
     files = regular_files(folder)
     size = sum(stat.st_size for stat in files.values())
     try:
         state, detail = _state(folder, files)
     except OSError as error:
         state, detail = "closed", str(error)
-    return RunStatus(
-        folder, state, detail, _touched(files, finished=state == "finished"), size, find_removable(folder, files)
-    )
+    touched = _touched(files, finished=state == "finished")
+    return RunStatus(folder, state, detail, touched, size, find_removable(folder, files))
 
 
 def _is_run(folder: Path) -> bool:
+    """Return whether emopms made a folder: its store is marked or, without a store, it holds a run's result."""
     with suppress(PermissionError):
-        return (folder / "store").is_dir() or (folder / _RESULT).is_file()
+        store = folder / "store"
+        if store.is_dir():
+            return not _is_readable(store) or Store(store).is_marked()
+        return _is_result(folder / _RESULT)
     return False
 
 
+def _is_readable(folder: Path) -> bool:
+    try:
+        next(folder.iterdir(), None)
+    except PermissionError:
+        return False
+    return True
+
+
+def _is_result(path: Path) -> bool:
+    try:
+        content = decode_json(read_regular(path, most=_MOST_BYTES))
+    except UNREADABLE:
+        return False
+    return isinstance(content, dict) and {"name", "models", "stages"} <= content.keys()
+
+
 def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunState, str]:
-    store, running = Store(folder / "store"), lock_holder(folder / "store")
+    store, running, outputs = Store(folder / "store"), lock_holder(folder / "store"), Outputs(folder)
     try:
         planned = store.read_plan() or {}
     except StoreError:
@@ -88,12 +112,13 @@ def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunS
     stages = [store.status(stage, key) for stage, key in planned.items()]
     complete = sum(stage.state == "complete" for stage in stages)
     progress = f"{complete} of {len(stages)} stages" if stages else ""
-    damages = [stage.why.removeprefix(f"{folder}/") for stage in stages if stage.state == "damaged"]
     if running:
         return "running", ", ".join(part for part in (running, progress) if part)
+    damages = [stage.why for stage in stages if stage.state == "damaged"]
+    damages += [damage for damage in [outputs.damage()] if damage]
     if damages:
-        return "damaged", "; ".join(damages)
-    if _RESULT in files and complete == len(stages):
+        return "damaged", "; ".join(damage.replace(f"{folder}/", "") for damage in damages)
+    if _RESULT in files and complete == len(stages) and (outputs.published() is None or outputs.is_of(planned)):
         return "finished", ""
     earlier = "with the models of an earlier run" if _RESULT in files and planned else ""
     return "interrupted", ", ".join(part for part in (progress, earlier) if part)

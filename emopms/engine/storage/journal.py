@@ -1,13 +1,14 @@
-"""How far unfinished work had got: numbered entries, each there whole and unchanged, or not there."""
+"""Journals: the progress of unfinished work as numbered entries, each there whole and unchanged, or not there."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from emopms.engine.storage.atomic import write_atomic
+from emopms.engine.storage.atomic import read_regular, write_atomic
 from emopms.engine.storage.serialization import UNREADABLE, decode_tensors, encode_tensors
 
 if TYPE_CHECKING:
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+_ENTRY = re.compile(r"(\d{6,})-[0-9a-f]{32}\.safetensors")
+
+
+def is_entry(name: str) -> bool:
+    """Return whether a file name is one that a journal gives."""
+    return _ENTRY.fullmatch(name) is not None
+
 
 class Journal:
-    """Entries are files whose names carry their checksums, so that each is written and vouched for in one step.
+    """Numbered entries in a folder. Each file name carries a checksum, so that one step writes entry and checksum.
 
     Args:
-        folder: Where they are; made with the first entry.
-        owner: What they are of. It is part of the checksums: entries of other work do not count.
+        folder: Where the entries are; made with the first one.
+        owner: The work that they belong to. It is part of the checksums, so entries of other work do not count.
     """
 
     def __init__(self, folder: Path, *, owner: str) -> None:
@@ -43,21 +51,22 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def get(self, number: int) -> dict[str, Tensor] | None:
-        """An entry; None where there is none that can be relied on. One that is damaged is named in the log."""
+        """Return an entry; None where there is none that is whole. The log names one that is damaged."""
         for path in self._files(number):
             try:
-                content = path.read_bytes()
+                content = read_regular(path)
                 if path.stem.partition("-")[2] == self._checksum(number, content):
                     return decode_tensors(content)
-            except UNREADABLE:
+            except (*UNREADABLE, MemoryError):
                 pass  # below
-            logger.warning("{} is damaged: what it held is made again", path)
+            logger.warning("{} is damaged: its content is computed again", path)
         return None
 
     def numbers(self) -> list[int]:
-        """Of all entries, in order. Not all of them need be whole."""
-        names = [path.name.partition("-")[0] for path in self._folder.glob("*-*.safetensors")]
-        return sorted({int(name) for name in names if name.isdecimal()})
+        """Return the numbers of all entries, in order. Not all of them need be whole."""
+        return sorted(
+            {int(match[1]) for match in (_ENTRY.fullmatch(path.name) for path in self._folder.glob("*-*")) if match}
+        )
 
     def keep_only(self, number: int) -> None:
         """Remove all other entries."""
@@ -67,7 +76,7 @@ class Journal:
                     path.unlink(missing_ok=True)
 
     def _files(self, number: int) -> list[Path]:
-        return sorted(self._folder.glob(f"{number:06d}-*.safetensors"))
+        return sorted(path for path in self._folder.glob(f"{number:06d}-*.safetensors") if is_entry(path.name))
 
     def _checksum(self, number: int, content: bytes) -> str:
         return hashlib.sha256(f"{self._owner} {number} ".encode() + content).hexdigest()[:32]

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import filelock
 
-from emopms.engine.storage.atomic import write_atomic
+from emopms.engine.storage.atomic import read_regular, write_atomic
 from emopms.engine.storage.serialization import UNREADABLE, decode_json, encode_json
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LOCK: Final = "lock"
 HOLDER: Final = "holder.json"
 _PATIENCE = 1.0
-"""Seconds. Whoever asks for the holder shares the lock for an instant, which must not turn a run away."""
+"""Seconds. Who asks for the holder shares the lock for an instant, which must not turn a run away."""
+_MOST_BYTES = 2**16
+"""Largest note of a holder."""
+
+
+class HeldLock:
+    """The lock of a store, while this process holds it."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / LOCK
+        self._identity = _identity(self._path)
+
+    def require_held(self) -> None:
+        """Check that nobody has removed or replaced the lock file, which would let a second process in.
+
+        Raises:
+            StoreError: Somebody has.
+        """
+        if _identity(self._path) != self._identity:
+            raise StoreError(
+                f"{self._path} was removed while this process was running: another process may be writing there.",
+                remedy="Leave that file alone, make sure that no other process runs there, and run again.",
+            )
 
 
 @contextmanager
-def hold_lock(root: Path) -> Iterator[None]:
-    """Hold a store.
+def hold_lock(root: Path) -> Iterator[HeldLock]:
+    """Hold the lock of a store, and note who holds it.
 
     Raises:
         StoreError: Another process holds it, or the folder cannot be written.
@@ -36,25 +58,31 @@ def hold_lock(root: Path) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
-        raise StoreError(
-            f"Another emopms process is running in {root.parent}: {_noted(root)}.",
-            remedy="Wait for it, or use another run directory (--run-dir).",
-        ) from None
+        raise _refusal(root) from None
     except OSError as error:
         raise StoreError(
             f"{root} cannot be used: {error}",
             remedy="Make it writable, or use another run directory (--run-dir).",
         ) from error
     try:
+        if _is_alive(_note(root)):  # its lock file was removed, but the process is still there
+            raise _refusal(root)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_atomic(root / HOLDER, encode_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-        yield
+        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "started": _started(os.getpid())}
+        write_atomic(root / HOLDER, encode_json(note))
+        held = HeldLock(root)
+        try:
+            yield held
+        finally:
+            with suppress(OSError, StoreError):
+                held.require_held()  # a note of another process stays
+                (root / HOLDER).unlink()
     finally:
         lock.release()
 
 
 def lock_holder(root: Path) -> str:
-    """Who holds a store now; empty where nobody does. Nothing is written.
+    """Return who holds a store now; empty where nobody does. Nothing is written.
 
     Raises:
         OSError: The lock cannot be read.
@@ -64,20 +92,60 @@ def lock_holder(root: Path) -> str:
     try:
         lock = os.open(root / LOCK, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
-        return ""
+        return _described(root) if _is_alive(_note(root)) else ""
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who only ask do not see each other
     except OSError:
-        return _noted(root)
+        return _described(root)
     finally:
         os.close(lock)
     return ""
 
 
-def _noted(root: Path) -> str:
-    """The holder, as far as its own note tells."""
+def _refusal(root: Path) -> StoreError:
+    return StoreError(
+        f"Another emopms process is running in {root.parent}: {_described(root)}.",
+        remedy="Wait for it, or use another run directory (--run-dir).",
+    )
+
+
+def _note(root: Path) -> dict[str, Any]:
+    """Return what the holder has noted of itself; empty where there is no such note."""
     try:
-        note = decode_json((root / HOLDER).read_bytes())
-        return f"process {note['pid']} on {note['host']}, since {note['since']}"
+        note = decode_json(read_regular(root / HOLDER, most=_MOST_BYTES))
     except UNREADABLE:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _described(root: Path) -> str:
+    note = _note(root)
+    try:
+        return f"process {note['pid']} on {note['host']}, since {note['since']}"
+    except KeyError:
         return "one that left no note of itself"
+
+
+def _is_alive(note: dict[str, Any]) -> bool:
+    """Return whether the process that wrote a note is another one that still runs on this machine."""
+    pid, started = note.get("pid"), note.get("started")
+    if note.get("host") != socket.gethostname() or not isinstance(pid, int) or pid == os.getpid():
+        return False
+    return started is not None and started == _started(pid)
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process began, in clock ticks since the machine did; None where that cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from one that took its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

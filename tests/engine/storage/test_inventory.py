@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emopms
+from emopms.engine.storage.atomic import unfinished_name
 from emopms.engine.storage.cleanup import clean, find_removable
 from emopms.engine.storage.inventory import find_runs, inspect_run
 from emopms.engine.storage.lock import lock_holder
+from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.store import Store
 from emopms.errors import StoreError
 from tests.engine.conftest import stages, tiny
@@ -37,7 +39,7 @@ def _stage(folder: Path, stage: str, key: str, *, complete: bool = True) -> Path
     out.journal("checkpoints").put(3, {"weight": torch.zeros(10)})
     if complete:
         out.save_json("score", {"accuracy": 0.5})
-        store.complete(out, seconds=1.0)
+        out.complete({"seconds": 1.0})
     return out.folder
 
 
@@ -54,7 +56,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): b"" if path.is_dir() or path.is_symlink() else path.read_bytes()
         for path in folder.rglob("*")
-        if path.relative_to(folder).parts not in (("store", "lock"), ("store", "holder.json"))
+        if path.relative_to(folder).parts not in (("store", "lock"), ("store", "emopms.json"))
     }
 
 
@@ -131,8 +133,8 @@ def test_looking_writes_nothing_and_turns_no_run_away(tmp_path: Path) -> None:
     inspect_run(run)
     assert {path: path.stat() for path in run.rglob("*")} == before
     code = (
-        "import sys; from pathlib import Path; from emopms.engine.storage.lock import holder; print(flush=True)\n"
-        "while True: holder(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from emopms.engine.storage.lock import lock_holder; print(flush=True)\n"
+        "while True: lock_holder(Path(sys.argv[1]))"
     )
     asking = subprocess.Popen([sys.executable, "-c", code, str(run / "store")], stdout=subprocess.PIPE)
     try:
@@ -151,7 +153,10 @@ def test_what_there_is(tmp_path: Path) -> None:
     for name in ("b", "a"):
         _run(tmp_path / name)
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "result.json").touch()
+    (tmp_path / "c" / "result.json").write_text('{"name": "c", "models": [], "stages": []}')
+    (tmp_path / "shop" / "store").mkdir(parents=True)
+    (tmp_path / "exam").mkdir()
+    (tmp_path / "exam" / "result.json").write_text('{"name": "me", "passed": true}')
     (tmp_path / "notes").mkdir()
     (tmp_path / "file").touch()
     assert [folder.name for folder in find_runs(tmp_path)] == ["a", "b", "c"]
@@ -172,16 +177,19 @@ def test_what_nothing_needs_goes(tmp_path: Path) -> None:
     left = run / "store" / "pretrain" / ("a" * 16)
     (left / "scratch" / "checkpoints").mkdir(parents=True)
     shutil.copy(next(begun.glob("scratch/*/*")), left / "scratch" / "checkpoints")
-    (run / "models.unfinished" / "macs-0.5").mkdir(parents=True)
-    half = ("models.unfinished/macs-0.5/model.safetensors", "front.csv.unfinished", "store/plan.json.unfinished")
-    for name in (*half, f"{begun.relative_to(run)}/search.npz.unfinished"):
-        (run / name).write_text("half")
+    export = begun / unfinished_name("models-macs-0.5")
+    export.mkdir()
+    model, csv, plan = unfinished_name("model.bin"), unfinished_name("front.csv"), unfinished_name("plan.json")
+    (run / "models" / "macs-0.5").mkdir(parents=True)
+    half = (run / "models" / "macs-0.5" / model, run / csv, run / "store" / plan, export / "model.onnx")
+    for path in (*half, begun / unfinished_name("search.npz")):
+        path.write_text("half")
     before = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
     found = find_removable(run)
     assert {(str(removable.path), removable.why) for removable in found.removable} == {
-        ("models.unfinished", "left by a process that was killed"),
-        ("front.csv.unfinished", "left by a process that was killed"),
-        ("store/plan.json.unfinished", "left by a process that was killed"),
+        ("models", "left by a process that was killed"),
+        (csv, "left by a process that was killed"),
+        (f"store/{plan}", "left by a process that was killed"),
         (f"{begun.relative_to(run)}", "left by a process that was killed"),
         (f"{left.relative_to(run)}", "left by a process that was killed"),
         ("store/pretrain/of another spec"[: len("store/pretrain/") + 16], "not of the latest run"),
@@ -190,7 +198,7 @@ def test_what_nothing_needs_goes(tmp_path: Path) -> None:
     assert found.kept == ()
     assert clean(run) == found
     assert _files(run) == needed
-    added = sum((run / "store" / name).stat().st_size for name in ("lock", "holder.json"))
+    added = sum((run / "store" / name).stat().st_size for name in ("lock", "emopms.json"))
     assert before - found.size == sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) - added
     assert find_removable(run).removable == ()
 
@@ -201,9 +209,11 @@ def test_without_a_plan_that_can_be_relied_on_all_stages_stay(tmp_path: Path, co
     if content is not None:
         (run / "store" / "plan.json").write_bytes(content)
     before = _files(run)
+    (run / unfinished_name("front.csv")).touch()
     (run / "front.csv.unfinished").touch()
+    before |= {"front.csv.unfinished": b""}
     found = find_removable(run)
-    assert [str(removable.path) for removable in found.removable] == ["front.csv.unfinished"]
+    assert [str(removable.path) for removable in found.removable] == [unfinished_name("front.csv")]
     assert "all stages stay" in found.kept[0]
     clean(run)
     assert _files(run) == before
@@ -253,9 +263,6 @@ def test_whatever_else_is_strewn_into_a_run_directory_stays(paths: list[PurePath
         stale = _stage(run, "pretrain", "stale", complete=len(paths) % 2 == 0)
         strewn = {}
         for path in paths:
-            in_stage = len(path.parts) > 3 and path.parts[0] == "store"
-            if in_stage and any(part.endswith(".unfinished") for part in path.parts):
-                continue  # what a killed process leaves there has any name
             try:
                 (run / path).parent.mkdir(parents=True, exist_ok=True)
                 with (run / path).open("x") as file:
@@ -294,6 +301,43 @@ def test_a_clean_that_is_killed_leaves_a_valid_store_and_goes_on(
     assert all(store.status(stage, key).state == "complete" for stage, key in PLAN.items())
     clean(run)
     assert _files(run) == needed
+
+
+def test_a_folder_that_emopms_did_not_make_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    entry = folder / "store" / "oranges" / ("a" * 16) / "scratch" / "2026"
+    entry.mkdir(parents=True)
+    (entry / f"000001-{'0' * 32}.safetensors").write_text("mine")
+    (folder / unfinished_name("models")).write_text("mine")
+    (folder / "store" / "plan.json").write_text('{"stages": {}}')
+    before = _files(folder)
+    assert find_removable(folder).removable == ()
+    assert "everything stays" in find_removable(folder).kept[0]
+    assert clean(folder).removable == ()
+    assert _files(folder) == before
+    assert not (folder / "store" / "lock").exists()
+
+
+def test_models_of_earlier_runs_are_removable_unless_they_were_changed(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    outputs = Outputs(run)
+    outputs.publish({"models/a/model.bin": b"1", "models/b/model.bin": b"1", "result.json": b"{}"}, {"export": "old"})
+    outputs.publish({"result.json": b"{}"}, PLAN)
+    assert inspect_run(run).state == "finished"
+    (run / "models" / "b" / "model.bin").write_bytes(b"trained further")
+    (run / "models" / "a" / "notes.txt").write_bytes(b"mine")
+    assert [(str(r.path), r.why) for r in clean(run).removable] == [("models/a", "of an earlier run")]
+    assert sorted(path.name for path in run.glob("models/*/*")) == ["model.bin", "notes.txt"]
+
+
+def test_outputs_of_two_runs_are_not_finished(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    Outputs(run).publish({"result.json": b"{}"}, {"export": "of another run"})
+    assert inspect_run(run).state == "interrupted"
+    Outputs(run).publish({"result.json": b"{}"}, PLAN)
+    assert inspect_run(run).state == "finished"
+    (run / "result.json").write_text("[]")
+    assert (inspect_run(run).state, inspect_run(run).detail) == ("damaged", "result.json: changed")
 
 
 def test_after_cleaning_a_run_takes_every_stage_from_the_store(finished: emopms.Result, tmp_path: Path) -> None:

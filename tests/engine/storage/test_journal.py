@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,7 +69,17 @@ def test_what_cannot_be_relied_on_does_not_count(tmp_path: Path, damage: str) ->
 
 def test_foreign_files_do_no_harm(tmp_path: Path) -> None:
     journal = _with(tmp_path, 3)
-    for name in ("notes.txt", "x-y.safetensors", ".DS_Store", "000007-.safetensors"):
+    for name in ("notes.txt", "x-y.safetensors", ".DS_Store", "000007-.safetensors", "000007-mine.safetensors"):
         (tmp_path / name).write_bytes(b"\0")
     assert journal.get(3) is not None
     assert journal.get(7) is None
+    journal.keep_only(3)
+    assert len(list(tmp_path.iterdir())) == 6, "and none of them goes"
+
+
+def test_an_entry_that_is_a_pipe_does_not_count(tmp_path: Path) -> None:
+    journal = _with(tmp_path, 0)
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    assert journal.get(0) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,12 +13,15 @@ import pytest
 import torch
 from loguru import logger
 
-from emopms.engine.storage.store import Artefact, Store, _sealed
+from emopms.engine.storage.sealed import read_sealed, write_sealed
+from emopms.engine.storage.store import Store
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from emopms.engine.storage.artefact import Artefact
 
 
 def test_values_come_back(tmp_path: Path) -> None:
@@ -29,7 +31,7 @@ def test_values_come_back(tmp_path: Path) -> None:
     out.save_arrays("front", genomes=np.eye(3, dtype=np.bool_))
     out.save_json("search", {"evaluations": 3})
     assert store.find("evolve/1", "key").artefact is None, "not complete yet"
-    store.complete(out, seconds=1.0)
+    out.complete({"seconds": 1.0})
     found = store.find("evolve/1", "key").artefact
     assert found is not None
     assert torch.equal(found.tensors("network")["weight"], torch.arange(6.0).view(2, 3).T)
@@ -44,7 +46,7 @@ def _complete(root: Path, stage: str = "stage", key: str = "key") -> Artefact:
     out.save_tensors("network", {"weight": torch.zeros(100)})
     out.save_arrays("front", genomes=np.zeros(100))
     out.save_json("search", {"evaluations": 3})
-    return store.complete(out, seconds=1.0)
+    return out.complete({"seconds": 1.0})
 
 
 def _damage(path: Path, how: str) -> None:
@@ -108,9 +110,9 @@ def test_what_is_not_ours_to_read_is_made_again(
     tmp_path: Path, change: Callable[[dict[str, object]], None], why: str
 ) -> None:
     path = _complete(tmp_path).folder / "meta.json"
-    meta = {name: value for name, value in json.loads(path.read_text()).items() if name != "checksum"}
+    meta = read_sealed(path)
     change(meta)
-    path.write_text(json.dumps(_sealed(meta)))
+    write_sealed(path, meta)
     with warnings() as said:
         assert Store(tmp_path).find("stage", "key").artefact is None
     assert why in said[0]
@@ -175,7 +177,7 @@ def test_an_incomplete_stage_says_which_files_are_its_own(tmp_path: Path) -> Non
     own = {"search.json", "meta.json", "begun.json"}
     assert store.files(out.folder) == own
     assert store.status("stage", "key").state == "begun"
-    store.complete(out)
+    out.complete({})
     assert store.files(out.folder) == own
     assert not (out.folder / "begun.json").exists()
     assert store.files(tmp_path / "stage" / "other") == frozenset()
@@ -202,3 +204,100 @@ def test_what_stands_where_a_stage_belongs_is_named_and_left_alone(tmp_path: Pat
         Store(tmp_path).find("stage", "key")
     assert "remove or rename" in caught.value.remedy
     assert path.read_text() == "mine"
+
+
+def test_a_folder_with_files_of_others_is_never_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = _complete(tmp_path).folder / "meta.json"
+    path.unlink()
+    path.mkdir()
+    (path / "notes.txt").write_text("mine")
+    with pytest.raises(StoreError, match=r"meta\.json is damaged and cannot be removed"):
+        store.find("stage", "key")
+    with pytest.raises(StoreError, match=r"meta\.json cannot be written"):
+        _complete(tmp_path)
+    assert (path / "notes.txt").read_text() == "mine"
+
+
+def test_what_is_put_into_the_scratch_folder_stays(tmp_path: Path) -> None:
+    out = Store(tmp_path).begin("stage", "key")
+    out.journal("checkpoints").put(0, {"weight": torch.zeros(1)})
+    mine = out.folder / "scratch" / "checkpoints" / "notes.txt"
+    mine.write_text("mine")
+    out.complete({})
+    assert list(out.folder.glob("scratch/*/*")) == [mine]
+
+
+def test_a_removed_lock_file_ends_the_run_that_held_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    with store.lock():
+        out = store.begin("stage", "key")
+        (tmp_path / "store" / "lock").unlink()
+        with pytest.raises(StoreError, match="was removed while this process was running"):
+            out.save_json("search", {})
+        with pytest.raises(StoreError, match="was removed"):
+            store.begin("next", "key")
+
+
+def test_a_live_process_whose_lock_file_was_removed_still_keeps_others_out(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    code = (
+        "import sys, time; from pathlib import Path; from emopms.engine.storage.store import Store\n"
+        "with Store(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (root / "lock").unlink()
+        with pytest.raises(StoreError, match=f"running in .*: process {process.pid} on"), Store(root).lock():
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+    with Store(root).lock():
+        pass
+
+
+@pytest.mark.parametrize("name", ["meta.json", "network.safetensors"])
+@pytest.mark.parametrize("how", ["pipe", "sparse", "device"])
+def test_what_could_be_read_for_ever_is_damage(tmp_path: Path, name: str, how: str) -> None:
+    path = _complete(tmp_path).folder / name
+    path.unlink()
+    if how == "pipe":
+        os.mkfifo(path)
+    elif how == "sparse":
+        path.touch()
+        os.truncate(path, 2**40)
+    else:
+        path.symlink_to("/dev/zero")
+    assert Store(tmp_path).status("stage", "key").state == "damaged"
+
+
+@pytest.mark.parametrize("how", ["pipe", "sparse", "device"])
+def test_a_plan_that_could_be_read_for_ever_is_named(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "plan.json"
+    if how == "pipe":
+        os.mkfifo(path)
+    elif how == "sparse":
+        path.touch()
+        os.truncate(path, 2**40)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(StoreError, match=r"plan\.json cannot be read"):
+        Store(tmp_path).read_plan()
+    assert not Store(tmp_path).is_marked()
+
+
+def test_files_that_something_else_writes_belong_to_the_stage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    out = store.begin("export", "key")
+    for content in ("first", "second"):  # an attempt that was interrupted, and the next one
+        with out.folder_for("models/macs-0.5") as folder:
+            assert list(folder.iterdir()) == []
+            (folder / "deep").mkdir()
+            (folder / "deep" / "model.bin").write_text(content)
+    artefact = out.complete({})
+    assert artefact.files == ["models/macs-0.5/deep/model.bin"]
+    assert artefact.content("models/macs-0.5/deep/model.bin") == b"second"
+    assert not list(tmp_path.rglob("*.unfinished"))

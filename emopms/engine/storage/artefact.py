@@ -1,0 +1,204 @@
+"""Artefacts: the files of one stage, read only with their checksums and written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from emopms.engine.storage.atomic import read_regular, regular_size, unfinished_name, write_atomic
+from emopms.engine.storage.journal import Journal, is_entry
+from emopms.engine.storage.sealed import write_sealed
+from emopms.engine.storage.serialization import (
+    UNREADABLE,
+    decode_arrays,
+    decode_json,
+    decode_tensors,
+    encode_arrays,
+    encode_json,
+    encode_tensors,
+)
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Value = TypeVar("Value")
+
+FORMAT: Final = 1
+"""Format of stored stages. Raised when this version cannot read what the one before has written."""
+
+META: Final = "meta.json"
+"""Record of a complete stage."""
+BEGUN: Final = "begun.json"
+"""Record of a stage that is not complete: the files there that are its own."""
+SCRATCH: Final = "scratch"
+"""Folder of journals, which only an unfinished stage needs."""
+
+
+class Artefact:
+    """The files of one stage.
+
+    Args:
+        folder: Where they are.
+        meta: The stage's record: under ``files`` the SHA-256 of each file, under ``sizes`` its bytes, by relative path.
+    """
+
+    def __init__(self, folder: Path, meta: Mapping[str, Any]) -> None:
+        self.folder, self.meta = folder, meta
+
+    @property
+    def files(self) -> list[str]:
+        """Relative paths of all its files."""
+        return sorted(self.meta["files"])
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Read ``<name>.safetensors``.
+
+        Raises:
+            StoreError: It is missing or changed; so for all that is read here.
+        """
+        return self._read(f"{name}.safetensors", decode_tensors)
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Read ``<name>.npz``."""
+        return self._read(f"{name}.npz", decode_arrays)
+
+    def json(self, name: str) -> Any:
+        """Read ``<name>.json``."""
+        return self._read(f"{name}.json", decode_json)
+
+    def content(self, file: str) -> bytes:
+        """Read the bytes of a file, by its relative path."""
+        return self._read(file, bytes)
+
+    def damage(self) -> str:
+        """Return what changed since the stage was complete; empty where nothing did."""
+        sizes = self.meta.get("sizes", {})
+        for file, digest in self.meta["files"].items():
+            path = self.folder / file
+            try:
+                if regular_size(path) != sizes.get(file, regular_size(path)) or digest_of_file(path) != digest:
+                    return f"{path}: changed"
+            except OSError as error:
+                return f"{path}: {error.strerror}"
+            except ValueError as error:
+                return f"{path}: {error}"
+        return ""
+
+    def _read(self, file: str, decode: Callable[[bytes], Value]) -> Value:
+        path = self.folder / file
+        try:
+            content = read_regular(path, most=self.meta.get("sizes", {}).get(file))
+            if digest_of(content) != self.meta["files"].get(file):
+                raise StoreError(
+                    f"Stored file {path} changed while it was in use.",
+                    remedy="Run again: what is damaged is made anew.",
+                )
+            return decode(content)
+        except UNREADABLE as error:
+            raise StoreError(
+                f"Stored file {path} cannot be read: {error}", remedy=f"Remove {self.folder} and run again."
+            ) from error
+
+
+class Workspace(Artefact):
+    """The folder of a stage that is not complete yet. Every file appears whole or not at all.
+
+    Args:
+        require_held: Called before each write; raises where another process may write here, too.
+    """
+
+    def __init__(self, folder: Path, *, stage: str, key: str, require_held: Callable[[], None] = lambda: None) -> None:
+        self._written: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+        self._require_held = require_held
+        meta = {"format": FORMAT, "stage": stage, "key": key, "files": self._written, "sizes": self._sizes}
+        super().__init__(folder, meta)
+
+    def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write ``<name>.safetensors``.
+
+        Raises:
+            StoreError: It cannot be written; so for all that is written here.
+        """
+        self._save(f"{name}.safetensors", encode_tensors(tensors))
+
+    def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
+        """Write ``<name>.npz``."""
+        self._save(f"{name}.npz", encode_arrays(arrays))
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Write ``<name>.json``."""
+        self._save(f"{name}.json", encode_json(value))
+
+    @contextmanager
+    def folder_for(self, name: str) -> Iterator[Path]:
+        """Yield an empty folder for files that something else writes; they become files of the stage below ``name``.
+
+        Raises:
+            StoreError: They cannot be moved there.
+        """
+        unfinished = self.folder / unfinished_name(name.replace("/", "-"))
+        try:
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)  # ours, as its name tells: a killed attempt left it
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
+                self._save(f"{name}/{file.relative_to(unfinished).as_posix()}", file.read_bytes())
+            shutil.rmtree(unfinished)
+        except OSError as error:
+            raise StoreError(
+                f"{unfinished} cannot be written: {error}", remedy="Remove what is in its way, or free space."
+            ) from error
+
+    def journal(self, name: str) -> Journal:
+        """Return a journal for the progress of this attempt, which the next one continues."""
+        self._require_held()
+        return Journal(self.folder / SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
+
+    def complete(self, facts: Mapping[str, Any]) -> Artefact:
+        """Record that all files are there, and forget the journals.
+
+        Args:
+            facts: What else the record says, as JSON.
+        """
+        self._require_held()
+        meta = {**self.meta, **facts}
+        write_sealed(self.folder / META, meta)
+        scratch = self.folder / SCRATCH
+        for path in sorted(scratch.glob("*/*")):
+            if is_entry(path.name):
+                path.unlink(missing_ok=True)
+        for folder in (*scratch.glob("*"), scratch):
+            with suppress(OSError):  # it is not empty, or not there
+                folder.rmdir()
+        (self.folder / BEGUN).unlink(missing_ok=True)
+        return Artefact(self.folder, meta)
+
+    def _save(self, file: str, content: bytes) -> None:
+        self._require_held()
+        write_atomic(self.folder / file, content)
+        self._written[file], self._sizes[file] = digest_of(content), len(content)
+        write_sealed(self.folder / BEGUN, self.meta)
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

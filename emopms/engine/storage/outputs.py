@@ -1,0 +1,152 @@
+"""What a run publishes for its user: all files of one run or, while ``publishing.json`` is there, not yet.
+
+``published.json`` lists them with their checksums. So a later run knows which files are ours: it replaces these alone.
+Any other file in their place, one of ours that was changed by hand included, gets another name first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from loguru import logger
+
+from emopms.engine.storage.artefact import digest_of, digest_of_file
+from emopms.engine.storage.atomic import regular_size, write_atomic
+from emopms.engine.storage.sealed import read_sealed, write_sealed
+from emopms.engine.storage.serialization import UNREADABLE
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+PUBLISHED: Final = "published.json"
+PUBLISHING: Final = "publishing.json"
+_KEPT = ".kept"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A list of published files."""
+
+    run: str
+    """Fingerprint of the plan of the run that made them."""
+    files: Mapping[str, str]
+    """SHA-256 of each file, by its path relative to the run directory."""
+    earlier: Mapping[str, Sequence[str]]
+    """Every SHA-256 under which earlier runs published a file here, by its path."""
+
+    @property
+    def known(self) -> dict[str, set[str]]:
+        """Every SHA-256 under which runs have published a file here, by its path."""
+        known = {name: set(digests) for name, digests in self.earlier.items()}
+        for name, digest in self.files.items():
+            known.setdefault(name, set()).add(digest)
+        return known
+
+
+class Outputs:
+    """The published files of one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._store = folder, folder / "store"
+
+    def publish(self, files: Mapping[str, bytes], plan: Mapping[str, str]) -> None:
+        """Write files, by path relative to the run directory; nothing of anybody else's is lost.
+
+        Killed in between, the same call goes on from there.
+
+        Args:
+            plan: Keys of the run's stages.
+
+        Raises:
+            StoreError: A file cannot be written.
+        """
+        known: dict[str, set[str]] = {}
+        for publication in (self.published(), _read(self._store / PUBLISHING)):
+            for name, digests in publication.known.items() if publication else ():
+                known.setdefault(name, set()).update(digests)
+        new = {name: digest_of(content) for name, content in files.items()}
+        record = {"format": 1, "run": fingerprint_of(plan), "files": new}
+        earlier = {name: sorted(digests) for name, digests in known.items()}
+        write_sealed(self._store / PUBLISHING, {**record, "earlier": earlier})
+        for name, content in files.items():
+            self._put(name, content, known.get(name, set()))
+        left = {name: digests for name, digests in earlier.items() if name not in new and self._is(name, *digests)}
+        write_sealed(self._store / PUBLISHED, {**record, "earlier": left})
+        (self._store / PUBLISHING).unlink(missing_ok=True)
+        if stale := sorted({str(PurePosixPath(*PurePosixPath(name).parts[:2])) for name in left}):
+            logger.info("models of earlier runs stay until `emopms runs clean`: {}", ", ".join(stale))
+
+    def published(self) -> Publication | None:
+        """Return the list of what is published; None where there is none that can be relied on."""
+        return _read(self._store / PUBLISHED)
+
+    def is_of(self, plan: Mapping[str, str]) -> bool:
+        """Return whether the files of exactly this plan's run are published, all of them."""
+        published = self.published()
+        in_progress = os.path.lexists(self._store / PUBLISHING)
+        return published is not None and not in_progress and published.run == fingerprint_of(plan)
+
+    def damage(self) -> str:
+        """Return which published file changed since; empty where none did."""
+        published = self.published()
+        for name, digest in published.files.items() if published else ():
+            if not self._is(name, digest):
+                return f"{self._folder / name}: changed"
+        return ""
+
+    def superseded(self) -> list[str]:
+        """Return the unchanged files of earlier runs, by relative path."""
+        published = self.published()
+        earlier = published.earlier if published else {}
+        return [name for name, digests in earlier.items() if self._is(name, *digests)]
+
+    def _put(self, name: str, content: bytes, ours: Collection[str]) -> None:
+        path = self._folder / name
+        for parent in reversed(path.relative_to(self._folder).parents[:-1]):
+            if os.path.lexists(self._folder / parent) and not (self._folder / parent).is_dir():
+                _set_aside(self._folder / parent)
+        if self._is(name, digest_of(content)):
+            return
+        if os.path.lexists(path) and not self._is(name, *ours):
+            _set_aside(path)
+        write_atomic(path, content)
+
+    def _is(self, name: str, *digests: str) -> bool:
+        path = self._folder / name
+        try:
+            regular_size(path)
+            return not path.is_symlink() and digest_of_file(path) in digests
+        except (OSError, ValueError):
+            return False
+
+
+def fingerprint_of(plan: Mapping[str, str]) -> str:
+    """Return a hash of the keys of a run's stages."""
+    return hashlib.sha256(json.dumps(dict(plan), sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> Publication | None:
+    try:
+        record: dict[str, Any] = read_sealed(path)
+        return Publication(record["run"], dict(record["files"]), dict(record["earlier"]))
+    except UNREADABLE:
+        return None
+
+
+def _set_aside(path: Path) -> None:
+    """Give what is in the way of a published file another name."""
+    number = 1
+    while os.path.lexists(kept := path.with_name(f"{path.name}{_KEPT}{'' if number == 1 else f'-{number}'}")):
+        number += 1
+    try:
+        path.rename(kept)
+    except OSError as error:
+        raise StoreError(f"{path} is in the way and cannot be renamed: {error}", remedy="Move it away.") from error
+    logger.warning("{} was not written by emopms, or changed since: it is kept as {}", path, kept.name)

@@ -1,8 +1,9 @@
-"""ResNet-20 on CIFAR-10: the pruned networks, and divided against whole-network search at equal seconds.
+"""Prunes ResNet-20 on CIFAR-10, and compares divided search with whole-network search at equal time.
 
-Runs ``specs/cifar10_resnet20.yaml``, then the same spec with no split points and as many generations as fit into
-the seconds that the divided search took. Writes ``benchmarks/cifar10_resnet20.json``, ``docs/results.md`` and
-``docs/front.svg``. Interrupted, it goes on where it was.
+The benchmark runs ``specs/cifar10_resnet20.yaml`` and then the same spec without split points. The number of
+generations of the second run is chosen to take as many seconds as the divided search. It writes
+``benchmarks/cifar10_resnet20.json``, ``docs/results.md`` and ``docs/front.svg``. After an interruption, run it again to
+continue.
 
     EMOPMS_DATA=/data python -m benchmarks.cifar10_resnet20
 """
@@ -49,12 +50,12 @@ def main() -> None:
         update={
             "name": f"{spec.name}-whole",
             "split": At(points=()),
-            "finetune": spec.finetune.model_copy(update={"epochs": 0}),  # its front is compared, not its models
+            "finetune": spec.finetune.model_copy(update={"epochs": 0}),  # only its front is compared
         }
     )
     pace = whole_dir / "seconds_a_generation.json"
     if not pace.exists():
-        # The dense network is the same one: take it over instead of training it again.
+        # Both runs have the same dense network: copy it instead of training it again.
         shutil.copytree(divided_dir / "store" / "pretrain", whole_dir / "store" / "pretrain", dirs_exist_ok=True)
         pace.write_text(json.dumps(seconds_a_generation(whole_spec)))
     generations = max(2, round(seconds / json.loads(pace.read_text())))
@@ -74,12 +75,12 @@ def main() -> None:
 
 
 def search_seconds(summary: dict[str, Any]) -> float:
-    """What all took that leads to the front."""
+    """Return the total seconds of the stages that lead to the front."""
     return float(sum(stage["seconds"] for stage in summary["stages"] if stage["name"].startswith(SEARCH_STAGES)))
 
 
 def seconds_a_generation(spec: emopms.Spec) -> float:
-    """Median time of evaluating a fresh population of the whole network."""
+    """Return the median time to evaluate a new population of the whole network."""
     folder, device = data_folder(spec, None), Device.choose("auto")
     context = prepare(spec, folder=folder, device=device, progress=Lines()).context
     divided = context.divide(context.device.place(fresh_network(spec, context.source)).eval())
@@ -96,7 +97,7 @@ def seconds_a_generation(spec: emopms.Spec) -> float:
 
 
 def report(figures: dict[str, Any]) -> str:
-    """``docs/results.md``."""
+    """Return the text of ``docs/results.md``."""
     divided, whole, spec, where = (figures[key] for key in ("divided", "whole", "spec", "machine"))
     dense = divided["dense"]
     rows = [f"| dense | {dense['macs'] / 1e6:.2f} M | 100 % | {dense['params']:,} | | {dense['accuracy']:.2%} | |"]
@@ -121,37 +122,38 @@ Made by `make bench-cifar10` (`{figures["command"]}`); the figures are in
 
 ## ResNet-20, CIFAR-10 as JPEG files
 
-The published weights are adapted to these images for {spec["pretrain"]["epochs"]} epochs, each pruned network is
-fine-tuned for {spec["finetune"]["epochs"]}. Accuracies are on the 10,000 test images, which nothing was chosen on.
+The published weights are adapted to these images for {spec["pretrain"]["epochs"]} epochs. Each pruned network is
+fine-tuned for {spec["finetune"]["epochs"]} epochs. Accuracies are measured on the 10,000 test images, which are not
+used for any choice.
 
 | model | MACs | of dense | parameters | before fine-tuning | accuracy | points |
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Before fine-tuning means: cut out of the constraint-trained network, batch norm recalibrated. Seconds a stage, on a
-machine that did other work meanwhile: {stages}.
+The accuracy before fine-tuning is that of the network after surgery on the constraint-trained network, with
+recalibrated batch norm. Seconds per stage, on a machine with other load: {stages}.
 
 ## Divided against whole-network search at equal seconds
 
-Hypervolume of the front on the {spec["data"]["validation"]:,} validation images, which the searches
-did not see (reference: loss {reference[0]:.3f}, all MACs). Seconds are those of all that leads to it. The
+The hypervolume is that of the front on the {spec["data"]["validation"]:,} validation images, which the searches do not
+use (reference point: loss {reference[0]:.3f}, all MACs). The seconds are the sum over all stages up to the front. The
 whole-network search is the same spec with `split: []` and {whole["generations"]} generations of
-{spec["algorithm"]["pop_size"]}, as many as were estimated, from the pace of a generation, to fit into the same
-seconds; what they took is given.
+{spec["algorithm"]["pop_size"]} candidates. This number of generations was estimated from the time of one generation, to
+take equally long; the table gives the measured seconds.
 
 | search | evaluations | seconds | hypervolume | Kendall's tau |
 |---|---|---|---|---|
 {chr(10).join(searches)}
 
-Kendall's tau compares the losses of networks that were predicted, from ranking images, with those measured.
+Kendall's tau compares the losses that were predicted from ranking images with the measured losses.
 
 ![The joint fronts](front.svg)
 """
 
 
 def draw(divided: Path, whole: Path, path: Path, *, dense_macs: int) -> None:
-    """Both fronts, and the fine-tuned networks."""
-    plt.rcParams["svg.hashsalt"] = "emopms"  # the same figures give the same file
+    """Plot both fronts and the fine-tuned networks."""
+    plt.rcParams["svg.hashsalt"] = "emopms"  # equal figures give an identical file
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for folder, label, marker in ((whole, "whole network", "s"), (divided, "three sub-networks", "o")):
         with (folder / "front.csv").open() as file:

@@ -1,7 +1,7 @@
-"""EfficientNet-lite0 pruned with nothing but photos: runs the spec and writes the page, ``make bench-agreement``.
+"""Prunes EfficientNet-lite0 with unlabelled photos and writes ``docs/agreement.md``: ``make bench-agreement``.
 
-Needs plugins/emopms-timm, and the data root in EMOPMS_DATA (see the spec, and efficientnet_lite0_weights.py). What a
-run left in runs/ is taken over, so an interrupted benchmark goes on where it was.
+It needs plugins/emopms-timm, and the data root in EMOPMS_DATA (see the spec and efficientnet_lite0_weights.py). The run
+directory is in runs/. After an interruption, run it again to continue.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPEC = ROOT / "plugins" / "emopms-timm" / "specs" / "efficientnet_lite0_photos.y
 
 
 def main() -> None:
-    timm()  # the plugin's own import of it would fail where torchvision does not fit torch
+    timm()  # the plugin's own import would fail if torchvision does not match torch
     spec = emopms.load_spec(SPEC)
     result = emopms.run(spec, run_dir=ROOT / "runs" / spec.name, progress=Lines())
     context = prepare(spec, folder=data_folder(spec, None), device=Device.choose("auto"), progress=Lines()).context
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def recalibrated(context: Context) -> float:
-    """Agreement of the unpruned network with itself, its batch norm re-estimated as after every surgery."""
+    """Return the agreement of the dense network with itself after re-estimating batch norm, as after surgery."""
     network = context.device.place(given_network(context.spec, context.source, context.folder)).eval()
     recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
     return score(network, context.image_sets.test, context.device, exact=True).accuracy
 
 
 def report(figures: dict[str, Any]) -> str:
-    """``docs/agreement.md``."""
+    """Return the text of ``docs/agreement.md``."""
     spec, result, photos, where = (figures[key] for key in ("spec", "result", "photos", "machine"))
     data, finetune, algorithm, dense = spec["data"], spec["finetune"], spec["algorithm"], result["dense"]
     whole = f"{dense['macs'] / 1e6:.1f} M | 100.0% | {dense['params']:,}"
@@ -81,28 +81,28 @@ Made by `make bench-agreement` (`{figures["command"]}`); the figures are in
 ({spec["seed"]}).
 
 EfficientNet-lite0 with its published ImageNet weights is pruned with {photos["train"] + photos["test"]:,} photos of
-{size} pixels. No label is read. Agreement is the share of the {photos["test"]} photos held out for the test to which
-the pruned network gives the class, of {data["classes"]:,}, that the dense network gives them; nothing was chosen or
-trained on these photos.
+{size} pixels. No labels are read. Agreement is the share of the {photos["test"]} test photos for which the pruned
+network predicts the same of {data["classes"]:,} classes as the dense network. Test photos are not used for training or
+for any choice.
 
 | model | MACs | of dense | parameters | agreement after surgery | after distillation |
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-After surgery means: cut out of the dense network, batch norm recalibrated on the {trained} photos that neither search
-nor choice saw. That alone, with nothing pruned, costs what the second row shows. Distillation takes
-{finetune["epochs"]} epochs over the same {trained} photos, by its loss alone (`alpha: {finetune["alpha"]}`); their
-number and the learning rate were chosen on the validation photos.
+After surgery on the dense network, batch norm is recalibrated on the {trained} training photos. The second row shows
+the effect of recalibration alone, without pruning. Distillation takes {finetune["epochs"]} epochs over the same
+{trained} photos, with the distillation loss only (`alpha: {finetune["alpha"]}`). The number of epochs and the learning
+rate were chosen on the validation photos.
 
-These are few photos, one of each class: what the test asks for was never seen by the pruned network, not even another
-photo of its class. The standard deviation of an agreement of 80 % on {photos["test"]} photos is
+There is only one photo of each class, so the pruned network was trained on no photo of any class in the test. The
+standard deviation of an agreement of 80 % on {photos["test"]} photos is
 {100 * (0.16 / photos["test"]) ** 0.5:.1f} points.
 
 The search: {len(spec["split"]["points"]) + 1} sub-networks, objectives {objectives}, a population of
 {algorithm["pop_size"]} for {algorithm["generations"]} generations, {result["search"]["evaluations"]:,} evaluations on
 {data["calibration"]} calibration photos; {data["validation"]} validation photos. Kendall's tau between predicted and
 measured loss of {result["rank"]["measured"]} networks: {result["rank"]["kendall_tau"]:.2f}. In all
-{minutes:.0f} minutes on a machine that did other work meanwhile; seconds a stage: {stages}.
+{minutes:.0f} minutes on a machine with other load; seconds per stage: {stages}.
 """
     paragraphs = [
         text if text[0] in "#|" else fill(text, 120, break_long_words=False, break_on_hyphens=False)

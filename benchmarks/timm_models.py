@@ -1,4 +1,4 @@
-"""timm, also where the installed torchvision was not built for the installed torch."""
+"""Imports timm even if the installed torchvision was not built for the installed torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _library: list[torch.library.Library] = []
 
 
 def timm() -> Any:
-    """The module ``timm``. It imports torchvision, whose compiled half may not load; timm calls nothing of it."""
+    """Import and return timm. It imports torchvision, whose compiled part may fail to load; timm does not call it."""
     try:
         import_module("torchvision")
-    except RuntimeError:  # torchvision registers shapes for operators of the half that did not load: declare them
+    except RuntimeError:  # torchvision registers shapes for the operators that did not load: declare them
         _library.append(torch.library.Library("torchvision", "DEF"))  # type: ignore[no-untyped-call]
         for operator in _MISSING:
             _library[0].define(operator)  # type: ignore[no-untyped-call]

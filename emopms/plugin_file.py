@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from emopms.errors import PluginError
+from emopms.process_state import unchanged_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,8 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
     setattr(module, _DIGEST, hashlib.sha256(content).hexdigest())
     sys.modules[module.__name__] = module  # pydantic and pickle look up the names there that a class refers to
     try:
-        with redirect_stdout(sys.stderr):  # its output must not mix with what a command prints, such as a JSON Schema
+        # Its output must not mix with what a command prints, such as a JSON Schema.
+        with unchanged_process(str(path)), redirect_stdout(sys.stderr):
             exec(compile(content, str(path), "exec"), module.__dict__)
     except BaseException as error:  # a file may raise anything, such as SystemExit or pytest's Skipped
         del sys.modules[module.__name__]

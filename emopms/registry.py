@@ -101,7 +101,7 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
             else "Rename one of the two.",
         )
     ((origin, local),) = claims
-    return _checked(slot, name, origin, local) if local else _installed(slot, name)
+    return _check_component(slot, name, origin, local) if local else _installed(slot, name)
 
 
 def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] | None]]:
@@ -145,12 +145,12 @@ def _installed(slot: str, name: str) -> type[Any]:
     except BaseException as error:  # the import of a plugin may raise anything, such as SystemExit
         raise PluginError(
             f"{slot} {name!r} of {_origin(point)} cannot be imported: {reason(error)}",
-            remedy=f"Repair {_repair(point)}.",
+            remedy=f"Repair {_repair_remedy(point)}.",
         ) from error
-    return _checked(slot, name, _origin(point), component)
+    return _check_component(slot, name, _origin(point), component)
 
 
-def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
+def _check_component(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
     """Return the component class after checking its base class, its completeness and its name."""
     whose = f"{slot} {name!r} of {origin}"
     if not isinstance(component, type) or getattr(component, "slot", None) != slot:
@@ -169,9 +169,7 @@ def _checked(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
             remedy=f'Its class must declare `name: Literal["{name}"] = "{name}"`.',
         )
     if not _NAME.fullmatch(name):
-        raise PluginError(
-            f"{whose} does not have a valid name.", remedy="Use letters, digits, `_`, `-` and dots."
-        )
+        raise PluginError(f"{whose} does not have a valid name.", remedy="Use letters, digits, `_`, `-` and dots.")
     return component
 
 
@@ -180,5 +178,5 @@ def _origin(point: Any) -> Origin:
     return Origin(distribution, version, f"{point.module_name}:{point.object_name}")
 
 
-def _repair(point: Any) -> str:
+def _repair_remedy(point: Any) -> str:
     return f"that distribution, or uninstall it: pip uninstall {point.distro.name}" if point.distro else "it"

@@ -1,8 +1,8 @@
-"""Which networks can be pruned: goes through all of them and writes the page, ``make bench-compatibility``.
+"""Tests which networks can be pruned and writes ``docs/compatibility.md``: ``make bench-compatibility``.
 
     python -m benchmarks.compatibility [--keep]
 
-With ``--keep``, rows that this very code measured before are kept. Needs plugins/emopms-timm and emopms-onnx.
+With ``--keep``, rows that were measured with unchanged code are kept. It needs plugins/emopms-timm and emopms-onnx.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from benchmarks.machine import machine
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = ROOT / "benchmarks" / "compatibility.json"
 TIME_LIMIT_S = 240
-"""For one network: what takes longer counts as hanging."""
+"""Time limit for one network. A network that takes longer counts as hanging."""
 
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--keep", action="store_true", help="keep rows that this very code measured before")
+    options.add_argument("--keep", action="store_true", help="keep rows that were measured with unchanged code")
     before = json.loads(FIGURES.read_text()) if options.parse_args().keep else {}
     known = {row["name"]: row for row in before.get("networks", []) if before["code"] == code()}
     figures: dict[str, Any] = {
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measured(name: str, *, limit: float) -> dict[str, Any]:
-    """The row of one network, in a process of its own; one that takes too long, or dies, is a row that says so."""
+    """Measure one network in its own process. If it exceeds the limit or crashes, the row says so."""
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "row.json"
@@ -68,7 +68,7 @@ def measured(name: str, *, limit: float) -> dict[str, Any]:
 
 
 def code() -> str:
-    """Hash of all code that a row depends on, which the page does not."""
+    """Return a hash of all code that affects rows, which excludes the code of the page."""
     own = ROOT / "benchmarks"
     folders = (ROOT / "emopms", ROOT / "plugins", own / "compatibility")
     files = {file for folder in folders for file in folder.rglob("*.py")} | {own / "machine.py", own / "timm_models.py"}

@@ -1,9 +1,8 @@
-"""A count of multiply–accumulates that shares nothing with emopms: PyTorch's own, taken where operators are dispatched.
+"""Counts MACs with PyTorch's own counter, which is independent of emopms and works where operators are dispatched.
 
-emopms counts the products of convolution and linear *layers*, so PyTorch's counts are sorted by the module that spends
-them: what such a layer itself spends is one thing; a convolution or a product with a matrix (``mm``, ``addmm``) that
-another module calls as a function is another; the rest are products of two activations (``bmm``, in which
-`torch.einsum` ends, too, and attention kernels).
+emopms counts the MACs of convolution and linear *layers* only. PyTorch's counts are divided into three kinds: MACs of
+such layers; MACs of convolutions and matrix products (``mm``, ``addmm``) that other modules call as functions; and
+products of two activations (``bmm``, which `torch.einsum` also calls, and attention kernels).
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ class Counted:
     """MACs for one image."""
 
     layers: int
-    """Of convolution and linear layers."""
+    """MACs of convolution and linear layers."""
     functions: Mapping[str, int]
-    """Of convolutions and linear maps that other modules call as functions, by the kind of module."""
+    """MACs of convolutions and linear maps that other modules call as functions, by class of the module."""
     products: Mapping[str, int]
-    """Of products of activations with each other, by operator; of fused attention PyTorch knows no count on the CPU."""
+    """MACs of products of two activations, by operator. PyTorch does not count fused attention on the CPU."""
 
 
 def counted(network: nn.Module, images: Tensor) -> Counted:
-    """Run the network on the first image of a batch [N, C, H, W] and count."""
+    """Count the MACs of the network for the first image of a batch [N, C, H, W]."""
     with FlopCounterMode(display=False) as mode, torch.enable_grad():  # PyTorch tracks modules by hooks on gradients
         network(images[:1])
     layers, functions, products = 0, Counter[str](), Counter[str]()
@@ -57,7 +56,7 @@ def counted(network: nn.Module, images: Tensor) -> Counted:
 
 
 def _own(counts: Mapping[str, Mapping[Any, int]]) -> dict[str, Counter[Any]]:
-    """What each module spends itself: PyTorch adds a module's counts to all that it is in."""
+    """Return each module's own counts. PyTorch adds a module's counts to all modules that contain it."""
     own = {name: Counter(operations) for name, operations in counts.items() if name != "Global"}
     for name, operations in counts.items():
         parent = name

@@ -1,4 +1,4 @@
-"""The networks of the compatibility table: this project's own at native size, and one or more a family of timm."""
+"""The networks of the compatibility table: this project's own, and at least one per family of timm."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from emopms.api import Backbone
 
 SEED = 0
-"""Of weights and images."""
+"""Seed of weights and images."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A row of the table."""
+    """One network of the table."""
 
     name: str
     size: int
     """Height and width of an image, in pixels."""
     classes: int = 1000
     backbone: dict[str, Any] = field(default_factory=dict)
-    """A backbone's settings, as in a spec; timm's model of that name where there are none."""
+    """Settings of the backbone, as in a spec. If empty, it is timm's model with this name."""
 
     def build(self, seed: int) -> nn.Module:
-        """The network in eval mode, with random weights in which nothing is neutral (see `disturb`)."""
+        """Build the network in eval mode, with random weights that all affect the scores (see `disturb`)."""
         settings = self.backbone or {"name": "timm", "model": self.name}
         if settings["name"] == "timm":
-            timm()  # the plugin's own import of it would fail where torchvision does not fit torch
+            timm()  # the plugin's own import would fail if torchvision does not match torch
         component: Backbone = registry.find("backbone", settings["name"])(**settings)
         torch.manual_seed(seed)
         network = component.build(input_shape=(3, self.size, self.size), classes=self.classes)
@@ -44,16 +44,16 @@ class Network:
         return network
 
     def images(self, count: int, seed: int = SEED) -> Tensor:
-        """Noise [N, 3, H, W]."""
+        """Return random images [N, 3, H, W]."""
         return torch.randn(count, 3, self.size, self.size, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.no_grad()
 def disturb(network: nn.Module, images: Tensor) -> None:
-    """Make every tensor matter, so that one cut at the wrong place changes the scores; leaves the network in eval mode.
+    """Change parameters so that every tensor affects the scores. The network is in eval mode afterwards.
 
-    Fresh networks hide errors: batch norms do nothing, biases are zero, layer scales all but switch blocks off. So
-    parameters that start constant get noise, and running statistics are those of the images, a little off.
+    New networks hide errors of pruning: batch norm is the identity, biases are zero, and layer scales almost switch
+    blocks off. So noise is added to constant parameters and to running statistics that are estimated on the images.
     """
     for parameter in network.parameters():
         if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):

@@ -1,4 +1,4 @@
-"""``docs/compatibility.md`` from the figures."""
+"""Writes ``docs/compatibility.md`` from the figures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ _HEAD = (
 
 
 def page(figures: Row) -> str:
-    """The page, from what ``compatibility.py`` found."""
+    """Return the text of the page.
+
+    Args:
+        figures: The content of ``benchmarks/compatibility.json``.
+    """
     rows, where = figures["networks"], figures["machine"]
     results = Counter(row["result"] for row in rows)
     threads = f"{where['threads']} thread{'s' * (where['threads'] != 1)}"
@@ -39,28 +43,31 @@ def page(figures: Row) -> str:
 Made by `make bench-compatibility` (`{figures["command"]}`); the figures are in
 [benchmarks/compatibility.json](../benchmarks/compatibility.json). Machine: {where["cpu"]}, {threads}, torch
 {where["torch"]}, timm {where["timm"]}, onnx {where["onnx"]}, onnxruntime {where["onnxruntime"]}. Weights and images
-are random, seed {figures["seed"]}; batch norms have statistics, and no layer has parameters that are neutral. Each
-network has a process of its own, which is ended after {figures["time_limit_s"]} s.
+are random, seed {figures["seed"]}. Batch norms have estimated statistics, and all parameters affect the scores. Each
+network is tested in its own process, which is ended after {figures["time_limit_s"]} s.
 
 {_table(rows)}
 
-Capitalised networks are this project's own, the others timm's. Done with each, and *wrong* if it failed:
+Capitalised networks are this project's own; the others are timm's. Each network is tested as follows. It is *wrong* if
+one of the tests fails:
 
-- **Counted.** The MACs of convolution and linear layers for one image equal PyTorch's own count (`FlopCounterMode`) to
-the last one, before pruning and after it, when they equal the prediction from the genome, too, as does the number of
-parameters. Not counted are products of activations with each other, and what a module computes in functions on
-parameters of its own instead of in layers.
-- **Divided** by `{{name: even, parts: 4}}`, or into as many parts as there is room for. The parts compose to the
-network: bit for bit in fp64, and within 1e-4 of the largest score in fp32.
-- **Pruned** to half of the MACs, without a search: of every group of channels the same share, those with the largest
-weights. Residual streams stay closed where half can be reached that way, else they are open (`prune_residual`). The
-candidate evaluated by slicing and the network after surgery give the same scores, within 1e-4 in fp32 and 1e-9 in
-fp64. So does, in fp64, the network of full size with zeros for all weights of dropped channels{_unmasked(rows)}.
-- **Trained** for one step: gradients are finite, and every parameter has one{_unused(rows)}.
-- **Exported** by `safetensors`, `pt2` and `onnx`, read back, and run on other images: scores within 1e-4 of the
-largest.
-- **Timed** in eager PyTorch, fp32: medians of passes of both networks in turn, in milliseconds before and after. A
-small network on one image is bound by the number of its layers, which pruning does not change.
+- **MACs.** The MACs of convolution and linear layers for one image are exactly those of PyTorch's own counter
+(`FlopCounterMode`), before and after pruning. After pruning, MACs and parameters are also exactly those predicted from
+the genome. Not counted are products of two activations, and operations that a module calls as functions on its own
+parameters instead of through layers.
+- **Division** by `{{name: even, parts: 4}}`, or into fewer parts if 4 are not possible. The composed parts give the
+outputs of the network: bit for bit in fp64, and within 1e-4 of the largest score in fp32.
+- **Pruning** to half of the MACs, without a search: the same share of channels in every group, those with the largest
+weights. Residual streams are closed if half of the MACs can be reached this way; otherwise they are open
+(`prune_residual`). The candidate evaluated by slicing and the network after surgery give the same scores, within 1e-4
+in fp32 and 1e-9 in fp64. The unpruned network with zeros for all weights of dropped channels also gives these scores in
+fp64{_unmasked(rows)}.
+- **Training** for one step: all gradients are finite, and every parameter has a gradient{_unused(rows)}.
+- **Export** by `safetensors`, `pt2` and `onnx`: the files are read and run on other images, with scores within 1e-4 of
+the largest.
+- **Latency** in eager PyTorch, fp32: median milliseconds of forward passes before and after pruning, with both networks
+measured in turn. The time of a small network on one image depends on the number of layers, which pruning does not
+change.
 
 ## Refused
 
@@ -75,7 +82,7 @@ small network on one image is bound by the number of its layers, which pruning d
 
 
 def _filled(block: str) -> str:
-    """Paragraphs and list items in lines of 120."""
+    """Fill paragraphs and list items to lines of 120 characters."""
     items = block.replace("\n- ", "\n\n- ").split("\n\n")
     return "\n".join(
         fill(item, 120, break_long_words=False, break_on_hyphens=False, subsequent_indent="  " * item.startswith("- "))
@@ -105,21 +112,23 @@ def _macs(value: int) -> str:
 
 
 def _agreement(row: Row) -> str:
-    """Of the layers' MACs the two counters agree, or the row is wrong; what else there is."""
-    beside = sum(row["macs_of_functions"].values())
-    return f"equal, and {_macs(beside)} in functions" if beside else "equal"
+    """Return the cell of PyTorch's count. The MACs of layers are equal, or the row would be wrong."""
+    in_functions = sum(row["macs_of_functions"].values())
+    return f"equal, and {_macs(in_functions)} in functions" if in_functions else "equal"
 
 
 def _unmasked(rows: list[Row]) -> str:
     names = [row["name"] for row in rows if row["result"] == "pruned" and row["masked"] is None]
     if not names:
         return ""
-    return f"; not asked of {', '.join(names)}, where a layer normalises over the channels that are left"
+    return f"; this is not tested for {', '.join(names)}, where a layer normalises over the remaining channels"
 
 
 def _unused(rows: list[Row]) -> str:
     names = [f"{row['name']} ({len(row['unused'])})" for row in rows if row.get("unused")]
-    return f"; parameters that the dense network does not use either get none: {', '.join(names)}" if names else ""
+    return (
+        f"; exceptions are parameters that the dense network does not use either: {', '.join(names)}" if names else ""
+    )
 
 
 def _refused(rows: list[Row]) -> str:

@@ -1,4 +1,4 @@
-"""Pruning without a search: of every group of channels the same share, as large as the MACs allow."""
+"""Pruning without a search: it keeps the same share of channels in every group."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scheme:
-    """Sub-networks, and a genome of each."""
+    """Sub-networks with one genome each."""
 
     subnetworks: list[SubNetwork]
     genomes: Genomes
 
     @property
     def macs(self) -> int:
-        """As the cost model predicts them."""
+        """MACs predicted by the cost model."""
         return sum(int(sub.costs.macs(genome[None])[0]) for sub, genome in self._pairs)
 
     @property
     def params(self) -> int:
-        """As the cost model predicts them."""
+        """Number of parameters predicted by the cost model."""
         return sum(int(sub.costs.params(genome[None])[0]) for sub, genome in self._pairs)
 
     @property
@@ -50,22 +50,22 @@ class Scheme:
         return list(zip(self.subnetworks, self.genomes, strict=True))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Sub-network after sub-network, with the channels that are dropped sliced away."""
+        """Run all sub-networks in order, with dropped channels removed by slicing."""
         for sub, genome in self._pairs:
             images = sub.forward(images, genome)
         return images
 
     def cut(self, network: nn.Module) -> nn.Module:
-        """The network that the sub-networks are of after surgery, as a copy."""
+        """Return a copy of the network after surgery."""
         pruned = copy.deepcopy(network)
         fit_to(pruned, pruned_state(network, [(sub.channels, genome) for sub, genome in self._pairs]))
         return pruned
 
     def masked(self, network: nn.Module) -> nn.Module:
-        """The network in its own size with zeros in all weights of dropped channels, as a copy.
+        """Return a copy of the unpruned network with zeros for all weights of dropped channels.
 
-        A dropped channel contributes nothing to what reads it, so that this computes what the network after surgery
-        does if, and only if, every channel was dropped from both ends of each of its connections.
+        Zero weights contribute nothing. So the outputs equal those after surgery if and only if every dropped channel
+        was removed from both ends of all its connections.
         """
         state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         for sub, genome in self._pairs:
@@ -79,9 +79,9 @@ class Scheme:
         return masked
 
     def normalises_over_pruned(self, network: nn.Module) -> bool:
-        """Whether a layer other than a batch norm takes statistics over channels of which some are dropped.
+        """Return whether a layer other than batch norm computes statistics over channels of which some are dropped.
 
-        Of activations, or of its own weights, as standardised convolutions do.
+        These are statistics of activations, or of weights as in standardised convolutions.
         """
         cut = {name.rpartition(".")[0] for sub in self.subnetworks for name in sub.channels.dims}
         layers = (layer for path, layer in network.named_modules() if path in cut)
@@ -95,32 +95,32 @@ class Scheme:
 def pruned_to(
     share: float, network: nn.Module, points: Sequence[str], images: Tensor, *, prune_residual: bool
 ) -> Scheme:
-    """The largest uniform share of channels with at most this share of the dense MACs.
+    """Return the scheme with the largest uniform share of channels that has at most ``share`` of the dense MACs.
 
     Raises:
-        NetworkError: There is nothing to prune, or with one channel left in each group there are more.
+        NetworkError: Nothing can be pruned, or the MACs exceed ``share`` even with one channel per group.
     """
     subnetworks = subnetworks_of(network, points, images, prune_residual=prune_residual)
     importance = [magnitude(sub) for sub in subnetworks]
     low, high = 0.0, 1.0
-    least = _keeping(low, subnetworks, importance)
+    least = _uniform_scheme(low, subnetworks, importance)
     limit = share * least.dense.macs
     if least.macs > limit:
         raise NetworkError(
             f"With one channel left in each group, {least.macs / least.dense.macs:.0%} of the MACs are left.",
-            remedy="Let more be pruned.",
+            remedy="Allow more to be pruned.",
         )
     for _ in range(12):
         middle = (low + high) / 2
-        if _keeping(middle, subnetworks, importance).macs <= limit:
+        if _uniform_scheme(middle, subnetworks, importance).macs <= limit:
             low = middle
         else:
             high = middle
-    return _keeping(low, subnetworks, importance)
+    return _uniform_scheme(low, subnetworks, importance)
 
 
-def _keeping(share: float, subnetworks: list[SubNetwork], importance: Sequence[NDArray[np.float64]]) -> Scheme:
-    """Of every group this share of channels, at least one: those with the largest weights."""
+def _uniform_scheme(share: float, subnetworks: list[SubNetwork], importance: Sequence[NDArray[np.float64]]) -> Scheme:
+    """Keep this share of channels in every group, at least one: those with the largest weights."""
     genomes = []
     for sub, weight in zip(subnetworks, importance, strict=True):
         genome = np.zeros(sub.channels.genes, dtype=np.bool_)

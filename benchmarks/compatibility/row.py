@@ -1,7 +1,7 @@
-"""One row of the compatibility table: all that is done with one network.
+"""Tests one network for the compatibility table.
 
-``python -m benchmarks.compatibility.row NAME FILE`` writes it to FILE, as JSON and before each step, so that whoever
-ends the process sees how far it came.
+``python -m benchmarks.compatibility.row NAME FILE`` writes the row to FILE as JSON. It writes it before each step, so
+that the file shows the last step if the process is ended.
 """
 
 from __future__ import annotations
@@ -52,35 +52,36 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 PARTS, TARGET = 4, 0.5
-"""Sub-networks to divide into, where there is room for as many; share of the dense MACs to prune to."""
+"""Largest number of sub-networks, and the share of the dense MACs to prune to."""
 ROUNDING = {torch.float32: 1e-4, torch.float64: 1e-9}
-"""How far scores may be apart, relative to the largest one."""
+"""Largest allowed difference of scores, relative to the largest score."""
 BATCHES = (1, 16)
-"""Images a timed pass."""
+"""Images per timed forward pass."""
 TIMING_S = 2.0
-"""About how long the timed passes of one batch size take."""
+"""Approximate total time of the passes of one batch size."""
 EXPORTERS = (Safetensors(), Pt2(), Onnx())
 
 
 class WrongError(Exception):
-    """A result that must never come: not a refusal, but something that is not what it should be."""
+    """A wrong result, as opposed to a refusal."""
 
 
 def examine(network: Network, note: Callable[[Row], None] = lambda row: None) -> Row:
-    """All that is known of one network.
+    """Run all tests on one network.
 
     Args:
-        note: Called with the row as it is before each step.
+        network: The network.
+        note: Function that is called with the unfinished row before each step.
 
     Returns:
-        A mapping with ``result``: *pruned*, *refused* with a ``reason``, or *wrong* with the same.
+        A mapping whose ``result`` is *pruned*, *refused* or *wrong*. The last two come with a ``reason``.
     """
     row: Row = {"name": network.name, "backbone": network.backbone, "size": network.size}
     try:
         _steps(network, row, note)
     except NetworkError as error:
         row |= {"result": "refused", "reason": error.message}
-    except Exception as error:  # whatever it is: no network may end in anything but a result or a refusal
+    except Exception as error:  # any other error is wrong: a network must be pruned or refused
         row |= {"result": "wrong", "reason": f"{type(error).__name__}: {error}"}
     else:
         row["result"] = "pruned"
@@ -115,7 +116,7 @@ def _steps(network: Network, row: Row, note: Callable[[Row], None]) -> None:
 
 
 def counts(dense: nn.Module, images: Tensor) -> Row:
-    """What the network costs for one image, by two counters, and what makes them differ."""
+    """Count the MACs for one image with both counters, and the MACs that only PyTorch counts."""
     ours, theirs = count(dense, images), counted(dense, images)
     _require(ours.macs == theirs.layers, f"{ours.macs} MACs counted, {theirs.layers} by PyTorch")
     return {
@@ -128,8 +129,10 @@ def counts(dense: nn.Module, images: Tensor) -> Row:
 
 
 def division(dense: nn.Module, images: Tensor) -> Row:
-    """Split points for as many sub-networks of even cost as there is room for, up to `PARTS`, and what is in the way
-    of more; the parts are checked to compose to the network."""
+    """Find split points for as many sub-networks of even cost as possible, up to `PARTS`, and why not more.
+
+    It also checks that the composed parts give the network's outputs.
+    """
     points, reasons = [], []
     for parts in range(PARTS, 1, -1):
         try:
@@ -145,7 +148,7 @@ def division(dense: nn.Module, images: Tensor) -> Row:
             expected = network(found)
             for part in divided:
                 found = part(found)
-        errors[dtype] = _apart("the composed parts and the network", found, expected)
+        errors[dtype] = _check_difference("the composed parts and the network", found, expected)
     _require(errors[torch.float64] == 0, f"in fp64, the composed parts are {errors[torch.float64]:.1g} off the network")
     if reasons:
         largest = max((channels_of(part).layers for part in divided), key=len)
@@ -154,7 +157,7 @@ def division(dense: nn.Module, images: Tensor) -> Row:
 
 
 def _refusal(dense: nn.Module, point: str, images: Tensor) -> list[str]:
-    """What is said to cross a split in the middle of the longest part, if anything does."""
+    """Return the error of a split in the middle of the longest part, if it names a tensor that crosses the split."""
     try:
         divide(dense, [point], images)
     except NetworkError as error:
@@ -164,7 +167,7 @@ def _refusal(dense: nn.Module, point: str, images: Tensor) -> list[str]:
 
 
 def halved(dense: nn.Module, points: Sequence[str], images: Tensor) -> tuple[Scheme, bool]:
-    """The network at `TARGET` of its MACs, and whether residual streams had to be opened for that."""
+    """Prune to `TARGET` of the MACs. Return the scheme, and whether residual streams had to be opened for it."""
     try:
         return pruned_to(TARGET, dense, points, images, prune_residual=False), False
     except NetworkError:
@@ -172,13 +175,13 @@ def halved(dense: nn.Module, points: Sequence[str], images: Tensor) -> tuple[Sch
 
 
 def surgery(dense: nn.Module, pruned: nn.Module, scheme: Scheme, images: Tensor) -> Row:
-    """That the pruned network computes what its candidate did, and costs what was predicted."""
+    """Check that the pruned network has the outputs of its candidate and the predicted costs."""
     with torch.inference_mode():
         before, after, evaluated = dense(images), pruned(images), images
-        error = _apart("the sliced and the pruned network", scheme.forward(images), after)
+        error = _check_difference("the sliced and the pruned network", scheme.forward(images), after)
         for sub, genome in zip(scheme.subnetworks, scheme.genomes, strict=True):
             evaluated = Evaluator(sub, batch_statistics=False).run(evaluated, genome)
-        _apart("the evaluated and the pruned network", evaluated, after)
+        _check_difference("the evaluated and the pruned network", evaluated, after)
     ours, theirs = count(pruned, images), counted(pruned, images)
     _require(
         scheme.macs == ours.macs == theirs.layers,
@@ -191,25 +194,26 @@ def surgery(dense: nn.Module, pruned: nn.Module, scheme: Scheme, images: Tensor)
 
 
 def surgery_in_fp64(dense: nn.Module, row: Row, genomes: Genomes, images: Tensor) -> float | None:
-    """The same where rounding hides nothing, and against the dense network with zeros for what was dropped.
+    """Check surgery in fp64, and compare with the dense network with zeros for dropped channels.
 
     Returns:
-        How far apart these two are; None where they may be, because a layer normalises over channels that are pruned.
+        The difference from the network with zeros. None if a layer normalises over pruned channels, because then the
+        outputs may differ.
     """
     dense, images = copy.deepcopy(dense).double(), images.double()
     subnetworks = subnetworks_of(dense, row["points"], images, prune_residual=row["prune_residual"])
     scheme = Scheme(subnetworks, genomes)
     with torch.inference_mode():
         pruned = scheme.cut(dense)(images)
-        _apart("the sliced and the pruned network", scheme.forward(images), pruned)
+        _check_difference("the sliced and the pruned network", scheme.forward(images), pruned)
         masked = scheme.masked(dense)(images)
         if scheme.normalises_over_pruned(dense):
             return None
-        return _apart("the masked and the pruned network", masked, pruned)
+        return _check_difference("the masked and the pruned network", masked, pruned)
 
 
 def training(dense: nn.Module, pruned: nn.Module, images: Tensor, classes: int) -> Row:
-    """One backward pass: that it reaches every parameter, but for those that the dense network does not use either."""
+    """Check that a backward pass reaches every parameter that the dense network uses."""
     reached = []
     for network in (pruned, dense):
         trained = copy.deepcopy(network).train()
@@ -222,7 +226,7 @@ def training(dense: nn.Module, pruned: nn.Module, images: Tensor, classes: int) 
 
 
 def exported(exporter: Exporter, network: Network, pruned: nn.Module, images: Tensor) -> Row:
-    """What one exporter wrote, read back and run on other images than it saw."""
+    """Export the network, read the file back and run it on other images."""
     others = network.images(3, SEED + 1)
     with TemporaryDirectory() as folder:
         try:
@@ -232,7 +236,7 @@ def exported(exporter: Exporter, network: Network, pruned: nn.Module, images: Te
             return {"refused": error.message}
         read = READERS[exporter.name](Path(folder) / f"model.{exporter.name}", network)
         with torch.inference_mode():
-            return {"error": _apart(f"{exporter.name} and the pruned network", read(others), pruned(others))}
+            return {"error": _check_difference(f"{exporter.name} and the pruned network", read(others), pruned(others))}
 
 
 def _safetensors(path: Path, network: Network) -> Callable[[Tensor], Tensor]:
@@ -258,7 +262,7 @@ READERS = {
 
 
 def latency(dense: nn.Module, pruned: nn.Module, network: Network) -> Row:
-    """Median milliseconds of a forward pass in eager PyTorch, before and after, by images a pass."""
+    """Return the median milliseconds of a forward pass before and after pruning, by number of images."""
     device = Device("cpu").fitted(dense, network.images(2))
     networks = [device.place(dense), device.place(pruned)]
     found = {}
@@ -274,8 +278,12 @@ def latency(dense: nn.Module, pruned: nn.Module, network: Network) -> Row:
     return found
 
 
-def _apart(which: str, found: Tensor, expected: Tensor) -> float:
-    """How far apart scores are, relative to the largest; too far is wrong."""
+def _check_difference(which: str, found: Tensor, expected: Tensor) -> float:
+    """Return the largest difference of scores, relative to the largest score.
+
+    Raises:
+        WrongError: The difference exceeds `ROUNDING`, or the shapes differ.
+    """
     _require(
         found.shape == expected.shape, f"{which} give scores of shapes {tuple(found.shape)} and {tuple(expected.shape)}"
     )
@@ -299,7 +307,7 @@ def main(name: str, file: str) -> None:
     def note(row: Row) -> None:
         Path(file).write_text(json.dumps(row))
 
-    warnings.simplefilter("ignore")  # what is wrong is in the row
+    warnings.simplefilter("ignore")  # problems are reported in the row
     note(examine(network, note))
 
 

@@ -1,7 +1,10 @@
-"""``python -m benchmarks.reliability``: the figures of docs/reliability.md, to ``benchmarks/reliability.json``.
+"""Measures the figures of docs/reliability.md and writes them to ``benchmarks/reliability.json``.
 
-``kill`` kills real runs at random moments and compares what comes of them with a run that was left alone; ``faults``
-damages every file of a run and fills the disk at every write; ``growth`` watches the memory of a long search.
+    python -m benchmarks.reliability {kill,faults,growth}
+
+``kill`` kills real runs at random moments, resumes them and compares the results with those of an undisturbed run.
+``faults`` damages every file of a run, and simulates a full disk at every write. ``growth`` measures the memory of a
+long search.
 """
 
 from __future__ import annotations
@@ -30,17 +33,17 @@ _UNFINISHED = (
     *(("pretrain", 6), ("constrain", 2), ("evolve/2", 8), ("rank", 1), ("refine", 2), ("measure", 1)),
     ("finetune/macs-0.5", 2),
 )
-"""Stages, and steps after which runs are interrupted whose journals are damaged."""
+"""Stages, and the number of steps after which a run is interrupted to damage its journals."""
 
 
 def main() -> None:
-    """Measure, and write the figures beside those of the other commands."""
+    """Measure, and write the figures to the file. Figures of the other commands stay."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     kill = commands.add_parser("kill")
     kill.add_argument("--points", type=int, default=60)
     kill.add_argument("--seed", type=int, default=0)
-    kill.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    kill.add_argument("--jobs", type=int, default=2, help="number of parallel runs")
     commands.add_parser("faults")
     commands.add_parser("growth")
     arguments = parser.parse_args()

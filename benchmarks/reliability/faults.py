@@ -1,4 +1,4 @@
-"""Files of a run that are damaged, and a disk that is full: is anything wrong, silent or lost?"""
+"""Damages files of a run and checks that the next run repairs or reports it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ Damage = Literal["truncated", "flipped", "deleted", "replaced"]
 DAMAGES: tuple[Damage, ...] = get_args(Damage)
 
 Verdict = Literal["made again", "written anew", "named error", "silent", "wrong"]
-"""What became of a run that found a damaged file: the same result and a line that names what was made again; the same
-result, where every run writes that file; an error that names the file; the same result without a word; another
-result."""
+"""The outcome of a run with a damaged file.
+
+``made again``: the result is correct, and a log line names what was repeated. ``written anew``: the result is correct,
+and every run writes this file. ``named error``: an error names the file. ``silent``: the result is correct, but nothing
+was reported. ``wrong``: the result differs.
+"""
 
 WRITTEN_ANEW = ("models/", "front.csv", "result.json", "manifest.json", "spec.resolved.yaml", "run.log")
 """Files of a run directory that every run writes."""
@@ -34,7 +37,7 @@ ABOUT_THE_RUN = ("store/plan.json", "store/holder.json", "store/lock")
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file."""
+    """The outcome for one damaged file."""
 
     file: str
     damage: Damage
@@ -50,13 +53,14 @@ def damage_files(
     damages: Callable[[int], Iterable[Damage]] = lambda _: DAMAGES,
     only: Container[str] | None = None,
 ) -> list[Case]:
-    """Damage every file of a run directory, one at a time in a fresh copy, and run again.
+    """Damage every file of a run directory, one at a time in a new copy, and run the spec again.
 
     Args:
-        finished: The run directory, of a run of this spec that is complete or not.
-        folder: Where to work.
-        damages: What to do to the n-th file.
-        only: Leave all other files alone.
+        spec: The spec of the run.
+        finished: The run directory. The run may be complete or interrupted.
+        folder: Folder for temporary copies.
+        damages: Function that returns the kinds of damage for the n-th file.
+        only: The files to damage; None for all.
     """
     complete = folder / "complete"
     shutil.copytree(finished, complete)
@@ -83,7 +87,7 @@ def damage_files(
 
 
 def damage(path: Path, how: Damage) -> None:
-    """Do it."""
+    """Damage a file."""
     content = path.read_bytes()
     middle = len(content) // 2
     path.unlink()
@@ -97,7 +101,7 @@ def damage(path: Path, how: Damage) -> None:
 
 
 def tally(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
-    """How many files met which verdict, by damage."""
+    """Count the verdicts by kind of damage."""
     found: dict[str, Counter[str]] = {}
     for case in cases:
         found.setdefault(case.damage, Counter())[case.verdict] += 1
@@ -121,7 +125,7 @@ def _complete_stages(folder: Path) -> list[str]:
 
 
 def _run(spec: emopms.Spec, folder: Path) -> tuple[list[str], str]:
-    """What a run says, and its error if it fails."""
+    """Run the spec. Return its log lines about damage, and its error message if it fails."""
     said: list[str] = []
     sink = logger.add(
         lambda line: said.append(str(line).strip()),
@@ -139,7 +143,7 @@ def _run(spec: emopms.Spec, folder: Path) -> tuple[list[str], str]:
 
 
 class Stop(Silent):
-    """Ends a run, as Ctrl-C would, after so many steps of a stage."""
+    """Progress that interrupts a run after a number of steps of a stage, as Ctrl-C does."""
 
     def __init__(self, stage: str, steps: int) -> None:
         self._stage, self._steps, self._label = stage, steps, ""
@@ -156,9 +160,9 @@ class Stop(Silent):
 
 
 def interrupted(spec: emopms.Spec, folder: Path, *, stage: str, steps: int) -> Path:
-    """A run directory of a run that was interrupted after so many steps of a stage."""
+    """Interrupt a run after a number of steps of a stage, and return its run directory."""
     try:
         emopms.run(spec, run_dir=folder, device="cpu", progress=Stop(stage, steps))
     except KeyboardInterrupt:
         return folder
-    raise RuntimeError(f"the run was over before step {steps} of {stage}")
+    raise RuntimeError(f"the run ended before step {steps} of {stage}")

@@ -1,4 +1,4 @@
-"""A disk that is full, at every write of a run once."""
+"""Simulates a full disk at every write of a run."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _COUNTED = {"open": 0, "os.mkdir": 0, "os.rename": 1, "shutil.copyfile": 1}
-"""What takes room on a disk, and which argument says where."""
+"""Audit events that need disk space, with the index of the argument that holds the path."""
 
 
 class FullDisk:
-    """While it is entered, all writes of this process below a folder fail with ENOSPC, from the first on that has not
-    failed before.
+    """Context in which writes of this process below a folder fail with ENOSPC.
 
-    It works through Python's audit events; what libraries write in C++ or Rust passes.
+    The first write that has not failed in an earlier attempt fails, and all later writes too. It uses Python's audit
+    events, so writes of libraries in C++ or Rust do not fail.
 
     Args:
-        passes: Writes that have failed before; takes in the one that fails now.
-        every: Of the other writes, only one in so many fails.
+        folder: The folder.
+        passes: Writes that failed in earlier attempts. The new failure is added.
+        every: Only every n-th new write fails.
     """
 
     def __init__(self, folder: Path, passes: set[str], *, every: int = 1) -> None:
         self._folder, self._passes, self._every = os.path.realpath(folder), passes, every
         self.failed = ""
-        """The first that failed."""
+        """The first write that failed in this attempt."""
 
     @contextmanager
     def entered(self) -> Iterator[FullDisk]:
@@ -62,14 +63,15 @@ class FullDisk:
 
 
 def fill_at_every_write(spec: emopms.Spec, folder: Path, *, every: int = 1) -> dict[str, Any]:
-    """Run until a write fails, let that one pass in the next attempt and fail the next one, and so on to the end;
-    compare with a run that had room.
+    """Run a spec again and again. Each attempt fails at the next write, until a run completes.
 
     Args:
-        every: Only one write in so many fails.
+        spec: The spec.
+        folder: Folder for the run directories.
+        every: Only every n-th write fails.
 
     Returns:
-        Counts, as JSON: how many writes failed, with which kind of error, and whether the result is the same.
+        JSON counts of failed writes by kind of error, and whether the result equals that of an undisturbed run.
     """
     roomy, tight = folder / "roomy", folder / "tight"
     emopms.run(spec, run_dir=roomy, device="cpu", progress=Silent())
@@ -84,7 +86,7 @@ def fill_at_every_write(spec: emopms.Spec, folder: Path, *, every: int = 1) -> d
                     named += 1
                 else:
                     other.append(f"{disk.failed}: {error}")
-            except Exception as error:  # what a user would see as a traceback
+            except Exception as error:  # a user would see a traceback
                 other.append(f"{disk.failed}: {type(error).__name__}: {error}")
             else:
                 if not disk.failed:

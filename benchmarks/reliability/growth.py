@@ -1,4 +1,4 @@
-"""Does a long search take more memory the longer it goes on?"""
+"""Measures whether the memory of a long search grows over time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def growth(folder: Path, *, early: int = 50, late: int = 500, population: int = 
     """Search the whole network for many generations.
 
     Returns:
-        Resident memory after an early and a late generation, and their ratio, as JSON.
+        Resident memory after an early and a late generation, and its relative growth, as JSON.
     """
     spec = yaml.safe_load(SPEC.read_text())
     spec |= {
@@ -47,7 +47,7 @@ def growth(folder: Path, *, early: int = 50, late: int = 500, population: int = 
 
 
 def _resident(pid: int) -> int:
-    """Bytes of main memory that a process occupies."""
+    """Return the resident memory of a process in bytes."""
     found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024

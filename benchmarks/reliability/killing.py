@@ -1,4 +1,4 @@
-"""Runs that are killed at a random moment and started again: do they end as if nothing had happened?"""
+"""Kills runs at random moments, resumes them and compares the results with those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 _START = 3.0
-"""Seconds, about, that a run takes to its first line."""
+"""Approximate seconds until the first line of a run."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """So many seconds after a run printed its n-th line."""
+    """A moment of a run: a number of seconds after its n-th line of output."""
 
     line: int
     seconds: float
@@ -33,33 +33,41 @@ class Moment:
 
 @dataclass(frozen=True)
 class Killed:
-    """One run: when and where it was killed, and what became of it."""
+    """One killed run, its stages at that time, and its result."""
 
     moments: tuple[Moment, ...]
-    """When it was killed: once, or once more when it had been started again."""
+    """When it was killed: once, or a second time after it was resumed."""
     stages: tuple[str, ...]
-    """What it was at."""
+    """The stage that was running at each moment."""
     differs: tuple[str, ...]
-    """Files that are not those of a run left alone; empty where all are."""
+    """Files that differ from those of an undisturbed run."""
 
 
 def kill_runs(
     folder: Path, points: int, *, seed: int, jobs: int, spec: Path = SPEC, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Kill runs with SIGKILL at random moments, spread evenly over the lines that a run prints, and every third of them
-    once more after it was started again; resume all, and compare them with a run that was left alone.
+    """Kill runs with SIGKILL at random moments, resume them, and compare them with an undisturbed run.
 
-    A run prints a line for each epoch, generation and stage. How fast it does depends on what else the machine does;
-    so moments are counted in lines, and a random part of the time that a line takes.
+    The moments are spread evenly over the lines of output of a run. Every third run is killed a second time after it
+    was resumed. A run prints one line per epoch, generation and stage. Their speed depends on the load of the machine,
+    so a moment is a number of lines plus a random fraction of the time of a line.
+
+    Args:
+        folder: Folder for the run directories.
+        points: Number of runs to kill.
+        seed: Seed of the random moments.
+        jobs: Number of parallel runs.
+        spec: The spec to run.
+        say: Function that prints a line per run.
 
     Returns:
-        Counts, and what differed, as JSON.
+        Counts, and the runs that differ, as JSON.
     """
     began = time.monotonic()
     alone = folder / "alone"
     ended = finish(alone, spec)
     if ended.code != 0:
-        raise RuntimeError(f"the run in {alone} failed when nothing was killed")
+        raise RuntimeError(f"the undisturbed run in {alone} failed")
     whole, expected, lines = time.monotonic() - began, outcome(alone), len(ended.said.splitlines())
     draw = random.Random(seed)
 
@@ -108,5 +116,5 @@ def _kill(folder: Path, moments: list[Moment], expected: dict[str, str], spec: P
     found = outcome(folder)
     differs = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if not differs:
-        shutil.rmtree(folder)  # of those that differ everything stays, to be looked at
+        shutil.rmtree(folder)  # a run that differs is kept for inspection
     return Killed(tuple(moments), tuple(stages), tuple(differs))

@@ -1,4 +1,4 @@
-"""Real runs of the whole method on a small spec, as processes, and what is compared of them."""
+"""Runs a small spec in a process, and summarises its results for comparisons."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SPEC = Path(__file__).with_name("spec.yaml")
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that has come to an end."""
+    """The result of a process."""
 
     code: int
     said: str
-    """On stderr."""
+    """Its output on stderr."""
 
 
 def start(folder: Path, spec: Path = SPEC) -> subprocess.Popen[str]:
-    """Begin or continue a run in a folder, on one thread: what many runs side by side leave each of them."""
+    """Start or resume a run in a folder. It uses one thread, because several runs are parallel."""
     command = [sys.executable, "-m", "emopms", "run", str(spec), "--run-dir", str(folder), "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -33,14 +33,14 @@ def start(folder: Path, spec: Path = SPEC) -> subprocess.Popen[str]:
 
 
 def finish(folder: Path, spec: Path = SPEC) -> Ended:
-    """Run to the end."""
+    """Start or resume a run and wait for its end."""
     process = start(folder, spec)
     _, said = process.communicate()
     return Ended(process.returncode, said)
 
 
 def stage_of(folder: Path) -> str:
-    """The first stage that is not complete; ``publish`` where all are; ``start`` before there is a plan."""
+    """Return the first incomplete stage, ``publish`` if all are complete, or ``start`` if there is no plan yet."""
     try:
         stages = json.loads((folder / "store" / "plan.json").read_text())["stages"]
     except FileNotFoundError:
@@ -52,8 +52,10 @@ def stage_of(folder: Path) -> str:
 
 
 def outcome(folder: Path) -> dict[str, str]:
-    """Checksums of all that a finished run promises to be the same: every file that its stages stored, the front, the
-    result and the weights. Times are left out."""
+    """Return the checksums of all files that must be equal in every run of a spec.
+
+    These are the stored files of all stages, the front, the result and the models. Times are excluded.
+    """
     found: dict[str, str] = {}
     for meta in sorted(folder.glob("store/*/*/meta.json")):
         stored: dict[str, str] = json.loads(meta.read_text())["files"]

@@ -1,14 +1,14 @@
-"""The speed benchmark: the peer, the whole network and the divided one, on one machine in one run.
+"""The speed benchmark: compares the peer, whole-network search and divided search on one machine.
 
     EMOPMS_DATA=/data python -m benchmarks.speed                # benchmarks/speed.json and docs/speed.md
-    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56    # one network of them anew
-    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56 --only race    # one of `KINDS` of it
+    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56    # only one network
+    EMOPMS_DATA=/data python -m benchmarks.speed --depths 56 --only race    # only one of `KINDS`
     EMOPMS_DATA=/data python -m benchmarks.speed --quick        # a few candidates, written to runs/speed/
 
-Each device has its own section in the JSON file, and each network its own in there: what is measured is written at
-once, and leaves what was measured before, on the same machine, as it is. Everything is measured in a process of its
-own: what memory costs, of which the peer asks for much, depends on what the process has done before. Networks that race
-after constraint training are trained below runs/speed/, once.
+The JSON file has one section per device, with one entry per network. Figures are written as soon as they are measured;
+other figures of the same machine stay. Each measurement has its own process, because the time of memory allocation,
+which the peer uses a lot, depends on the history of the process. Constraint training for ``trained_race`` is stored in
+runs/speed/ and done once.
 """
 
 from __future__ import annotations
@@ -39,31 +39,32 @@ if TYPE_CHECKING:
     from benchmarks.speed.subject import Subject
 
 KINDS = ("rates", "race", "trained_race")
-"""What is measured of a network; the last two are races between whole and divided search, with published weights and
-after constraint training."""
+"""The kinds of measurement. The last two compare whole-network and divided search, with published weights and after
+constraint training."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much to measure."""
+    """The extent of the benchmark."""
 
     depths: Mapping[str, tuple[int, ...]]
-    """Of the networks to measure, for each of `KINDS`."""
+    """Depths of the networks to measure, for each of `KINDS`."""
     population: int
+    """Population size of all searches."""
     generations: int
-    """Full budget of the whole network's search."""
+    """Full budget of whole-network search, in generations."""
     timed_generations: int
-    """Of the search that is taken apart."""
+    """Generations of the search whose time is broken down."""
     streamed_generations: int
-    """Of the searches whose candidates a second are compared."""
+    """Generations of the searches whose candidates per second are compared."""
     seeds: tuple[int, ...]
-    """Of the searches that race."""
+    """Seeds of the races."""
     whole: tuple[int, ...]
-    """Smaller budgets of the whole network's search, in generations, ascending."""
+    """Smaller budgets of whole-network search, in generations, ascending."""
     divided: tuple[tuple[int, int], ...]
-    """Budgets of the divided searches that are compared with it: generations a sub-network, and of refining."""
+    """Budgets of divided search: generations per sub-network, and generations of refinement."""
 
 
 FULL = Size(
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one network and a few candidates, written to runs/speed/")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--depths", type=int, nargs="+", help="ResNets to measure")
-    parser.add_argument("--only", choices=KINDS, help="what to measure, of networks of which the rest is measured")
+    parser.add_argument("--only", choices=KINDS, help="the only kind to measure; figures of other kinds stay")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     jobs = [
@@ -114,10 +115,10 @@ def main() -> None:
 
 
 def measure(device: Device, depth: int, kind: str, size: Size, folder: Path) -> None:
-    """Measure one of `KINDS` of one network, and write it to ``folder``.
+    """Measure one of `KINDS` for one network and write the figures to ``folder``.
 
     Raises:
-        SystemExit: Races come after rates, measured in the same circumstances.
+        SystemExit: A race was asked for before the rates were measured with the same settings on the same machine.
     """
     load = os.getloadavg()[0]
     network = subject(depth, device=device, population=size.population, generations=size.generations)
@@ -130,12 +131,14 @@ def measure(device: Device, depth: int, kind: str, size: Size, folder: Path) -> 
     }
     json_file = folder / "benchmarks" / "speed.json"
     if kind == "rates":
-        # The machine's rate is looked for before and after: other processes must not make it seem slower than we are.
+        # The machine's peak rate is measured before and after, so that other processes do not make it seem too low.
         before = matrix_rates(device)
         figures = {"load": load, **measured_rates(network, size)}
         new["matrix_rates"] = fastest(before, matrix_rates(device))
     elif network.name not in joined(stored(json_file).get(device.type), new)["networks"]:
-        raise SystemExit(f"{network.name} was not measured like this, on this machine, yet: --only rates comes first.")
+        raise SystemExit(
+            f"There are no rates of {network.name} with these settings on this machine: run --only rates first."
+        )
     elif kind == "race":
         figures = {kind: raced(network, size)}
     else:
@@ -143,7 +146,7 @@ def measure(device: Device, depth: int, kind: str, size: Size, folder: Path) -> 
         trained, training = trained_by_constraints(network, ROOT / "runs" / "speed" / network.name.lower())
         figures = {kind: {"training": training, **raced(trained, size)}}
     new["networks"] = {network.name: figures}
-    sections = stored(json_file)  # others may have been measured meanwhile
+    sections = stored(json_file)  # other figures may have been written meanwhile
     sections[device.type] = joined(sections.get(device.type), new)
     write(sections, json_file, folder / "docs" / "speed.md")
 
@@ -167,13 +170,13 @@ def measured_rates(network: Subject, size: Size) -> dict[str, Any]:
 
 
 def stored(file: Path) -> dict[str, Any]:
-    """What was measured so far, by device."""
+    """Read the figures measured so far, by device."""
     sections: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return sections
 
 
 def write(sections: dict[str, Any], json_file: Path, page_file: Path) -> None:
-    """Write all figures, and the page that they make."""
+    """Write all figures and the page."""
     for file in (json_file, page_file):
         file.parent.mkdir(parents=True, exist_ok=True)
     json_file.write_text(json.dumps(sections, indent=2) + "\n")
@@ -182,9 +185,8 @@ def write(sections: dict[str, Any], json_file: Path, page_file: Path) -> None:
 
 
 def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    """A device's section with the networks of another one taken in; what another machine measured is dropped, and what
-    was measured otherwise."""
-    if known is None or _circumstances(known) != _circumstances(new):
+    """Merge new figures into the section of a device. Figures of another machine or of other settings are dropped."""
+    if known is None or _settings(known) != _settings(new):
         return new
     networks = dict(known["networks"])
     for name, figures in new["networks"].items():
@@ -195,8 +197,8 @@ def joined(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _circumstances(figures: dict[str, Any]) -> tuple[Any, ...]:
-    """On what, and how, but for the network."""
+def _settings(figures: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the machine and all settings except the network."""
     spec = {key: value for key, value in figures["spec"].items() if key not in ("name", "backbone")}
     return figures["machine"], figures["training"], spec
 

@@ -1,4 +1,4 @@
-"""Where a search's wall time goes, and how much arithmetic its forward passes do in theirs."""
+"""Measures how the wall time of a search divides into parts, and the arithmetic rate of its forward passes."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ POINTS: Final = {
         "emopms.engine.search.loop:nondominated",
     ),
 }
-"""The functions that stand for each part of a search; the rest is ``other``."""
+"""The functions whose time counts for each part of a search. The remaining time is ``other``."""
 
 
 def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
-    """Search as the ``evolve`` stages do, for a few generations.
+    """Search for a few generations, as the ``evolve`` stages do.
 
-    With one thread, as each candidate is evaluated: what several do at once cannot be told apart by a clock.
+    It uses one thread, as the evaluation of each candidate does, because a clock cannot separate the parts of parallel
+    threads.
 
     Returns:
-        ``seconds`` by part, ``forward_share`` of them, and for each of ``subnetworks`` its ``evaluations``, the
-        ``numbers`` it computes in, and the rate of forward passes of ``candidates`` and of the ``dense`` one.
+        ``seconds`` by part, the ``forward_share`` of the total, and for each of ``subnetworks`` its ``evaluations``,
+        its number format ``numbers``, and the arithmetic rates of ``candidates`` and of the ``dense`` sub-network.
     """
     spec, seconds, subnetworks = subject.contexts[way].spec, dict.fromkeys((*POINTS, "other"), 0.0), []
     algorithm = spec.algorithm.model_copy(update={"generations": generations})
@@ -74,7 +75,7 @@ def breakdown(subject: Subject, way: Way, generations: int) -> dict[str, Any]:
 
 
 def _search(task: Task, coding: Encoding, spec: Spec, index: int, clock: Clock) -> int:
-    """Search one sub-network; returns the number of evaluations."""
+    """Search one sub-network and return the number of evaluations."""
     cache = EvaluationCache(ObjectiveEvaluation(task, spec.objectives))
     with watching(clock, POINTS), clock.within("other"):
         evolve(
@@ -89,7 +90,7 @@ def _search(task: Task, coding: Encoding, spec: Spec, index: int, clock: Clock) 
 
 
 def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1) -> dict[str, float]:
-    """Seconds and rate of the forward passes of genomes that share nothing: the fastest of several times."""
+    """Return seconds and rate of forward passes without shared computation, the fastest of several repeats."""
     fastest, task = np.inf, sharing_nothing(task)
     evaluation = ObjectiveEvaluation(task, spec.objectives)
     evaluation.evaluate(genomes[:1])
@@ -102,6 +103,6 @@ def rate_of(genomes: NDArray[np.bool_], task: Task, spec: Spec, repeats: int = 1
 
 
 def rate(task: Task, genomes: NDArray[np.bool_], seconds: float) -> dict[str, float]:
-    """Arithmetic of the genomes' forward passes over the task's images: two operations a MAC."""
+    """Return the arithmetic rate of the genomes' forward passes over the task's images, with two FLOPs per MAC."""
     macs = float(task.subnetwork.costs.macs(genomes).sum()) * len(task.labels)
     return {"forward_seconds": seconds, "flops": 2 * macs / seconds}

@@ -1,4 +1,4 @@
-"""Times parts of a search, and the memory it takes, from outside: the code measured knows nothing of it."""
+"""Measures the time of parts of a search and its memory from outside, without changes to the measured code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Seconds by part; what a part spends inside another one is counted there, and nowhere twice."""
+    """Measures the seconds of each part. Time in a nested part counts only for the nested part."""
 
     def __init__(self, now: Callable[[], float] = perf_counter) -> None:
         self._now = now
@@ -40,7 +40,7 @@ class Clock:
             self._open.pop()
 
     def wrap(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, with its time counted."""
+        """Return the function with its time measured."""
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -58,14 +58,15 @@ class Clock:
 
 @contextmanager
 def watching(clock: Clock, points: Mapping[str, Sequence[str]]) -> Iterator[None]:
-    """For a while, count the time of functions.
+    """Measure the time of functions within this context.
 
     Args:
-        points: For each part the functions that belong to it, as ``module:name`` or ``module:Class.name``; the module
-            is the one that calls it by that name.
+        clock: The clock that counts the time.
+        points: The functions of each part, as ``module:name`` or ``module:Class.name``. The module is the one that
+            calls the function by this name.
 
     Raises:
-        AttributeError: There is no such function: it was moved or renamed.
+        AttributeError: A function does not exist, because it was moved or renamed.
     """
     with ExitStack() as stack:
         for part, functions in points.items():
@@ -78,7 +79,7 @@ def watching(clock: Clock, points: Mapping[str, Sequence[str]]) -> Iterator[None
 
 
 def clock_for(device: Device) -> Callable[[], float]:
-    """What tells the time: on CUDA, once all that was begun is done."""
+    """Return a clock for the device. On CUDA, it waits until all queued work is done."""
 
     def waited() -> float:
         torch.cuda.synchronize()
@@ -88,9 +89,9 @@ def clock_for(device: Device) -> Callable[[], float]:
 
 
 class Peak:
-    """Most memory in bytes held at once since this was made: the process's, or on CUDA that of tensors on the GPU.
+    """Peak memory since construction, in bytes: of the process, or on CUDA of the tensors on the GPU.
 
-    Off Linux the process's peak cannot be reset, and includes what came before.
+    On systems other than Linux the process's peak cannot be reset, so it includes earlier peaks.
     """
 
     def __init__(self, device: Device) -> None:

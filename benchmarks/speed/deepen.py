@@ -1,4 +1,4 @@
-"""A trained CIFAR ResNet made deeper without training, where no weights of that depth are at hand."""
+"""Makes a trained CIFAR ResNet deeper without training, if no weights of the larger depth are available."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def deepened(network: ResNetCifar, depth: int) -> ResNetCifar:
-    """A network of this depth that computes nearly the same.
+    """Return a network of the given depth with nearly the same outputs.
 
-    A residual block x + f(x) becomes n blocks x + f(x)/n with the same weights, as an ordinary differential equation is
-    solved in smaller steps (Chang et al. 2018, arXiv 1710.10348). The first block of a stage, which changes the shape,
-    stays one.
+    A residual block x + f(x) becomes n blocks x + f(x)/n with the same weights, like smaller steps in the solution of
+    an ordinary differential equation (Chang et al. 2018, arXiv 1710.10348). The first block of a stage, which changes
+    the shape, is not repeated.
 
     Args:
-        network: Trained; its depth is the smaller one.
-        depth: 6n + 2.
+        network: A trained network of smaller depth.
+        depth: The new depth, 6n + 2.
     """
     deeper = copy.deepcopy(network)
     blocks = (depth - 2) // 6

@@ -1,4 +1,4 @@
-"""What the machine can do: the rate of plain matrix products."""
+"""Measures the machine's peak arithmetic rate with matrix products."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ SHAPES: Final = (
     (512 * 16 * 16, 9 * 32, 32),
     (512 * 8 * 8, 9 * 64, 64),
 )
-"""(m, k, n) of an [m, k] by [k, n] product: squares, and the convolutions of the three stages as products."""
+"""(m, k, n) of a product of [m, k] and [k, n]: square matrices, and the convolutions of the three stages."""
 _SECONDS = 0.5
-"""For each shape."""
+"""Seconds per shape."""
 
 
 def matrix_rates(device: Device) -> dict[str, dict[str, float]]:
-    """Operations a second, two for a multiply–accumulate, by kind of numbers and shape; on the CPU of one thread."""
-    kinds = {"bf16" if device.bf16 else "fp32": _floating}
+    """Return the rates in FLOP/s (two per MAC) by number format and shape. On the CPU, one thread is used."""
+    kinds = {"bf16" if device.bf16 else "fp32": _float_product}
     if device.int8:
-        kinds["int8"] = _whole
+        kinds["int8"] = _integer_product
     with one_thread():
         return {
             kind: {f"{m}×{k}×{n}": _rate(make, m, k, n, device) for m, k, n in SHAPES} for kind, make in kinds.items()
         }
 
 
-def _floating(m: int, k: int, n: int, device: Device) -> Callable[[], Tensor]:
+def _float_product(m: int, k: int, n: int, device: Device) -> Callable[[], Tensor]:
     dtype = torch.bfloat16 if device.bf16 else torch.float32
     left, right = (torch.randn(*shape, device=device.type).to(dtype) for shape in ((m, k), (k, n)))
     out = torch.mm(left, right)
     return lambda: torch.mm(left, right, out=out)
 
 
-def _whole(m: int, k: int, n: int, device: Device) -> Callable[[], Tensor]:
+def _integer_product(m: int, k: int, n: int, device: Device) -> Callable[[], Tensor]:
     left, right = (torch.randint(-127, 127, shape, dtype=torch.int8) for shape in ((m, k), (k, n)))
     return lambda: torch._int_mm(left, right)
 
@@ -65,7 +65,7 @@ def _rate(make: Callable[..., Callable[[], Tensor]], m: int, k: int, n: int, dev
 
 
 def fastest(*measured: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """The highest rate of each kind and shape."""
+    """Return the highest rate of each number format and shape."""
     best: dict[str, dict[str, float]] = {}
     for kinds in measured:
         for kind, rates in kinds.items():
@@ -76,7 +76,7 @@ def fastest(*measured: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str,
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For a while, PyTorch computes with one thread: as each candidate does."""
+    """Context in which PyTorch uses one thread, as in the evaluation of each candidate."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Which operations the evaluation of a population spends its time in, by PyTorch's profiler."""
+"""Measures the time of each kind of operation in the evaluation of a population, with PyTorch's profiler."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ KINDS: Final = {
     "layout and number format": ("copy_", "clone", "contiguous", "to_copy"),
     "slicing": ("index_select",),
 }
-"""Kinds of operations, by what their names in ATen contain; the first kind that fits counts."""
+"""Kinds of operations, by parts of their names in ATen. The first matching kind counts."""
 
 
 def operations(subject: Subject, way: Way) -> dict[str, float]:
-    """Share of wall time by kind of operation. What is in no operation is ``Python and waiting``.
+    """Return the share of wall time by kind of operation. Time outside of operations is ``Python and waiting``.
 
-    With one thread, as each candidate is evaluated; on CUDA, times are those of the kernels.
+    It uses one thread, as the evaluation of each candidate does. On CUDA, times are those of the kernels.
     """
     seconds: dict[str, float] = dict.fromkeys((*KINDS, "other operations"), 0.0)
     cuda = subject.device.type == "cuda"
@@ -40,7 +40,7 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
         wall = perf_counter() - began
     for event in profiler.key_averages():
         if event.device_type.name != "CPU":
-            continue  # a kernel: its time stands beside the operation that launched it, too
+            continue  # a kernel: its time is also counted for the operation that launched it
         spent = event.self_device_time_total if cuda else event.self_cpu_time_total
         seconds[kind_of(event.key)] += spent / 1e6
     seconds["Python and waiting"] = max(0.0, wall - sum(seconds.values()))
@@ -48,5 +48,5 @@ def operations(subject: Subject, way: Way) -> dict[str, float]:
 
 
 def kind_of(operation: str) -> str:
-    """The kind that an operation such as ``aten::native_batch_norm`` belongs to."""
+    """Return the kind of an operation such as ``aten::native_batch_norm``."""
     return next((kind for kind, parts in KINDS.items() if any(p in operation for p in parts)), "other operations")

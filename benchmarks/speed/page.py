@@ -1,4 +1,4 @@
-"""``docs/speed.md`` from the figures of ``benchmarks/speed.json``."""
+"""Writes ``docs/speed.md`` from the figures of ``benchmarks/speed.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WAYS = {"whole": "whole network", "divided": "three sub-networks"}
 
 
 def page(sections: dict[str, Any]) -> str:
-    """The page.
+    """Return the text of the page.
 
     Args:
         sections: Figures by device, ``cpu`` and ``cuda``; either may be missing.
@@ -18,24 +18,24 @@ def page(sections: dict[str, Any]) -> str:
     budget = first["spec"]["algorithm"]
     text = f"""# Speed
 
-Made by `make bench-speed`; the figures are in [benchmarks/speed.json](../benchmarks/speed.json). CIFAR ResNets, their
-inner channels pruned, {first["spec"]["data"]["calibration"]} images a candidate. Three ways to judge
-candidates, timed by turns in one run:
+Made by `make bench-speed`; the figures are in [benchmarks/speed.json](../benchmarks/speed.json). The networks
+are CIFAR ResNets, in which the inner channels of blocks are pruned. Candidates are evaluated on
+{first["spec"]["data"]["calibration"]} images, in three ways that are timed in turn:
 
-- *peer*: pymoo and Torch-Pruning as they are usually combined: a deep copy of the whole network, a dependency graph and
-  surgery for each candidate, then a forward pass in fp32 and PyTorch's default layout;
-- *whole network*: emopms with `split: []`;
-- *three sub-networks*: emopms with `split: [layer1, layer2]`. A candidate is then one of a sub-network, and the
-  candidates of all three are divided by the seconds of all three.
+- *peer*: pymoo and Torch-Pruning in their usual combination. For each candidate: a deep copy of the whole network, a
+  dependency graph, surgery, and a forward pass in fp32 and PyTorch's default layout.
+- *whole network*: emopms with `split: []`.
+- *three sub-networks*: emopms with `split: [layer1, layer2]`. A candidate is a genome of one sub-network. The rate is
+  the number of candidates of all three sub-networks, divided by their total time.
 
-Candidates are those that searches with a population of {budget["pop_size"]} ask for, generation by generation; the
-peer evaluates some of those of the whole network. Seconds, and ratios within a generation, are medians over
-generations. What candidates share is computed once, which is part of what is measured. Ours re-estimates
-batch norm for every candidate, which the peer does not. ResNet-20 and 56 have their published weights; ResNet-110 is
-the 56 with each block split into smaller steps. On the CPU a good part of the peer's time goes to memory that is mapped
-anew for each feature map of 512 images, as is usual; glibc can be told to keep it (`MALLOC_TRIM_THRESHOLD_`,
-`MALLOC_MMAP_THRESHOLD_`), which can make the peer a good deal faster.
-One seed ({first["spec"]["seed"]}), but for the races.
+The candidates are those of searches with a population of {budget["pop_size"]}, generation by generation. The peer
+evaluates some of the candidates of the whole network. Times, and ratios within a generation, are medians over
+generations. emopms computes the layers that candidates share only once; this is part of the measured rate. emopms also
+re-estimates batch norm for every candidate; the peer does not. ResNet-20 and ResNet-56 have their published weights.
+ResNet-110 is ResNet-56 with each block divided into smaller steps. On the CPU, the peer spends much of its time on
+allocating memory for each feature map of 512 images. glibc can be set to keep this memory (`MALLOC_TRIM_THRESHOLD_`,
+`MALLOC_MMAP_THRESHOLD_`), which can make the peer much faster. All figures except the races have one seed
+({first["spec"]["seed"]}).
 
 {section("CPU", sections["cpu"]) if "cpu" in sections else absent("CPU", "make bench-speed")}
 
@@ -45,12 +45,12 @@ One seed ({first["spec"]["seed"]}), but for the races.
 
 
 def absent(device: str, command: str) -> str:
-    """The section of a device that nothing was measured on."""
-    return f"## {device}\n\nNothing was measured: no such device was at hand. `{command}` adds it."
+    """Return the section of a device without figures."""
+    return f"## {device}\n\nThere are no figures, because no such device was available. `{command}` adds them."
 
 
 def section(title: str, figures: dict[str, Any]) -> str:
-    """All tables of one device."""
+    """Return the section of one device, with all its tables."""
     where, networks = figures["machine"], figures["networks"]
     peaks = {kind: max(rates.values()) for kind, rates in figures["matrix_rates"].items()}
     fastest = ", ".join(
@@ -59,44 +59,46 @@ def section(title: str, figures: dict[str, Any]) -> str:
     parts = [
         f"## {title}",
         f"Machine: {where['cpu']}, {where['threads']} threads, device {where['device']}, torch {where['torch']}. "
-        f"The load before candidates a second were measured was {max(each['load'] for each in networks.values()):.1f} "
-        "at most; that of what was measured before is in there.",
+        "The load of the machine before measuring candidates per second was at most "
+        f"{max(each['load'] for each in networks.values()):.1f}, including the load of the preceding measurements.",
         "### Candidates a second",
         rates_table(networks),
-        "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU: the images, and what "
-        "the other two hold meanwhile, are in it.",
+        "Peak memory is that of the whole process on the CPU, and that of all tensors on a GPU. It includes the images "
+        "and the memory that the other two hold at the same time.",
         "### The same values",
         values_table(networks),
-        "The peer's losses against ours for the whole network and the same candidates, both with the dense network's "
-        "batch-norm statistics, as the largest relative difference. Spearman's rank correlation compares the losses "
-        "that a search sees with those in fp32; the lowest of all sub-networks counts.",
+        "The first columns give the largest relative difference between the losses of emopms and of the peer, for the "
+        "whole network and the same candidates, both with the dense network's batch-norm statistics. Spearman's rank "
+        "correlation compares the losses that a search uses with those in fp32; the table gives the lowest of all "
+        "sub-networks.",
         "### Seconds to the same hypervolume",
-        "The whole network is searched for its full budget, the largest of those listed, the divided one for smaller "
-        "budgets: generations a sub-network, and of refining the joint schemes. Hypervolumes "
-        f"are those of the joint fronts on {figures['spec']['data']['validation']:,} images that no search saw: "
-        f"medians over {seeds(networks)} seeds, and their range. One generation is the first population, and one of "
-        "refining measures the joint schemes: such a search chooses and combines, and breeds nothing yet. "
-        "`refine` and what comes before it are the search; `measure` then measures "
-        f"{figures['spec']['schemes']} networks of either way.",
+        "Whole-network search runs with its full budget, the largest in the table, and divided search with smaller "
+        "budgets: generations per sub-network, and generations that refine the joint schemes. Hypervolumes are those "
+        f"of the joint fronts on {figures['spec']['data']['validation']:,} images that no search uses: medians over "
+        f"{seeds(networks)} seeds, and their range. The first generation is the initial population, and the first "
+        "generation of refinement is the joint schemes, so a search with 1 + 1 generations only selects and combines "
+        "candidates. The search consists of all stages up to `refine`. After it, `measure` evaluates "
+        f"{figures['spec']['schemes']} networks of each search.",
         *trained_races(networks, figures["training"]),
-        "With the weights as they were published:",
+        "With the published weights:",
         races_table(networks, "race"),
         reached(networks, "race"),
         "### Where the time of a search goes",
         breakdown_table(networks),
-        "Forward passes are those of candidates. The judge compares features, of large maps every second row. Sampling "
-        "draws the first population, with forward and backward passes of its own.",
+        "`forward` is the time of the candidates' forward passes. `criterion` compares features; on large maps it uses "
+        "every second row. `sampling` draws the initial population, which needs its own forward and backward passes.",
         operations_table(networks),
-        "Shares of the time in which a population is evaluated, by PyTorch's profiler.",
+        "The table gives shares of the time to evaluate a population, measured by PyTorch's profiler.",
         "### Arithmetic",
-        f"The fastest of several matrix products on this machine, with one thread as each candidate has: {fastest}. "
-        "Two operations a multiply–accumulate of the pruned candidate. Seconds and MACs are those of the candidates "
-        "above, who share; rates are those of the first population sharing nothing, and of the dense sub-network.",
+        "The machine's rate is that of the fastest of several matrix products with one thread, which each candidate "
+        f"also has: {fastest}. A multiply–accumulate counts as two operations. Seconds and MACs are those of the "
+        "candidates above, which share computation. Rates are those of the initial population without shared "
+        "computation, and of the dense sub-network.",
         arithmetic_table(networks, peaks),
     ]
     if "cuda_against_cpu" in next(iter(networks.values()))["values"]:
         worst = max(network["values"]["cuda_against_cpu"] for network in networks.values())
-        parts.append(f"Losses in fp32 differ from the CPU's by {worst:.1e} at most, relatively.")
+        parts.append(f"Losses in fp32 differ from the CPU's by a relative difference of at most {worst:.1e}.")
     return "\n\n".join(parts)
 
 
@@ -160,54 +162,56 @@ def races_table(networks: dict[str, Any], kind: str) -> str:
         [
             "",
             "search",
-            "generations + refining",
+            "generations + refinement",
             "evaluations",
             "seconds (evolve + rank + join + refine)",
             "seconds to measure",
             "hypervolume (range)",
-            "share of the seconds (measuring included)",
+            "share of the full budget's seconds (with measure)",
         ],
         rows,
     )
 
 
 def trained_races(networks: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """What is said of races after constraint training, where there are some."""
+    """Return the paragraphs on races after constraint training; none if there are no such races."""
     if not races(networks, "trained_race"):
         return []
     constraint = settings["constraint"]
     spent = "; ".join(
-        f"{training['seconds']:.0f} for {name}, whose accuracy on unseen images is "
-        f"{training['before']['accuracy']:.1%} before and {training['after']['accuracy']:.1%} after it"
+        f"{training['seconds']:.0f} s for {name}, whose accuracy on unseen images is "
+        f"{training['before']['accuracy']:.1%} before and {training['after']['accuracy']:.1%} after the training"
         for name, training in ((name, race["training"]) for name, race in races(networks, "trained_race"))
     )
     return [
-        "Both ways search the same network. First the one that constraint training leaves, as the method has it: its "
-        f"sub-networks have learned to work with pruned neighbours (`constraint: {constraint['name']}`, learning rate "
-        f"{constraint['lr']}, epochs: {constraint['epochs']}), and the network to work with these images, which are "
-        f"JPEGs. The seconds of the training are in neither search's: {spent}.",
+        "Both searches start from the same network. In the first table, it is the network after constraint training, "
+        f"as in a normal run (`constraint: {constraint['name']}`, learning rate {constraint['lr']}, epochs: "
+        f"{constraint['epochs']}). This prepares the sub-networks for pruned neighbours, and adapts the network to the "
+        f"JPEG images. The time of the training is not included: {spent}.",
         races_table(networks, "trained_race"),
         reached(networks, "trained_race"),
     ]
 
 
 def races(networks: dict[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """Those of one kind that were run, by network."""
+    """Return the races of one kind, by network."""
     return [(name, figures[kind]) for name, figures in networks.items() if kind in figures]
 
 
 def seeds(networks: dict[str, Any]) -> int:
-    """With how many the searches race."""
+    """Return the number of seeds of the races."""
     return max((len(race["whole"][-1]["hypervolumes"]) for _, race in races(networks, "race")), default=0)
 
 
 def reached(networks: dict[str, Any], kind: str) -> str:
-    """Where the divided search is as good as the whole network's."""
-    found = [
-        f"on {name} in {race['share']:.2f} of its time" if race["share"] is not None else f"on {name} at none of these"
+    """Return the time in which divided search is as good as whole-network search, as one sentence per network."""
+    return " ".join(
+        f"On {name}, divided search reaches the median hypervolume of whole-network search in {race['share']:.2f} of "
+        "its time."
+        if race["share"] is not None
+        else f"On {name}, divided search does not reach the median hypervolume of whole-network search."
         for name, race in races(networks, kind)
-    ]
-    return f"The divided search has the whole one's median hypervolume {', '.join(found)}."
+    )
 
 
 def breakdown_table(networks: dict[str, Any]) -> str:
@@ -216,7 +220,7 @@ def breakdown_table(networks: dict[str, Any]) -> str:
         for way, label in _WAYS.items():
             seconds = figures["breakdown"][way]["seconds"]
             rows.append([name, label, *(f"{seconds[part] / sum(seconds.values()):.1%}" for part in names)])
-    return table(["", "search", *names], rows)
+    return table(["", "search", *("criterion" if name == "judge" else name for name in names)], rows)
 
 
 def operations_table(networks: dict[str, Any]) -> str:
@@ -228,7 +232,7 @@ def operations_table(networks: dict[str, Any]) -> str:
 
 
 def arithmetic_table(networks: dict[str, Any], peaks: dict[str, float]) -> str:
-    """Each sub-network's evaluations: seconds against MACs, and the rate of its forward passes."""
+    """Return the table of evaluations per sub-network: seconds, MACs, and the rate of forward passes."""
     rows = []
     for name, figures in networks.items():
         for way in _WAYS:
@@ -253,8 +257,8 @@ def arithmetic_table(networks: dict[str, Any], peaks: dict[str, float]) -> str:
         "part",
         "dense MMACs",
         "candidates' MMACs",
-        "ms an evaluation",
-        "ns a MAC",
+        "ms per evaluation",
+        "ns per MAC",
         "numbers",
         "of the machine's rate",
     ]
@@ -262,12 +266,12 @@ def arithmetic_table(networks: dict[str, Any], peaks: dict[str, float]) -> str:
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
 def wrapped(text: str) -> str:
-    """The text with its paragraphs filled to 120 columns; headings, tables and lists stay as they are."""
+    """Fill the paragraphs to 120 columns. Headings, tables and lists stay unchanged."""
     paragraphs = [
         part if part[:1] in "#|-" else fill(part, 120, break_long_words=False, break_on_hyphens=False)
         for part in text.strip().split("\n\n")

@@ -1,7 +1,7 @@
-"""Pruning by evolution as it is usually written: a pymoo problem that cuts and runs the whole network a candidate.
+"""The peer: evolutionary pruning with pymoo and Torch-Pruning, without emopms.
 
-Nothing of emopms' machinery is used: a deep copy a candidate, Torch-Pruning's dependency graph of it, surgery, and a
-forward pass of all images in fp32 and PyTorch's default layout, with the dense network's batch-norm statistics.
+For each candidate it makes a deep copy of the whole network and Torch-Pruning's dependency graph, prunes the copy, and
+runs all images in fp32 and PyTorch's default layout, with the dense network's batch-norm statistics.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class Peer(ElementwiseProblem):  # type: ignore[misc]
-    """Loss and MACs of the whole network, for any algorithm of pymoo.
+    """A pymoo problem with two objectives: loss and MACs of the whole network.
 
     Args:
-        network: Dense, in eval mode.
-        layers: Paths of the convolutions whose output channels are pruned, and how many each has: the genome.
-        images: [N, C, H, W].
-        labels: [N].
+        network: The dense network in eval mode.
+        layers: Path and number of output channels of each convolution to prune. A genome has one gene per channel.
+        images: Images [N, C, H, W].
+        labels: Class numbers [N].
     """
 
     def __init__(self, network: nn.Module, layers: Sequence[tuple[str, int]], images: Tensor, labels: Tensor) -> None:

@@ -1,9 +1,9 @@
-"""How long a divided search takes to be as good as a search of the whole network after its full budget.
+"""Measures the time until divided search is as good as whole-network search with its full budget.
 
-Both take the road of a run: the stages ``evolve/i``, ``rank``, ``join``, ``refine`` where the network is divided, and
-``measure``. All but the last is the search; ``measure`` tells what it found, as many networks of either way, on images
-that it did not see, and its time is given too. Searches draw lots, so both are run with several seeds, and medians are
-compared.
+Both run the stages of a normal run: ``evolve/i``, ``rank``, ``join``, ``refine`` (only for divided search) and
+``measure``. All stages before ``measure`` are the search. ``measure`` evaluates equally many networks of both searches
+on images that the search did not use; its time is reported separately. Searches are random, so both run with several
+seeds and medians are compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emopms.engine.stages.join import Join
 from emopms.engine.stages.measure import Measure
 from emopms.engine.stages.rank import Rank
 from emopms.engine.stages.refine import Refine
-from emopms.engine.storage.store import Workspace
+from emopms.engine.storage.artefact import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ STAGES = ("evolve", "rank", "join", "refine", "measure")
 
 @dataclass(frozen=True)
 class Standing:
-    """What a search of some generations has come to: medians over seeds."""
+    """The result of searches with one budget: medians over seeds."""
 
     generations: int
     refined: int
@@ -46,30 +46,33 @@ class Standing:
     evaluations: float
     hypervolume: float
     seconds: dict[str, float]
-    """By stage of `STAGES`."""
+    """Seconds by stage of `STAGES`."""
     hypervolumes: tuple[float, ...]
-    """With each seed."""
+    """The hypervolume for each seed."""
 
     @property
     def search(self) -> float:
-        """Seconds until the schemes are known."""
+        """Seconds of all stages before ``measure``."""
         return sum(seconds for stage, seconds in self.seconds.items() if stage != "measure")
 
 
 def race(
     subject: Subject, *, seeds: Sequence[int], whole: Sequence[int], divided: Sequence[tuple[int, int]]
 ) -> dict[str, Any]:
-    """Search the whole network for its full budget, and both ways for smaller ones.
+    """Run whole-network search with its full budget, and both searches with smaller budgets.
 
-    All budgets are run with one seed before the next: what slows the machine down for a while slows down both ways.
+    All budgets are run with one seed before the next seed, so that a slow period of the machine affects both searches.
 
     Args:
-        whole: Smaller budgets of the whole network's searches, in generations.
-        divided: Budgets of the divided ones, ascending: generations a sub-network, and of refining.
+        subject: The network to search.
+        seeds: Seeds of the searches.
+        whole: Smaller budgets of whole-network search, in generations.
+        divided: Budgets of divided search, ascending: generations per sub-network, and generations of refinement.
 
     Returns:
-        Standings of the ``whole`` network, the full budget's last, of all ``divided`` ones, and the ``share`` of the
-        full budget's seconds of search that the first of these took that is as good; None where none is.
+        The results of ``whole`` (the full budget comes last) and of ``divided``, and the ``share``: the search seconds
+        of the first divided search that is as good as whole-network search with the full budget, relative to its
+        search seconds. None if no divided search is as good.
     """
     full = subject.contexts["whole"].spec.algorithm.generations
     budgets: dict[Way, list[tuple[int, int]]] = {
@@ -86,7 +89,7 @@ def race(
 
 
 def standing(subject: Subject, way: Way, seed: int, budget: tuple[int, int]) -> Standing:
-    """What a search of some budget comes to."""
+    """Run one search with one budget and one seed."""
     (generations, refined), context = budget, subject.contexts[way]
     algorithm = context.spec.algorithm.model_copy(update={"generations": generations})
     spec = context.spec.model_copy(update={"seed": seed, "algorithm": algorithm, "refine": refined})
@@ -95,7 +98,7 @@ def standing(subject: Subject, way: Way, seed: int, budget: tuple[int, int]) -> 
 
 
 def median_of(runs: Sequence[Standing]) -> Standing:
-    """Of one budget with several seeds."""
+    """Return the medians of runs with one budget and several seeds."""
     return Standing(
         generations=runs[0].generations,
         refined=runs[0].refined,

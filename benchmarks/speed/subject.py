@@ -1,4 +1,4 @@
-"""A network to measure on: its weights, its images, its candidates, and the search tasks of both ways to cut it."""
+"""Prepares the networks of the speed benchmark: weights, images, candidates, and the tasks of both searches."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 Way = Literal["whole", "divided"]
 
 PUBLISHED = 56
-"""The deepest network that published weights are at hand for."""
+"""Depth of the deepest network with published weights."""
 UNSEEN = 2000
-"""Images that hypervolumes are measured on."""
+"""Number of images for the hypervolume."""
 POINTS = 12
-"""Of each front that are ranked when the network is divided; of the whole network's as many as are measured."""
+"""Number of ranked points per front in divided search. Whole-network search ranks `SCHEMES` points."""
 SCHEMES = 40
-"""Networks that a hypervolume is measured with, whichever way they were found."""
+"""Number of networks per hypervolume, in both searches."""
 TRAINING = {"constraint": {"name": "feature", "epochs": 1, "lr": 0.01}, "augment": ["flip", "crop"]}
-"""The constraint training of networks that race after it, and what is done to its images."""
+"""Constraint training and augmentation for the kind ``trained_race``."""
 
 
 def spec_of(depth: int, *, population: int, generations: int) -> emopms.Spec:
-    """The experiment: published weights as they are, three stages, 512 calibration images."""
+    """Return the spec: published weights without training, three sub-networks, 512 calibration images."""
     return emopms.Spec.model_validate(
         {
             "version": 1,
@@ -82,11 +82,11 @@ class Subject:
 
     depth: int
     network: nn.Module
-    """Dense, on the device."""
+    """The dense network, on the device."""
     contexts: dict[Way, Context]
-    """They share their images."""
+    """The contexts of both searches. They share their images."""
     candidates: NDArray[np.bool_]
-    """Genomes of the whole network [n, genes], drawn as a search draws its first population."""
+    """Genomes of the whole network [n, genes], drawn like an initial population."""
 
     @property
     def name(self) -> str:
@@ -101,12 +101,11 @@ class Subject:
         return len(self.contexts["divided"].image_sets.calibration)
 
     def tasks(self, way: Way) -> Iterator[Task]:
-        """The search tasks, as the ``evolve`` stages make them. They have evaluated nothing yet, and all that they keep
-        of it goes with them."""
+        """Yield the search tasks as the ``evolve`` stages make them. Their caches are empty and are freed with them."""
         return (replace(task) for task in self._tasks[way])
 
     def fp32_tasks(self, way: Way) -> Iterator[Task]:
-        """The same in fp32."""
+        """Yield the same tasks in fp32."""
         return (replace(task) for task in self._fp32_tasks[way])
 
     @cached_property
@@ -126,7 +125,7 @@ class Subject:
         }
 
     def parts(self, way: Way) -> list[NDArray[np.bool_]]:
-        """The candidates, cut like the network: one array [n, genes] a task. Whole, or divided, they are the same."""
+        """Return the candidates as one array [n, genes] per task. Both searches have the same candidates."""
         start, parts = 0, []
         for task in self.tasks(way):
             genes = task.subnetwork.channels.genes
@@ -136,7 +135,7 @@ class Subject:
 
 
 def subject(depth: int, *, device: Device, population: int, generations: int) -> Subject:
-    """Prepare a network."""
+    """Prepare a network of the given depth."""
     spec = spec_of(min(depth, PUBLISHED), population=population, generations=generations)
     divided = prepare(spec, folder=data_folder(spec, None), device=device, progress=Silent()).context
     network = given_network(spec, divided.source, divided.folder)
@@ -155,17 +154,18 @@ def subject(depth: int, *, device: Device, population: int, generations: int) ->
 
 
 def trained_by_constraints(network: Subject, folder: Path) -> tuple[Subject, dict[str, Any]]:
-    """The same after constraint training.
+    """Return the network after constraint training.
 
     Args:
-        network: One with published weights.
-        folder: Run directory of the training, which is resumed there; what is finished is not done again.
+        network: A network with published weights.
+        folder: Run directory of the training. Finished or interrupted training in it is used.
 
     Returns:
-        The network; and the training's seconds, with the dense network's scores on unseen images before and after it.
+        The trained network, and the seconds of the training with the dense network's scores on unseen images before
+        and after it.
     """
     if network.depth > PUBLISHED:
-        raise ValueError(f"{network.name} has no published weights, with which its training would begin.")
+        raise ValueError(f"{network.name} has no published weights, from which the training starts.")
     context = network.contexts["divided"]
     resolved = context.spec.resolved()
     data = resolved["data"] | {"augment": TRAINING["augment"]}
@@ -184,14 +184,14 @@ def trained_by_constraints(network: Subject, folder: Path) -> tuple[Subject, dic
 
 
 def tasks_of(context: Context, network: nn.Module) -> list[Task]:
-    """The search tasks of a network as this context cuts it."""
+    """Return the search tasks of a network, divided as in the context."""
     divided = context.divide(network)
     criteria = make_criteria(context, divided.parts).requires_grad_(False)
     return [make_task(context.image_sets.calibration, divided, sub, criteria, context.device) for sub in divided.parts]
 
 
 def sharing_nothing(task: Task) -> Task:
-    """The task anew, with an evaluator that keeps nothing of one candidate for another."""
+    """Return a copy of the task whose evaluator has no activation cache, so that candidates share no computation."""
     task = replace(task)
     with mock.patch("emopms.network.inference.pool.memory_budget", return_value=0):
         task.evaluator()
@@ -199,7 +199,7 @@ def sharing_nothing(task: Task) -> Task:
 
 
 def with_same_images(context: Context, **changes: Any) -> Context:
-    """The context with some things different, but the images that it has read already."""
+    """Return a copy of the context with some changes. It shares the images that are already in memory."""
     other = replace(context, **changes)
     vars(other)["splits"] = context.image_sets
     return other

@@ -1,4 +1,4 @@
-"""Candidates a second: the peer, the whole network and the divided one, by turns."""
+"""Measures candidates per second of the peer, whole-network search and divided search, in turn."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
 
 PEERS = 4
-"""Candidates of each generation that the peer evaluates."""
+"""Number of candidates per generation that the peer evaluates."""
 
 
 def peer_of(subject: Subject) -> Peer:
-    """The peer for the same network, images, labels and prunable channels."""
+    """Return the peer for the same network, images, labels and prunable channels."""
     (task,) = subject.tasks("whole")
     layers = [(group.name, group.size) for group in task.subnetwork.channels.groups]
     return Peer(subject.network, layers, task.inputs, task.labels)
@@ -36,25 +36,25 @@ def peer_of(subject: Subject) -> Peer:
 
 @dataclass
 class Stream:
-    """The candidates that a search asks for, generation by generation, and the seconds that their evaluation takes."""
+    """A search that advances generation by generation, with its candidates and their evaluation times."""
 
     task: Task
     context: Context
     name: str
     genomes: list[NDArray[np.bool_]] = field(default_factory=list)
-    """Of each generation, those that were not known before."""
+    """The new candidates of each generation."""
     seconds: list[float] = field(default_factory=list)
-    """An evaluation, by generation."""
+    """Seconds per evaluation, by generation."""
 
     def __post_init__(self) -> None:
         self._now = clock_for(self.task.device)
         self._cache = EvaluationCache(self)
-        self._cache.evaluate(self.task.subnetwork.dense[None, :])  # what is set up once is no candidate's cost
+        self._cache.evaluate(self.task.subnetwork.dense[None, :])  # exclude the one-time set-up from the times
         self.genomes.clear()
         self.seconds.clear()
 
     def advance(self) -> NDArray[np.bool_]:
-        """Search for one generation more; returns its new candidates. Those before are asked for again, and known."""
+        """Search for one more generation and return its new candidates. Earlier ones come from the cache."""
         spec = self.context.spec
         evolve(
             self.task.subnetwork,
@@ -76,9 +76,9 @@ class Stream:
 
 
 def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-    """Search in all ways for a few generations, by turns, so that whatever disturbs the machine disturbs all of them.
+    """Run all searches for a few generations, in turn, so that other load on the machine affects all of them.
 
-    The peer evaluates some of each generation's candidates of the whole network.
+    The peer evaluates some of the candidates of each generation of whole-network search.
 
     Returns:
         Medians over the generations, and the candidates [n, genes] that the peer evaluated.
@@ -113,10 +113,10 @@ def throughput(subject: Subject, *, generations: int) -> tuple[dict[str, Any], N
 
 
 def summary(rounds: list[dict[str, list[float]]]) -> dict[str, Any]:
-    """Medians over generations of candidates a second, and of their ratios within a generation.
+    """Return medians over generations of candidates per second, and of their ratios to the peer within a generation.
 
     Args:
-        rounds: For each generation and way the seconds a candidate of each of its sub-networks.
+        rounds: For each generation and search, the seconds per candidate of each sub-network.
     """
     rates = [{way: len(parts) / sum(parts) for way, parts in seconds.items()} for seconds in rounds]
     ours = [way for way in rates[0] if way != "peer"]
@@ -128,7 +128,7 @@ def summary(rounds: list[dict[str, list[float]]]) -> dict[str, Any]:
 
 
 def evaluations(streams: dict[Any, list[Stream]]) -> dict[str, list[dict[str, Any]]]:
-    """For each of our ways and sub-networks: median seconds an evaluation, and the candidates' mean MACs an image."""
+    """Return the median seconds per evaluation and the candidates' mean MACs, for each search and sub-network."""
     return {
         way: [
             {

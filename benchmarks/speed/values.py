@@ -1,4 +1,4 @@
-"""Whether what is computed fast is right: the same candidates' losses, computed in several ways."""
+"""Checks that fast evaluation is accurate: it compares losses of the same candidates, computed in several ways."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 @fp32()
 def compared(subject: Subject, candidates: NDArray[np.bool_]) -> dict[str, Any]:
-    """Losses of candidates of the whole network [n, genes] against the peer's, which it makes with the dense network's
-    batch-norm statistics; and those that a search sees against fp32."""
+    """Compare losses of candidates of the whole network [n, genes] with the peer's losses, and with losses in fp32.
+
+    The comparison with the peer uses the dense network's batch-norm statistics, as the peer does.
+    """
     frozen, objective = Capability(batch_norm="running"), Capability()
     (whole,), (exact,) = subject.tasks("whole"), subject.fp32_tasks("whole")
     peer_losses = peer_of(subject).evaluate(candidates)[:, 0]
@@ -45,7 +47,7 @@ def compared(subject: Subject, candidates: NDArray[np.bool_]) -> dict[str, Any]:
 
 @fp32()
 def against_cpu(subject: Subject) -> float:
-    """Largest relative difference of fp32 losses from those that the CPU makes of the same features."""
+    """Return the largest relative difference between fp32 losses of the device and of the CPU, on equal features."""
     objective, cpu, worst = Capability(), Device("cpu"), 0.0
     for way, context in subject.contexts.items():
         subnetworks = replace(context, device=cpu).divide(copy.deepcopy(subject.network).cpu()).parts
@@ -65,11 +67,11 @@ def against_cpu(subject: Subject) -> float:
 
 
 def difference(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, float]:
-    """Largest absolute and largest relative difference of values [n] from a reference [n]."""
+    """Return the largest absolute and the largest relative difference between values [n] and a reference [n]."""
     absolute = np.abs(values - reference)
     return {"absolute": float(absolute.max()), "relative": float((absolute / np.abs(reference)).max())}
 
 
 def agreement(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, float]:
-    """Spearman's rank correlation, with the largest differences."""
+    """Return Spearman's rank correlation and the largest differences."""
     return {"spearman": float(spearmanr(values, reference).statistic), **difference(values, reference)}

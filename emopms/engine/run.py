@@ -15,10 +15,12 @@ from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.storage.store import Store
+from emopms.engine.support.log_sinks import logging_to
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
 from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
+from emopms.process_state import plain_torch
 from emopms.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left behind."""
+    """The results of a run."""
 
     folder: Path
     """The run directory."""
     summary: dict[str, Any]
-    """``result.json``."""
+    """The content of ``result.json``."""
 
 
 def run(
@@ -47,48 +49,47 @@ def run(
     progress: Progress | None = None,
     command: Sequence[str] | None = None,
 ) -> Result:
-    """Prune a network as a spec says. Stages finished earlier in the same run directory are not repeated.
+    """Prune a network as a spec describes. Stages that an earlier run completed in the same directory are not repeated.
 
     Args:
         spec: A spec, or the path of one.
-        run_dir: Where to write; ``runs/<name>`` below the current folder by default.
-        data_root: Where relative paths in the spec start; by default the variable ``EMOPMS_DATA``, and without
-            it the spec's own folder.
-        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-        progress: Where to show how it goes.
-        command: What the user typed, for the manifest.
+        run_dir: The directory that receives all results; by default ``runs/<name>`` below the current folder.
+        data_root: The folder that relative paths in the spec start from; by default the folder that the environment
+            variable ``EMOPMS_DATA`` names, and without this variable the folder of the spec.
+        device: ``auto`` (CUDA if it is available), ``cpu`` or ``cuda``.
+        progress: Receives the progress of the run; by default nothing is shown.
+        command: The command line that the manifest records; by default ``sys.argv``.
+
+    Returns:
+        The run directory and the content of its ``result.json``.
 
     Raises:
         SpecError: The spec is wrong, or does not fit its network or data.
-        EmopmsError: The run cannot go on; what it has finished stays in the store.
+        EmopmsError: The run cannot continue. Completed stages stay in the store.
     """
     if not isinstance(spec, Spec):
         spec = load_spec(Path(spec))
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
-    with store.lock():
-        sink = _log_into(folder)
-        try:
-            logger.debug("run of {!r} begins", spec.name)
-            prepared = prepare(
-                spec,
-                folder=data_folder(spec, data_root),
-                device=Device.choose(device),
-                progress=progress if progress is not None else Silent(),
-            )
-            require_reachable_targets(spec, prepared.floor)
-            context, fingerprint = prepared.context, prepared.fingerprint
-            planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
-            store.write_plan({step.stage.name: step.key for step in planned})
-            done = run_stages(planned, context, store)
-            summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
-        finally:
-            logger.remove(sink)
+    with plain_torch(), store.lock(), logging_to(_open_log(folder), level="DEBUG", filter="emopms"):
+        logger.debug("run of {!r} begins", spec.name)
+        prepared = prepare(
+            spec,
+            folder=data_folder(spec, data_root),
+            device=Device.choose(device),
+            progress=progress if progress is not None else Silent(),
+        )
+        require_reachable_targets(spec, prepared.floor)
+        context, fingerprint = prepared.context, prepared.fingerprint
+        planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
+        store.write_plan({step.stage.name: step.key for step in planned})
+        done = run_stages(planned, context, store)
+        summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
     return Result(folder=folder, summary=summary)
 
 
-class _Log:
-    """A log file. What the disk has no room for is missing from it: the run itself says so, at its next write."""
+class _RunLog:
+    """A log file. It drops lines if the disk is full: the run itself reports that at its next write."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")
@@ -98,14 +99,18 @@ class _Log:
             self._file.write(line)
             self._file.flush()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         with suppress(OSError):
             self._file.close()
 
 
-def _log_into(folder: Path) -> int:
-    """Write a log below a folder; returns what ends it."""
+def _open_log(folder: Path) -> _RunLog:
+    """Open ``run.log`` in a folder.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
     try:
-        return logger.add(_Log(folder / "run.log"), level="DEBUG", filter="emopms")
+        return _RunLog(folder / "run.log")
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error

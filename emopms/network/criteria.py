@@ -1,6 +1,7 @@
-"""What features are judged with: modules called as ``judge(features, reference, labels)`` → mean loss.
+"""Criteria that judge features: modules called as ``criterion(features, reference, labels)`` → mean loss.
 
-Features are a candidate's [N, …], the reference is what the dense network makes at the same place [N, …].
+``features`` [N, …] are a candidate's, ``reference`` [N, …] is the dense network's output at the same place, and
+``labels`` [N] are class numbers.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_ENOUGH = 2**21
-"""Numbers of a batch of maps that tell how far apart two are as well as more would."""
-_CACHED = 2**17
-"""Numbers of a piece on the CPU."""
+_SUFFICIENT_ELEMENTS = 2**21
+"""Elements of a batch of feature maps that give its distance from another as well as more would."""
+_CHUNK_ELEMENTS = 2**17
+"""Elements of a chunk on the CPU, which stays in the processor's cache."""
 
 
 class ClassifierLoss(nn.Module):
-    """Cross-entropy of the network's own class scores [N, classes]: the judge behind the last sub-network."""
+    """Cross-entropy of the network's own class scores [N, classes]: the criterion of the last sub-network."""
 
     def forward(self, scores: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores, labels)
 
 
 class LinearProbeLoss(nn.Module):
-    """Average over positions, standardise, classify linearly.
+    """Cross-entropy of a linear classifier on features that are averaged over positions and standardised.
 
-    Standardising makes one learning rate fit features of any scale. It uses the statistics of the features the
-    probe was trained on, so a candidate that shifts its features pays for it.
+    Standardising makes one learning rate fit features of any scale. It uses the statistics of the features that the
+    probe was trained on, so that a candidate that shifts its features has a higher loss.
 
     Args:
-        channels: How many the features have.
-        channel_dim: Which dimension of the features [N, …] holds them.
+        channels: Number of channels of the features.
+        classes: Number of classes.
+        channel_dim: The dimension of the features [N, …] that holds the channels.
     """
 
     def __init__(self, channels: int, classes: int, channel_dim: int = 1) -> None:
@@ -54,9 +56,10 @@ class LinearProbeLoss(nn.Module):
 
 
 class FeatureDistance(nn.Module):
-    """‖g − f‖² / ‖f‖² over the batch, of large maps over every second row: neighbours are much alike.
+    """Relative distance ‖g − f‖² / ‖f‖² of features g from the reference f, over the batch.
 
-    What ‖f‖² is of a tensor is found out once: it must not be changed.
+    Of large feature maps only every second row counts, because neighbours are much alike. ‖f‖² is computed once for
+    each reference tensor, which must not be changed.
     """
 
     def __init__(self) -> None:
@@ -65,12 +68,12 @@ class FeatureDistance(nn.Module):
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         if reference not in self._lengths:
-            self._lengths[reference] = _squares(_enough(reference.detach()))
-        return distance(_enough(features), _enough(reference), self._lengths[reference])
+            self._lengths[reference] = _squares(_subsample(reference.detach()))
+        return distance(_subsample(features), _subsample(reference), self._lengths[reference])
 
 
 class TailLoss(nn.Module):
-    """The dense rest of the network; held, not owned: it is no part of the judge's state."""
+    """Cross-entropy of the class scores that the dense rest of the network gives. The rest is not part of the state."""
 
     def __init__(self, tail: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -80,24 +83,27 @@ class TailLoss(nn.Module):
         return F.cross_entropy(self._tail[0](features), labels)
 
 
-def _enough(maps: Tensor) -> Tensor:
-    return maps[:, :, ::2] if maps.dim() == 4 and maps.numel() >= 2 * _ENOUGH else maps
+def _subsample(maps: Tensor) -> Tensor:
+    """Return every second row of large feature maps [N, C, H, W], and other tensors as they are."""
+    return maps[:, :, ::2] if maps.dim() == 4 and maps.numel() >= 2 * _SUFFICIENT_ELEMENTS else maps
 
 
 def distance(features: Tensor, reference: Tensor, length: Tensor | None = None) -> Tensor:
-    """‖g − f‖² / ‖f‖² of features g from a reference f.
+    """Return ‖g − f‖² / ‖f‖² of features g from a reference f.
 
     Args:
-        length: ‖f‖², where it is known.
+        features: g [N, …].
+        reference: f [N, …].
+        length: ‖f‖², if it is known.
     """
     length = _squares(reference) if length is None else length
     return _squares(features, reference) / length.clamp_min(1e-12)
 
 
 def _squares(x: Tensor, y: Tensor | None = None) -> Tensor:
-    """‖x‖² or ‖x − y‖², in fp32."""
-    # By pieces that stay in the cache: copies of all features would take longer than a convolution.
-    size = max(1, _CACHED // x[0].numel()) if x.device.type == "cpu" else len(x)
+    """Return ‖x‖², or ‖x − y‖², computed in fp32."""
+    # In chunks that stay in the processor's cache: copies of all features would take longer than a convolution.
+    size = max(1, _CHUNK_ELEMENTS // x[0].numel()) if x.device.type == "cpu" else len(x)
     pieces: Iterable[Tensor] = torch.split(x, size)
     if y is not None:
         pieces = (own - other for own, other in zip(pieces, torch.split(y, size), strict=True))

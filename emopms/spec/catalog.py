@@ -114,7 +114,7 @@ def parameters(component: type[Component]) -> list[Parameter]:
     return [
         Parameter(
             name,
-            _words(schema["properties"][name], schema.get("$defs", {})),
+            _type_in_words(schema["properties"][name], schema.get("$defs", {})),
             "" if field.is_required() else _inline(_plain(field.get_default(call_default_factory=True))),
             " ".join((field.description or "").split()),
         )
@@ -140,10 +140,10 @@ def example(component: type[Component]) -> str:
     written = made.model_dump(mode="json")
     written = {name: value for name, value in written.items() if value not in (None, {})}
     key, many = next((key, many) for key, (slot, many) in SLOT_FIELDS.items() if slot.slot == component.slot)
-    return dump({key: [*_companions(component), written] if many else written}, flow=None).rstrip()
+    return dump({key: [*_required_neighbours(component), written] if many else written}, flow=None).rstrip()
 
 
-def _companions(component: type[Component]) -> list[str]:
+def _required_neighbours(component: type[Component]) -> list[str]:
     """Return the components that must be in the same list to make the spec valid."""
     if issubclass(component, Objective):
         return ["capability" if issubclass(component, Cost) else "macs"]
@@ -162,19 +162,19 @@ def _inline(value: object) -> str:
     return dump({"v": value}, flow=True).strip()[len("{v: ") : -1]
 
 
-def _words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _type_in_words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     """Describe the values that a JSON Schema accepts."""
     if "$ref" in schema:
-        return _words(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+        return _type_in_words(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
     if "anyOf" in schema:
-        return " or ".join(_words(choice, definitions) for choice in schema["anyOf"])
+        return " or ".join(_type_in_words(choice, definitions) for choice in schema["anyOf"])
     if "const" in schema:
         return _inline(schema["const"])
     if "enum" in schema:
         return "one of " + ", ".join(_inline(value) for value in schema["enum"])
     if schema.get("type") == "array":
         items = schema.get("prefixItems", [schema.get("items", {})])
-        text = "; ".join(dict.fromkeys(_words(item, definitions) for item in items))
+        text = "; ".join(dict.fromkeys(_type_in_words(item, definitions) for item in items))
         if "prefixItems" in schema:
             return f"list of {len(items)}: {text}"
         return f"list of {text}" if "," not in text else f"list of: {text}"

@@ -38,11 +38,11 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     document = _read_file(path, chain={})
     composed, settings = document, None
     for override in overrides:
-        setting = _setting(override, composed)
+        setting = _read_override(override, composed)
         # Merge the overrides first and then apply them together: if one of them replaces a component, parameters
         # that the user has set for the new component must stay.
-        settings = setting if settings is None else _over(settings, setting, main=settings, exchange=False)
-        composed = _over(document, settings, main=document)
+        settings = setting if settings is None else _merge_documents(settings, setting, main=settings, exchange=False)
+        composed = _merge_documents(document, settings, main=document)
     return composed
 
 
@@ -56,11 +56,11 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
     if chain and _is_special(path):
         raise SpecError([Problem((), "this is not a regular file.", file=str(path))])
     document = Document.read(path)
-    _start_plugins_at(path.parent, document.data)
+    _make_plugin_paths_absolute(path.parent, document.data)
     if EXTENDS not in document.data:
         return document
     base = document.data.pop(EXTENDS)
-    chain = {**chain, _real(path): len(document.positions)}
+    chain = {**chain, _real_path(path): len(document.positions)}
 
     def refuse(message: str, remedy: str = "") -> NoReturn:
         raise SpecError([*document.problems, document.problem((EXTENDS,), message, remedy)])
@@ -68,7 +68,7 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
     if not isinstance(base, str) or not 0 < len(base) <= _LONGEST_PATH:
         refuse("expected the path of another spec.", "The path is relative to the folder of this file.")
     base_path = path.parent / base
-    if _real(base_path) in chain:
+    if _real_path(base_path) in chain:
         refuse(f"{base} extends this file in turn.", "Remove one of the two `extends`.")
     if len(chain) == _LONGEST_CHAIN:
         refuse(f"more than {_LONGEST_CHAIN} specs extend each other.", "Merge some of them.")
@@ -81,7 +81,7 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
         if problem.line is None:  # the file as a whole is wrong: show the `extends` that names it
             refuse(f"{problem.file}: {problem.message}", "The path is relative to the folder of this file.")
         raise
-    return _over(below, document, main=document)
+    return _merge_documents(below, document, main=document)
 
 
 def _is_special(path: Path) -> bool:
@@ -93,17 +93,17 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _real(path: Path) -> str:
+def _real_path(path: Path) -> str:
     return os.path.realpath(path)  # Path.resolve raises an error for circular links
 
 
-def _start_plugins_at(folder: Path, data: dict[str, Any]) -> None:
+def _make_plugin_paths_absolute(folder: Path, data: dict[str, Any]) -> None:
     """Make the paths of plugin files absolute: a path is relative to the file that contains it."""
     if isinstance(data.get("plugins"), list):
         data["plugins"] = [str(folder.absolute() / item) if isinstance(item, str) else item for item in data["plugins"]]
 
 
-def _setting(override: str, onto: Document) -> Document:
+def _read_override(override: str, onto: Document) -> Document:
     text = Text.of("--set", override)
     written, equals, value = override.partition("=")
 
@@ -124,11 +124,11 @@ def _setting(override: str, onto: Document) -> Document:
             refuse(f"{outer} {there}; there is no item {step}.", f"Items count from 0. Or set {outer} as a whole.")
         items = items[step] if isinstance(step, int) else items.get(step) if isinstance(items, dict) else None
     document = Document.setting(path, value, text=text, column=len(written) + 2)
-    _start_plugins_at(Path(), document.data)
+    _make_plugin_paths_absolute(Path(), document.data)
     return document
 
 
-def _over(base: Document, top: Document, *, main: Document, exchange: bool = True) -> Document:
+def _merge_documents(base: Document, top: Document, *, main: Document, exchange: bool = True) -> Document:
     """Merge two documents.
 
     Args:
@@ -145,6 +145,8 @@ def _over(base: Document, top: Document, *, main: Document, exchange: bool = Tru
 
 
 class _Merge:
+    """Merges the data of two documents and collects the positions of the result."""
+
     def __init__(self, base: Document, top: Document, *, exchange: bool) -> None:
         self._exchange = exchange
         self.positions: dict[KeyPath, Position] = {}
@@ -158,26 +160,26 @@ class _Merge:
                 self.positions[path] = self._base[path]
                 return [self._merge_child(old, new, path, index) for index in range(len(old))]
             if slot and not isinstance(old, dict):
-                old = self._write_out(old, slot, path)
-            if isinstance(old, dict) and not (self._exchange and slot and _exchanges(slot, old, new)):
+                old = self._expand(old, slot, path)
+            if isinstance(old, dict) and not (self._exchange and slot and _replaces_component(slot, old, new)):
                 self.positions[path] = self._base[path]
                 return {key: self._merge_child(old, new, path, key) for key in old | new}
-        return self._take(new, path, self._top)
+        return self._copy_positions(new, path, self._top)
 
     def _merge_child(self, old: Any, new: dict[Any, Any], path: KeyPath, key: str | int) -> Any:
         if key not in new:
-            return self._take(old[key], (*path, key), self._base)
+            return self._copy_positions(old[key], (*path, key), self._base)
         return self.merge(old.get(key) if isinstance(old, dict) else old[key], new[key], (*path, key))
 
-    def _take(self, value: Any, path: KeyPath, positions: Mapping[KeyPath, Position]) -> Any:
+    def _copy_positions(self, value: Any, path: KeyPath, positions: Mapping[KeyPath, Position]) -> Any:
         """Return the value unchanged, after copying the positions of all values in it."""
         self.positions[path] = positions[path]
         children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, child in children:
-            self._take(child, (*path, key), positions)
+            self._copy_positions(child, (*path, key), positions)
         return value
 
-    def _write_out(self, old: Any, slot: Slot, path: KeyPath) -> Any:
+    def _expand(self, old: Any, slot: Slot, path: KeyPath) -> Any:
         """Expand a bare name or list to the mapping it stands for, so that parameters can be merged into it."""
         wide = slot.widen(old)
         if isinstance(wide, dict) and path in self._base:
@@ -190,7 +192,7 @@ class _Merge:
         return wide
 
 
-def _exchanges(slot: Slot, old: dict[str, Any], new: dict[str, Any]) -> bool:
+def _replaces_component(slot: Slot, old: dict[str, Any], new: dict[str, Any]) -> bool:
     return "name" in new and new["name"] != old.get("name", slot.default)
 
 

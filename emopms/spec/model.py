@@ -87,7 +87,7 @@ class Target(Settings):
     percentage point."""
 
     @model_validator(mode="after")
-    def _bounds_something(self) -> Self:
+    def _require_bound(self) -> Self:
         if not self.bounds:
             raise invalid("the target has no bound.", "Give macs, params or accuracy_drop.")
         return self
@@ -113,7 +113,7 @@ class Target(Settings):
         return "_".join(f"{name}-{bound!r}" for name, bound in self.bounds.items())
 
 
-def _usable_plugin_file(path: Path) -> Path:
+def _require_plugin_file(path: Path) -> Path:
     path = Path(os.path.realpath(path))  # Path.resolve raises an error for circular links
     try:
         components_in(path)
@@ -122,13 +122,13 @@ def _usable_plugin_file(path: Path) -> Path:
     return path
 
 
-def _whole(value: object) -> object:
+def _require_int(value: object) -> object:
     if type(value) is not int:  # in Python, and so in pydantic, True and 1.0 equal 1
         raise invalid("expected the number 1.")
     return value
 
 
-def _by_name(default: str | tuple[str, ...]) -> Any:
+def _component_default(default: str | tuple[str, ...]) -> Any:
     """Return a field whose default is a component name. The registry resolves it when a spec is validated."""
     return Field(default=default, validate_default=True)
 
@@ -151,14 +151,14 @@ class Genome(Settings):
 class Spec(Settings):
     """One experiment: the network, the data, the pruning method and the pruned networks to produce."""
 
-    version: Annotated[Literal[1], BeforeValidator(_whole)]
+    version: Annotated[Literal[1], BeforeValidator(_require_int)]
     """Version of the spec format."""
     name: Annotated[str, Field(pattern=_NAME, max_length=100)]
     """Name of the run and of its folder: letters, digits, `_`, `-`, and single dots between them."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all random choices."""
     plugins: Annotated[
-        tuple[Annotated[Path, Field(strict=False), AfterValidator(_usable_plugin_file)], ...], Field(strict=False)
+        tuple[Annotated[Path, Field(strict=False), AfterValidator(_require_plugin_file)], ...], Field(strict=False)
     ] = ()
     """Python files with your own components, relative to this file. They are executed when the spec is read."""
     backbone: Annotated[Backbone, Slot("backbone")]
@@ -166,25 +166,26 @@ class Spec(Settings):
     data: Annotated[Data, Slot("data")]
     """The images for training and evaluation."""
     pretrain: Training = Training()
-    """Training of the dense network. With 0 epochs its weights stay as they are."""
-    split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _by_name("at")
+    """Training of the dense network. With 0 epochs its weights stay as they are; this is the default with
+    `backbone.weights`."""
+    split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _component_default("at")
     """The split points: n split points give n + 1 sub-networks. A bare list of module paths is short for the split
     `at`."""
     genome: Genome = Genome()
     """The channels that can be pruned, and in which units."""
-    selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _by_name("linear_probe")
+    selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _component_default("linear_probe")
     """The criterion that evaluates a sub-network without the rest of the network."""
-    constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _by_name("feature")
+    constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _component_default("feature")
     """Training that prepares each sub-network for pruned neighbours."""
-    objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = _by_name(
-        ("capability", "macs")
+    objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = (
+        _component_default(("capability", "macs"))
     )
     """The objectives that the search minimises: at least one quality and at least one cost."""
-    sampling: Annotated[Sampling, Slot("sampling", default="sensitivity")] = _by_name("sensitivity")
+    sampling: Annotated[Sampling, Slot("sampling", default="sensitivity")] = _component_default("sensitivity")
     """The initial population of each search."""
-    algorithm: Annotated[Algorithm, Slot("algorithm", default="nsga2")] = _by_name("nsga2")
+    algorithm: Annotated[Algorithm, Slot("algorithm", default="nsga2")] = _component_default("nsga2")
     """The evolutionary multi-objective optimiser."""
-    ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _by_name("impairment")
+    ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _component_default("impairment")
     """The method that joins the fronts of the sub-networks into schemes for the whole network."""
     points: Count = 32
     """Number of points of each sub-network's front that are ranked, each measured in the otherwise dense network. They
@@ -199,7 +200,7 @@ class Spec(Settings):
     """The targets. One pruned network is produced for each, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
     finetune: FinetuneSettings = FinetuneSettings()
     """Training of each pruned network."""
-    export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _by_name(
+    export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _component_default(
         ("safetensors", "pt2")
     )
     """The file formats to write. `safetensors` must be one of them."""
@@ -231,6 +232,12 @@ class Spec(Settings):
         if len(set(targets)) < len(targets):
             raise invalid("two targets are equal.", "Keep one of them.")
         return targets
+
+    @model_validator(mode="after")
+    def _take_given_weights_as_they_are(self) -> Self:
+        if self.backbone.weights is not None and "epochs" not in self.pretrain.model_fields_set:
+            object.__setattr__(self, "pretrain", self.pretrain.model_copy(update={"epochs": 0}))
+        return self
 
     @field_validator("export")
     @classmethod

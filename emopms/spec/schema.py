@@ -37,10 +37,12 @@ def json_schema(components: Iterable[type[Component]]) -> dict[str, Any]:
         "other values are replaced.",
     }
     for slot, _ in SLOT_FIELDS.values():
-        ways = [way for component in by_slot.get(slot.slot, []) for way in _ways(component, slot, definitions)]
-        definitions[slot.slot] = {"anyOf": ways or [{"not": {}}]}
+        alternatives = [
+            way for component in by_slot.get(slot.slot, []) for way in _alternatives(component, slot, definitions)
+        ]
+        definitions[slot.slot] = {"anyOf": alternatives or [{"not": {}}]}
     definitions["spec"] = spec
-    variations = {f"variation.{name}": _relaxed(definition) for name, definition in definitions.items()}
+    variations = {f"variation.{name}": _without_required_keys(definition) for name, definition in definitions.items()}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "emopms spec",
@@ -61,21 +63,21 @@ def _schema_of(model: type[Settings], name: str, definitions: dict[str, Any]) ->
     return tidy
 
 
-def _ways(component: type[Component], slot: Slot, definitions: dict[str, Any]) -> list[dict[str, Any]]:
+def _alternatives(component: type[Component], slot: Slot, definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the schemas of all ways to write one component: a bare name, a bare list and a mapping."""
     name = component.model_fields["name"].default
     key = f"{slot.slot}.{name}"
     schema = _schema_of(component, key, definitions)
     required = schema.pop("required", [])
     schema["properties"]["name"]["description"] = schema.get("description", "")
-    ways: list[dict[str, Any]] = []
+    alternatives: list[dict[str, Any]] = []
     if not required:
-        ways.append({"const": name, "description": schema.get("description", "")})
+        alternatives.append({"const": name, "description": schema.get("description", "")})
     if slot.default == name and slot.bare_list:
-        ways.append(schema["properties"][slot.bare_list])
+        alternatives.append(schema["properties"][slot.bare_list])
     schema["required"] = required if slot.default == name else ["name", *required]
     definitions[key] = schema
-    return [*ways, {"$ref": f"#/definitions/{key}"}]
+    return [*alternatives, {"$ref": f"#/definitions/{key}"}]
 
 
 def _tidy(schema: Any) -> Any:
@@ -94,7 +96,7 @@ def _tidy(schema: Any) -> Any:
     return tidy
 
 
-def _relaxed(schema: Any) -> Any:
+def _without_required_keys(schema: Any) -> Any:
     """Return the schema of a spec that extends another file: no key is required, since the other file may hold it."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/definitions/variation.')
     return json.loads(text, object_hook=lambda value: _without_required(value))

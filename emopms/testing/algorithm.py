@@ -48,7 +48,7 @@ class AlgorithmConformance(ComponentConformance):
                 )
                 if not len(asked):
                     break
-                search.tell(_worth(objectives)(asked))
+                search.tell(_objectives_of(objectives)(asked))
 
     def test_asks_for_something_at_first(self) -> None:
         assert len(self._start().ask()), (
@@ -56,14 +56,14 @@ class AlgorithmConformance(ComponentConformance):
         )
 
     def test_the_same_seed_gives_the_same_questions(self) -> None:
-        first, again, other = (_questions(self._start(seed=seed)) for seed in (5, 5, 6))
+        first, again, other = (_asked_genomes(self._start(seed=seed)) for seed in (5, 5, 6))
         assert first == again, (
             "Two searches with one seed ask for different genomes: draw from a generator made from `seed`."
         )
         assert first != other, "Searches with different seeds ask for the same genomes: use `seed`."
 
     def test_searches_side_by_side_share_nothing(self) -> None:
-        alone = [_questions(self._start(seed=seed)) for seed in (1, 2)]
+        alone = [_asked_genomes(self._start(seed=seed)) for seed in (1, 2)]
         searches = [_generations(self._start(seed=seed)) for seed in (1, 2)]
         together: list[list[Any]] = [[], []]
         for _ in range(_GENERATIONS):
@@ -83,9 +83,9 @@ class AlgorithmConformance(ComponentConformance):
         )
 
     def test_searches_tiny_spaces(self) -> None:
-        """The search may end when the space is exhausted, or go on, but it must not fail."""
+        """The search may end when the space is exhausted, or continue, but it must not fail."""
         for genes in (1, 2, 3):
-            for evaluate in (_worth(2), _constant):
+            for evaluate in (_objectives_of(2), _constant):
                 for asked, _ in _generations(self._start(genes=genes), evaluate, limit=30):
                     assert asked.shape[1] == genes, f"ask returned {list(asked.shape)} for {genes} genes."
 
@@ -95,7 +95,7 @@ class AlgorithmConformance(ComponentConformance):
             asked = search.ask()
             if not len(asked):
                 break
-            told = _worth(2)(asked)
+            told = _objectives_of(2)(asked)
             genomes, before = asked.copy(), told.copy()
             search.tell(told)
             assert np.array_equal(told, before), "tell changed the objectives it was given: work on a copy."
@@ -119,7 +119,7 @@ def _repaired(genomes: Genomes) -> Genomes:
     return genomes
 
 
-def _worth(objectives: int) -> Callable[[Genomes], Values]:
+def _objectives_of(objectives: int) -> Callable[[Genomes], Values]:
     """Return a function of two or three objectives: genes kept, value lost, and even-numbered genes kept."""
 
     def evaluate(genomes: Genomes) -> Values:
@@ -129,7 +129,7 @@ def _worth(objectives: int) -> Callable[[Genomes], Values]:
     return evaluate
 
 
-_TWO = _worth(2)
+_TWO = _objectives_of(2)
 
 
 def _constant(genomes: Genomes) -> Values:
@@ -148,5 +148,5 @@ def _generations(
         search.tell(values)
 
 
-def _questions(search: Search) -> list[list[list[bool]]]:
+def _asked_genomes(search: Search) -> list[list[list[bool]]]:
     return [asked.tolist() for asked, _ in _generations(search)]

@@ -116,8 +116,8 @@ class BackboneConformance(ComponentConformance):
                     moved(self._images(2).to(device))
             except (RuntimeError, NotImplementedError) as error:
                 raise AssertionError(
-                    f"It fails on the device {device}: {error}\nCreate tensors of the forward pass on the input's device "
-                    "or keep them in buffers."
+                    f"It fails on the device {device}: {error}\nCreate the tensors of the forward pass "
+                    "on the input's device, or keep them in buffers."
                 ) from error
 
     def _built(self, *, classes: int | None = None, seed: int = 0) -> nn.Module:

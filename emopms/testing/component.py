@@ -117,7 +117,7 @@ class ComponentConformance:
         assert not done.returncode, f"A new process cannot construct it from {module}:\n{done.stderr.decode()}"
         heavy = set(done.stdout.decode().split()) & _HEAVY
         assert not heavy, (
-            f"Constructing it imports {', '.join(sorted(heavy))}, which slows down every spec that uses it. In {module}, "
+            f"Constructing it imports {', '.join(sorted(heavy))}, which delays every spec that uses it. In {module}, "
             "import inside methods, annotate under TYPE_CHECKING, and keep the component out of test modules."
         )
 

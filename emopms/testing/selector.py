@@ -34,7 +34,7 @@ class SelectorConformance(ComponentConformance):
 
     def test_criteria_give_one_differentiable_loss(self) -> None:
         for device in devices():
-            for place in _places(device):
+            for place in _test_sites(device):
                 criterion = self._criterion(place).to(device.type).eval()
                 features = place.noise().requires_grad_()
                 with device.autocast():
@@ -47,7 +47,7 @@ class SelectorConformance(ComponentConformance):
                 assert is_useful, "The gradient with respect to the features is zero or not finite."
 
     def test_a_loss_is_a_mean_over_images(self) -> None:
-        for place in _places():
+        for place in _test_sites():
             criterion = self._criterion(place).eval()
             arguments = place.noise(), place.features, place.labels
             once, twice = criterion(*arguments), criterion(*(torch.cat([a, a]) for a in arguments))
@@ -57,7 +57,7 @@ class SelectorConformance(ComponentConformance):
 
     def test_the_dense_features_are_no_worse_than_noise(self) -> None:
         """Criteria with parameters are trained before. The labels are the dense network's own predictions."""
-        for place in _places():
+        for place in _test_sites():
             criterion = self._criterion(place)
             if isinstance(self.component, TrainedSelector):
                 before, after = _train(criterion, place)
@@ -69,11 +69,12 @@ class SelectorConformance(ComponentConformance):
                     float(criterion.eval()(f, place.features, place.labels)) for f in (place.features, place.noise())
                 )
             assert dense <= noise, (
-                f"At features [{place}] the loss of the dense network is {dense} and the loss of noise {noise}: lower is better."
+                f"At features [{place}] the loss of the dense network is {dense} and the loss of noise {noise}: "
+                "lower is better."
             )
 
     def test_the_same_seed_gives_the_same_criterion(self) -> None:
-        for place in _places():
+        for place in _test_sites():
             arguments = place.noise(), place.features, place.labels
             criteria = self._criterion(place).eval(), self._criterion(place).eval()
             first, again, other = (float(criterion(*arguments).detach()) for criterion in (criteria[0], *criteria))
@@ -83,7 +84,7 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_state_can_be_stored(self) -> None:
-        for place in _places():
+        for place in _test_sites():
             criterion, again = self._criterion(place, seed=1), self._criterion(place, seed=2)
             if isinstance(self.component, TrainedSelector):
                 _train(criterion, place)
@@ -99,7 +100,7 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_the_rest_of_the_network_is_not_its_own(self) -> None:
-        for place in _places():
+        for place in _test_sites():
             before = Snapshot(place.rest)
             criterion = self._criterion(place).eval().requires_grad_(False)
             criterion(place.features, place.features, place.labels)
@@ -110,7 +111,7 @@ class SelectorConformance(ComponentConformance):
 
     def test_moves_to_another_device(self) -> None:
         """The device ``meta`` represents the devices that this machine lacks."""
-        for place in [place.to("meta") for place in _places()]:
+        for place in [place.to("meta") for place in _test_sites()]:
             criterion = self._criterion(place).to("meta").eval()
             try:
                 loss = criterion(place.features, place.features, place.labels)
@@ -120,7 +121,7 @@ class SelectorConformance(ComponentConformance):
                 ) from error
             assert loss.device.type == "meta", f"Moved to another device, its loss is on {loss.device}."
 
-    def _criterion(self, place: _Place, *, seed: int = 0) -> nn.Module:
+    def _criterion(self, place: _TestSite, *, seed: int = 0) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             criterion = self.component.criterion(
@@ -132,7 +133,7 @@ class SelectorConformance(ComponentConformance):
         return criterion
 
 
-class _Place:
+class _TestSite:
     """A site with a batch of the dense network's features."""
 
     def __init__(self, features: Tensor, labels: Tensor, rest: nn.Module, *, channel_dim: int = 1) -> None:
@@ -143,9 +144,9 @@ class _Place:
         drawn = torch.randn(self.features.shape, generator=torch.Generator().manual_seed(7)).to(self.features)
         return drawn * self.features.std() + self.features.mean()
 
-    def to(self, device: str) -> _Place:
+    def to(self, device: str) -> _TestSite:
         placed = self.features.to(device), self.labels.to(device), self.rest.to(device)
-        return _Place(*placed, channel_dim=self.channel_dim)
+        return _TestSite(*placed, channel_dim=self.channel_dim)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.features.shape[1:]))
@@ -159,19 +160,19 @@ class _Maps(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, (side, side))  # type: ignore[no-untyped-call,no-any-return]
 
 
-def _places(device: Device = CPU) -> Iterator[_Place]:
+def _test_sites(device: Device = CPU) -> Iterator[_TestSite]:
     setting = tiny(device=device)
     rests = [nn.Sequential(*(sub.module for sub in setting.subnetworks[index:])) for index in (1, 2)]
     for features, rest in zip(setting.references[1:3], rests, strict=True):
-        yield _Place(features, setting.labels, rest.eval())
+        yield _TestSite(features, setting.labels, rest.eval())
         tokens = features.flatten(2).transpose(1, 2)
-        yield _Place(tokens, setting.labels, nn.Sequential(_Maps(), rest).eval(), channel_dim=2)
+        yield _TestSite(tokens, setting.labels, nn.Sequential(_Maps(), rest).eval(), channel_dim=2)
     same = nn.Linear(CLASSES, CLASSES, bias=False)
     nn.init.eye_(same.weight)
-    yield _Place(setting.references[3], setting.labels, same.to(device.type))
+    yield _TestSite(setting.references[3], setting.labels, same.to(device.type))
 
 
-def _train(criterion: nn.Module, place: _Place) -> tuple[float, float]:
+def _train(criterion: nn.Module, place: _TestSite) -> tuple[float, float]:
     """Train a criterion on the dense features. Return its loss in eval mode before and after."""
     arguments = place.features, place.features, place.labels
     before = float(criterion.eval()(*arguments).detach())

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _WEIGHTS = "Weights come from a local file: name it in the backbone's `weights`."
-_DATA = "The data say so: leave it out."
-_DEVICE = "The engine places the network: choose the device and precision of the run instead."
+_DATA = "The data determine it: remove it."
+_DEVICE = "The engine moves the network: choose the device of the run instead."
 
 _REFUSED = {
     "pretrained": _WEIGHTS,
@@ -33,9 +33,9 @@ _REFUSED = {
     "device": _DEVICE,
     "dtype": _DEVICE,
     "model_name": "Write it as the backbone's `model`.",
-    "features_only": "emopms prunes classifiers: leave it out.",
+    "features_only": "emopms prunes classifiers: remove it.",
 }
-"""Arguments of ``timm.create_model`` that somebody else decides on, and who."""
+"""Arguments of ``timm.create_model`` that a spec cannot set, with the reason or the alternative."""
 
 
 def _plain_name(model: str) -> str:
@@ -55,46 +55,47 @@ def _plain_name(model: str) -> str:
 
 def _free_argument(name: str) -> str:
     if name in _REFUSED:
-        raise invalid(f"{name!r} cannot be given.", _REFUSED[name])
+        raise invalid(f"{name!r} is not accepted.", _REFUSED[name])
     return name
 
 
 class Timm(Backbone):
-    """Any classifier of timm, by its name there, with random weights or those of a local file."""
+    """Any classifier of timm, with random weights or weights from a local file."""
 
     name: Literal["timm"] = "timm"
     model: Annotated[str, Field(examples=["resnet18", "resnet10t"]), AfterValidator(_plain_name)]
-    """timm's name of the architecture, without a weights tag: `resnet18`, not `resnet18.a1_in1k`."""
+    """Name of the architecture in timm, without a weights tag: `resnet18`, not `resnet18.a1_in1k`."""
     args: Annotated[
         dict[Annotated[str, AfterValidator(_free_argument)], JsonValue], Field(examples=[{"drop_rate": 0.1}])
     ] = {}  # noqa: RUF012  (pydantic gives each component a copy)
-    """Further keyword arguments of `timm.create_model`, such as `drop_rate`. Classes, channels and image size are
-    the data's."""
+    """Further keyword arguments of `timm.create_model`, such as `drop_rate`. The data determine the number of classes,
+    the channels and the image size."""
 
     def __hash__(self) -> int:
         return hash((self.model, self.weights, frozenset(self.args)))  # values may be lists, which have no hash
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As `Backbone.build`; downloads nothing.
+        """Build the network as in `Backbone.build`. Nothing is downloaded.
 
         Raises:
             PluginError: timm cannot be imported.
-            NetworkError: timm has no such model, or cannot build it with these arguments.
+            NetworkError: timm does not have the model, or cannot build it with these arguments.
         """
         timm = _timm()
-        known = timm.list_models()  # less the deprecated names, which stand for others
+        known = timm.list_models()  # without deprecated names, which are aliases
         if self.model not in known:
             raise _unknown(self.model, known)
         sizes: dict[str, Any] = {"num_classes": classes, "in_chans": input_shape[0]}
-        if getattr(timm.get_pretrained_cfg(self.model), "fixed_input_size", False):  # an embedding for each position
+        # A model of fixed input size has an embedding for each position.
+        if getattr(timm.get_pretrained_cfg(self.model), "fixed_input_size", False):
             sizes["img_size"] = input_shape[1:]
         try:
             network: nn.Module = timm.create_model(self.model, pretrained=False, **sizes, **self.args)
-        except Exception as error:  # whatever an architecture makes of arguments that it was not made for
+        except Exception as error:  # an architecture may raise anything for arguments that it does not support
             given = ", ".join(f"{name}={value!r}" for name, value in (sizes | self.args).items())
             raise NetworkError(
                 f"timm cannot build {self.model} with {given}: {type(error).__name__}: {error}",
-                remedy="Give `args` that this model takes, and images of a size that it takes.",
+                remedy="Give `args` that this model accepts, and images of a size that it accepts.",
             ) from error
         return network
 
@@ -102,7 +103,7 @@ class Timm(Backbone):
 def _timm() -> ModuleType:
     try:
         import timm
-    except Exception as error:  # a torchvision that does not fit torch raises no ImportError
+    except Exception as error:  # a torchvision that does not match torch raises other errors
         raise PluginError(
             f"backbone 'timm' of emopms-timm cannot import timm: {type(error).__name__}: {error}",
             remedy="Install timm, and the torchvision that was built for the installed torch.",

@@ -10,7 +10,8 @@ import yaml
 import emopms
 from emopms.cli.main import main
 from emopms.cli.plan import duration
-from emopms.engine.timing import stopwatch
+from emopms.engine.forecast.forecast import forecast
+from emopms.engine.timing.stopwatch import TimingEffort
 from tests.engine.conftest import TINY, tiny
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "_ENOUGH", 0.0)
-    monkeypatch.setattr(stopwatch, "_ROUNDS", 1)
+    monkeypatch.setitem(forecast.__kwdefaults__, "effort", TimingEffort(min_seconds=0.0, min_repetitions=1))
 
 
 def _plan(folder: Path, capsys: pytest.CaptureFixture[str], *options: str, **changes: Any) -> tuple[int, str, str]:

@@ -7,12 +7,12 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from loguru import logger
 
 import emopms
 from emopms.builtin.algorithm.nsga2 import Nsga2
@@ -22,16 +22,17 @@ from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
-from emopms.engine.run import _log_into
+from emopms.engine.run import _open_log
 from emopms.engine.session.context import Context
 from emopms.engine.support.component_calls import guarded_call
+from emopms.engine.support.log_sinks import logging_to
 from emopms.errors import ComponentError
 from emopms.network.channels.cost import count
 from emopms.testing.unchanged import Snapshot
 from tests.engine.conftest import stages, tiny, weights, without_times
 
 if TYPE_CHECKING:
-    from emopms.engine.storage.store import Artefact
+    from emopms.engine.storage.artefact import Artefact
     from emopms.network.partition.divided_network import DividedNetwork
 
 
@@ -192,11 +193,41 @@ def test_models_that_were_deleted_come_back(finished: emopms.Result, tmp_path: P
     assert (folder / "models" / "macs-0.6" / "model.pt2").exists()
 
 
-def test_models_of_dropped_targets_go(finished: emopms.Result, tmp_path: Path) -> None:
+def test_models_of_dropped_targets_stay(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
     emopms.run(tiny(targets=[{"macs": 0.9}], finetune={"epochs": 0}), run_dir=folder, device="cpu")
-    assert [path.name for path in (folder / "models").iterdir()] == ["macs-0.9"]
+    assert sorted(path.name for path in (folder / "models").iterdir()) == ["macs-0.6", "macs-0.9"]
+    for name, tensor in weights(folder).items():
+        assert torch.equal(tensor, weights(finished.folder)[name])
+
+
+def test_a_user_s_own_files_in_the_run_directory_stay(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    mine = [folder / "models" / "notes.txt", folder / "models" / "macs-0.6" / "trained_further.pt"]
+    for path in mine:
+        path.write_text("mine")
+    (folder / "models" / "macs-0.6" / "README.md").write_text("my own words")
+    emopms.run(tiny(finetune={"epochs": 0}), run_dir=folder, device="cpu")
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+    assert (folder / "models" / "macs-0.6" / "README.md.kept").read_text() == "my own words"
+
+
+def test_each_stage_says_what_made_it(finished: emopms.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    before = json.loads((folder / "manifest.json").read_text())["stages"]
+    assert before["pretrain"]["versions"]["torch"] == version("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        emopms.run(tiny(finetune={"epochs": 0}), run_dir=folder, device="cpu")
+    finally:
+        torch.set_num_threads(threads)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["threads"] == manifest["stages"]["export"]["threads"] == threads + 1
+    assert manifest["stages"]["pretrain"] == before["pretrain"], "which was not run again"
 
 
 def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path) -> None:
@@ -213,14 +244,11 @@ def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
 def test_a_full_disk_is_named_whoever_meets_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.log").symlink_to("/dev/full")
-    sink = _log_into(tmp_path)
-    try:
-        with (
-            pytest.raises(ComponentError, match="No space left") as error,
-            guarded_call(Safetensors(), "export a model"),
-        ):
-            Path("/dev/full").write_text("weights")
-    finally:
-        logger.remove(sink)
+    with (
+        logging_to(_open_log(tmp_path), level="DEBUG"),
+        pytest.raises(ComponentError, match="No space left") as error,
+        guarded_call(Safetensors(), "export a model"),
+    ):
+        Path("/dev/full").write_text("weights")
     assert error.value.remedy.startswith("Free space")
     assert capfd.readouterr().err == "", "what the log has no room for is no news"

@@ -101,7 +101,9 @@ BROKEN = [
     Broken(VALID, asking(lambda g, s: g & (np.arange(len(g)) > 1)[:, None]), "2 of 6 genomes of generation 1"),
     Broken("asks_for_something_at_first", asking(lambda g, s: g[:0]), "The first ask returned nothing"),
     Broken(SEED, asking(lambda g, s: s.space.repair(np.random.random(g.shape) < 0.5)), "Two searches with one seed"),
-    Broken(SEED, algorithm(Draws, __init__=lambda self, space, seed: Draws.__init__(self, space, 0)), "ask for the same genomes"),
+    Broken(
+        SEED, algorithm(Draws, __init__=lambda self, space, seed: Draws.__init__(self, space, 0)), "ask for the same"
+    ),
     Broken("searches_side_by_side_share_nothing", algorithm(Shared), "make all state in `start`"),
     Broken(SEED, algorithm(Remembering), "Two searches with one seed"),
     Broken("finds_better_fronts_than_it_starts_with", algorithm(Stuck), "it finds nothing new"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
@@ -33,7 +31,11 @@ def _reference(factory: str) -> str:
 
 
 class Module(Backbone):
-    """A network of your own: what an installed function returns. It is called with `args` and nothing else."""
+    """A network of your own: what an installed function returns. It is called with `args` and nothing else.
+
+    Wrappers such as DataParallel are taken off, lazy layers get their sizes, and weight normalisation is folded into
+    the weights.
+    """
 
     name: Literal["module"] = "module"
     factory: Annotated[str, AfterValidator(_reference), Field(examples=["my_package.nets:make"])]
@@ -45,18 +47,22 @@ class Module(Backbone):
     names_code: ClassVar[bool] = True
 
     def __hash__(self) -> int:
-        return hash((self.factory, json.dumps(self.args, sort_keys=True), self.weights))
+        return hash((self.factory, json.dumps(self.args, sort_keys=True), self.weights, self.weights_key))
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         """As `Backbone.build`, but what the data are is known to the factory alone.
 
         Raises:
             PluginError: The factory cannot be imported, or is no function.
-            NetworkError: It fails, or returns no module.
+            NetworkError: It fails, returns no module, or one that cannot be made ready (see `make_ready`).
         """
+        import torch
         from torch import nn
 
-        factory = self._factory()
+        from emopms.api.own_network import make_ready
+
+        with torch.random.fork_rng(devices=[]):  # a module that draws as it is imported, once, leaves the seed alone
+            factory = self._factory()
         call = f"{self.factory}({', '.join(f'{name}={value!r}' for name, value in self.args.items())})"
         try:
             network = factory(**copy.deepcopy(self.args))
@@ -69,19 +75,21 @@ class Module(Backbone):
                 f"The backbone's factory {call} gave a {type(network).__name__}, no network.",
                 remedy="Name a function that returns a torch.nn.Module.",
             )
+        network = make_ready(network, input_shape=input_shape)
         return copy.deepcopy(network)  # it is cut into pieces, and the factory may hand out one network to all
 
     def fingerprint(self) -> str:
-        """Hash of the files that the factory is named and defined in. What those import is not looked at.
+        """Hash the files that the factory is named and defined in, and all that these import from beside them.
 
         Raises:
             PluginError: See `build`; or there is no file.
         """
+        from emopms.builtin.backbone._sources import hash_of_sources
+
         path, _, _ = self.factory.partition(":")
         defined = getattr(self._factory(), "__module__", path)
-        files: list[Any] = [getattr(_imported(module), "__file__", None) for module in dict.fromkeys((path, defined))]
         try:
-            return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+            return hash_of_sources([_imported(module) for module in dict.fromkeys((path, defined))])
         except (OSError, TypeError) as error:
             raise PluginError(
                 f"The source of the backbone's factory {self.factory} cannot be read: {reason(error)}",

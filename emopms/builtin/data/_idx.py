@@ -76,7 +76,8 @@ class _IdxFile:
         Raises:
             DataError: It is no idx file of bytes of that rank, or is empty, too large or cut short.
         """
-        header = _read(path, 4 + 4 * rank)
+        # A file of the system says that it is empty, and reading it may never end.
+        header = _read(path, 4 + 4 * rank) if path.stat().st_size else b""
         if header[:4] != bytes([0, 0, _UINT8, rank]) or len(header) < 4 + 4 * rank:
             _refuse(
                 path,

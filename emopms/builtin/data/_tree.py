@@ -123,6 +123,8 @@ class _DiskTree(Tree):
         return _hash_of([(file.path, file.size, digest) for file, digest in zip(files, digests, strict=True)])
 
     def _digest(self, file: ImageFile) -> str:
+        if not file.size:
+            return ""
         try:
             with (self.root / file.path).open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
@@ -133,7 +135,11 @@ class _DiskTree(Tree):
         return [name for name, entry in _visible(self.root) if entry.is_dir()]
 
     def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
+        file = self.root / path
+        if not file.stat().st_size:  # files of the system say so, and reading them may never end
+            return b""
+        with file.open("rb") as content:
+            return content.read(_MOST_BYTES + 1)
 
     def _images(self, part: str) -> list[ImageFile]:
         top = self.root / part
@@ -205,6 +211,8 @@ class _ZipTree(Tree):
         try:
             if not root.is_file():  # a pipe might never end
                 raise ValueError("it is no file")
+            if not root.stat().st_size:  # nor what says so of itself, in /proc
+                raise ValueError("it is empty")
             self._archive = zipfile.ZipFile(root)
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             raise DataError(

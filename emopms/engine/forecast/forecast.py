@@ -1,4 +1,4 @@
-"""``emopms.engine.forecast.forecast.forecast``: what a run would do, before anything runs."""
+"""The forecast of a run: its stages, evaluations, seconds and memory. It is made without running anything."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from emopms.engine.stages.refine import Refine, max_refinements
 from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.timing.stopwatch import DEFAULT_EFFORT
 from emopms.engine.timing.work_timer import WorkTimer
 from emopms.network.runtime.device import Device
 
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
     from emopms.engine.session.partition_summary import PartSummary, Size
     from emopms.engine.stages.base import Stage
     from emopms.engine.storage.store import State
+    from emopms.engine.timing.stopwatch import TimingEffort
     from emopms.spec import Spec
 
 
 @dataclass(frozen=True)
 class StageForecast:
-    """One stage."""
+    """The forecast of one stage."""
 
     name: str
     state: State
-    """``complete`` is taken from the store, everything else runs."""
+    """A ``complete`` stage is loaded from the store. A stage in any other state runs."""
     seconds: float
-    """About what it takes; 0 from the store. What is begun takes less."""
+    """Estimated seconds of the whole stage; 0 if it is complete. A stage that has begun takes less."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +46,43 @@ class MemoryForecast:
     """Bytes that a run needs."""
 
     images: int
-    """Training, calibration and validation images, pixels of one byte supposed. Float pixels take four times that."""
+    """Training, calibration and validation images with pixels of one byte. Float pixels take four times as much."""
     test_images: int
-    """Test images, held from the last stage on."""
+    """Test images, which only the last stage reads."""
     features: int
-    """Calibration features of one search, the largest of those to run."""
+    """Calibration features of one search: the largest of all searches that run."""
     working: int
-    """The rest: the peak measured while timing, extrapolated where that was on smaller batches."""
+    """Everything else: the peak during the timings, extrapolated to full batches."""
     working_of: str
-    """What the peak was measured of: on the CPU the whole process with its libraries, on CUDA the GPU's tensors."""
+    """Scope of ``working``: on the CPU the whole process with its libraries, on CUDA the tensors on the GPU."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would do."""
+    """The forecast of a run."""
 
     folder: Path
-    """The run directory, which is only looked at."""
+    """The run directory, in which nothing is changed."""
     device: str
+    """The device of all stages."""
     searches: tuple[PartSummary, ...]
+    """The summary of each search."""
     evaluations: tuple[int, ...]
-    """The most candidates that are judged, for each search."""
+    """Maximum number of candidates of each search."""
     refinements: int
-    """The most whole networks that are judged to refine the joint schemes."""
+    """Maximum number of whole networks that are measured to refine the joint schemes; 0 without refinement."""
     dense: Size
-    """The network as it is."""
+    """The size of the dense network."""
     floor: Mapping[str, float]
-    """Fractions of ``macs`` and ``params`` that remain whatever is pruned: no target below can be reached."""
+    """Shares of ``macs`` and ``params`` that remain after maximum pruning. No lower target can be reached."""
     stages: tuple[StageForecast, ...]
+    """All stages, in the order in which they run."""
     memory: MemoryForecast | None
-    """None where nothing is left to run."""
+    """None if all stages are complete."""
 
     @property
     def seconds(self) -> float:
-        """About what all stages that run take."""
+        """Estimated seconds of all stages that run."""
         return sum(stage.seconds for stage in self.stages)
 
 
@@ -87,22 +92,28 @@ def forecast(
     run_dir: str | PathLike[str] | None = None,
     data_root: str | PathLike[str] | None = None,
     device: str = "auto",
+    effort: TimingEffort = DEFAULT_EFFORT,
 ) -> Forecast:
-    """Look at a spec, its data and its run directory, and time for some seconds what would run.
+    """Return the forecast of a run, from the spec, its data, its run directory, and some seconds of timings.
 
-    Nothing is written, and no image is read: time and memory are those of random images.
+    Nothing is written and no image is read: the timings use random images.
 
     Args:
-        spec, run_dir, data_root, device: As in `emopms.run`.
+        spec: The spec.
+        run_dir: The run directory, as in `emopms.run`.
+        data_root: The folder that relative paths in the spec start from, as in `emopms.run`.
+        device: The device, as in `emopms.run`.
+        effort: The time that is spent on each timing.
 
     Raises:
-        SpecError: The spec does not fit its network or data. Targets out of reach are no error here: `floor` tells.
+        SpecError: The spec does not fit its network or data. A target that cannot be reached raises no error here:
+            compare it with ``floor``.
         EmopmsError: Data or weights are missing or damaged.
     """
     folder = run_folder(spec, run_dir)
     prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
     context, parts = prepared.context, prepared.parts
-    store, timer = Store(folder / "store"), WorkTimer(context)
+    store, timer = Store(folder / "store"), WorkTimer(context, effort)
     stages = []
     to_run: list[Stage] = []
     for planned in plan(

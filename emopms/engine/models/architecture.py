@@ -40,6 +40,8 @@ class Architecture(_Part):
     backbone: _Backbone
     input: _Input
     classes: Annotated[list[str], FailFast(), Field(min_length=1)]
+    sha256: dict[str, str] = Field(default_factory=dict)
+    """Checksums of files beside it, in hexadecimal digits, by their names. Models of earlier versions have none."""
 
 
 def read_architecture(folder: Path) -> Architecture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,13 @@ _FIRST = ("state_dict", "model")
 """Keys that are taken before others that fit as well. Earlier versions knew these alone."""
 _COUNTERS = ("total_ops", "total_params", "n_averaged")
 """What thop and torch.optim.swa_utils put between the weights."""
+_FACTORS = {
+    r"(.*?)([^.]+)_g": True,
+    r"(.*?)([^.]+)_v": False,
+    r"(.*?)parametrizations\.([^.]+)\.original0": True,
+    r"(.*?)parametrizations\.([^.]+)\.original1": False,
+}
+"""Names that weight normalisation gives to the length and to the direction of a weight, in its old and new way."""
 _DEPTH = 3
 """Keys under keys that are looked into."""
 _SHOWN = 5
@@ -51,7 +59,7 @@ class Found:
     def __str__(self) -> str:
         """Where it was found, as a message says it."""
         place = f"under {self.key!r}" if self.key else "at the top"
-        return place + (f", without the prefix {self.prefix!r} of its names" if self.prefix else "")
+        return place + (f" with the prefix {self.prefix!r} taken off" if self.prefix else "")
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,8 @@ def choose(content: object, own: Mapping[str, Tensor], path: Path, key: str | No
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=CONVERT)
     groups = dict(_groups(content))
+    if not any(map(_factor_of, own)):  # the network has its weights whole
+        groups = {place: _with_products(tensors) for place, tensors in groups.items()}
     candidates = [_renamed(place, tensors, own) for place, tensors in groups.items()]
     candidates += [part for place, tensors in groups.items() for part in _parts(place, tensors, own)]
     if key is not None:
@@ -160,6 +170,44 @@ def _rank(found: Found) -> tuple[int, str, str]:
     known = set(keys) <= set(_FIRST)
     first = _FIRST.index(keys[0]) if known else len(_FIRST) + bool(found.key or found.prefix)
     return first, found.key, found.prefix
+
+
+def _factor_of(name: str) -> tuple[str, bool] | None:
+    """The weight of which weight normalisation keeps this tensor as a factor, and whether it is the length; None of
+    other tensors."""
+    for pattern, length in _FACTORS.items():
+        if match := re.fullmatch(pattern, name):
+            return match[1] + match[2], length
+    return None
+
+
+def _with_products(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, with lengths and directions of weight normalisation multiplied to weights."""
+    whole = dict(tensors)
+    factors: dict[str, dict[bool, str]] = {}
+    for name in tensors:
+        if found := _factor_of(name):
+            factors.setdefault(found[0], {})[found[1]] = name
+    for weight, names in factors.items():
+        if len(names) < len((True, False)) or weight in whole:
+            continue
+        length, direction = tensors[names[True]], tensors[names[False]]
+        if not (length.is_floating_point() and length.dtype == direction.dtype and _is_length_of(length, direction)):
+            continue
+        axis = next((axis for axis, size in enumerate(length.shape) if size > 1), 0)
+        whole[weight] = (
+            torch._weight_norm(direction, length, axis) if length.dim() else direction * (length / direction.norm())
+        )
+        del whole[names[True]], whole[names[False]]
+    return whole
+
+
+def _is_length_of(length: Tensor, direction: Tensor) -> bool:
+    """Whether the shape of a length has at most one axis of its direction, and ones beside it."""
+    if length.is_nested or direction.is_nested or length.dim() not in (0, direction.dim()):
+        return False
+    axes = [(a, b) for a, b in zip(length.shape, direction.shape, strict=False) if a != 1]
+    return len(axes) <= 1 and all(a == b for a, b in axes)
 
 
 def _is_tensor(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from emopms import registry
+from emopms.api.own_network import make_ready
 from emopms.engine.models.allocation_limit import AllocationLimit
 from emopms.engine.models.architecture import read_architecture, regular
+from emopms.engine.models.weights import require_finite, require_plain, require_readable
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import PluginError, WeightsError
 from emopms.network.channels.surgery import fit_to
@@ -27,10 +30,17 @@ if TYPE_CHECKING:
     from emopms.api import Backbone
     from emopms.engine.models.architecture import Architecture
 
+WEIGHTS = "model.safetensors"
+"""The file that holds a model's weights."""
 _GROWTH = 1000
 """A dense network may be so many times as large as what was left of it."""
 _ALWAYS = 256 * 2**20
 """Bytes that it may take in any case: of a network this small, little more than nothing may be left."""
+_PARTS = 10
+"""A dense network is made of so many tensors, and of so many modules, for each tensor that is left of it: pruning takes
+away channels, never layers."""
+_FEW_PARTS = 1000
+"""Tensors and modules that it may be made of in any case."""
 _MESSAGE = 500
 """Characters of another library's error that are shown."""
 
@@ -50,27 +60,36 @@ def load(
         path: The folder.
         plugins: Python files that define its backbone, where the spec named such files; they are run.
         network: The dense network, where the spec named a function that makes it (backbone ``module``); it is cut
-            down in place and returned.
+            down in place and returned, without wrappers such as DataParallel.
 
     Raises:
-        WeightsError: The folder does not hold a model of this format, the model is not one of ``network``, or it was
-            pruned, as it says, from a network that does not fit into memory or is a thousand times as large.
+        WeightsError: The folder does not hold a model of this format, its weights are not those that were exported or
+            are not finite, the model is not one of ``network``, or it was pruned, as it says, from a network that does
+            not fit into memory, is a thousand times as large or has many more layers.
         PluginError: Its backbone is neither installed nor in the files, or it is up to you to make the network.
+        NetworkError: ``network`` cannot be made ready (see `emopms.api.own_network.make_ready`).
         ComponentError: Its backbone cannot build a network for these images.
     """
     folder = Path(path)
     try:
         description = read_architecture(folder)
         backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
-        state = load_file(regular(folder / "model.safetensors"))
+        file = regular(folder / WEIGHTS)
+        require_readable(file)
+        _require_unchanged(file, description)
+        state = load_file(file)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise WeightsError(
             f"{folder} does not hold a model: {type(error).__name__}: {_short(error)}",
             remedy="Name a folder models/<target> that `emopms run` wrote.",
         ) from error
+    require_plain(state, file)
+    require_finite(state, file, remedy="Copy or download the model again, or export it again.")
     if network is None:
         assert backbone is not None
         network = _dense(backbone, description, state, folder)
+    else:
+        network = make_ready(network, input_shape=tuple(description.input.shape))
     fit_to(network, state)
     return network.eval()
 
@@ -83,12 +102,35 @@ def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Te
         f"{folder} asks for a dense network of more than {most // 2**20} MiB, and its weights are {held:,} bytes.",
         remedy="If you trust it, make that network yourself: load(…, network=make()).",
     )
-    with AllocationLimit(most, refusal), guarded_call(backbone, "build its network"):
+    parts = _FEW_PARTS + _PARTS * len(state)
+    too_many = WeightsError(
+        f"{folder} asks for a dense network of more than {parts:,} layers and tensors, and its weights are "
+        f"{len(state):,} tensors.",
+        remedy="Copy or download the model again: its architecture.json belongs to other weights.",
+    )
+    limit = AllocationLimit(most, refusal, most_parts=parts, too_many=too_many)
+    with limit, guarded_call(backbone, "build its network"):
         return backbone.build(input_shape=tuple(description.input.shape), classes=len(description.classes))
+
+
+def _require_unchanged(file: Path, description: Architecture) -> None:
+    """Refuse weights of another content than the description names, where it names one."""
+    expected = description.sha256.get(file.name)
+    if expected is None:
+        return
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != expected:
+        raise WeightsError(
+            f"{file} is not the file that was exported: its checksum is {found[:12]}…, and architecture.json says "
+            f"{expected[:12]}….",
+            remedy="Copy or download the model again, or export it again.",
+        )
 
 
 def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]]) -> Backbone:
     """An installed backbone or one in the files, unless it would call what the settings name."""
+    settings = {key: value for key, value in settings.items() if key not in ("weights", "weights_key")}
     files = [Path(file).absolute() for file in plugins]
     try:
         component: type[Backbone] = registry.find("backbone", settings["name"], files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
 from functools import cache
@@ -51,7 +52,7 @@ def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None
     own = network.state_dict()
     choice = choose(_read(path), own, path, key)
     state = choice.taken.state
-    _require_plain(state, path)
+    require_plain(state, path)
     # A counter that only momentum-less batch norm reads; many published files leave it out.
     state |= {n: t for n, t in own.items() if n.endswith("num_batches_tracked") and n not in state}
     place = f"{path}, {choice.taken}," if choice.taken.key else str(path)
@@ -63,6 +64,17 @@ def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None
     if said := str(choice):
         _say_once(f"{path}: {said}")
     network.load_state_dict(state)
+
+
+def weights_fingerprint(path: Path) -> str:
+    """Hash the content of a weights file, a part at a time.
+
+    Raises:
+        WeightsError: See `require_readable`.
+    """
+    require_readable(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require_finite(state: Mapping[str, Tensor], path: Path, *, remedy: str) -> None:
@@ -121,7 +133,7 @@ def _read(path: Path) -> object:
         ) from error
 
 
-def _require_plain(state: Mapping[str, Tensor], path: Path) -> None:
+def require_plain(state: Mapping[str, Tensor], path: Path) -> None:
     """Refuse tensors that are no arrays of numbers: nested ones, quantised ones, numbers of eight bits that stand for
     others."""
     for name, tensor in state.items():

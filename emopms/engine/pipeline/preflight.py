@@ -14,6 +14,7 @@ from emopms.engine.session.partition_summary import PartSummary, Size, size_of, 
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import DataError, NetworkError, SpecError
 from emopms.network.channels.cost import count
+from emopms.network.graph.fingerprint import graph_fingerprint
 from emopms.network.partition.divide import SplitPointError, require_same_function
 from emopms.network.partition.divided_network import NoBoundaryError
 
@@ -80,6 +81,9 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         raise spec.problem(("genome", "prune_boundaries"), error.message, error.remedy) from error
     require_same_function(network, [sub.module for sub in parts.parts], points, example)
     _check_scores(parts.parts[-1].output_shape, spec, source)
+    if spec.backbone.names_code or not type(spec.backbone).__module__.startswith("emopms."):
+        # Its code may use more than the files that are hashed.
+        fingerprint += "+" + graph_fingerprint(network, [sub.module for sub in parts.parts])
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
     encodings = [encoding_for(sub, spec) for sub in parts.searched]

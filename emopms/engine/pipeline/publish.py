@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from emopms.api import Cost
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.results.exported import Exports
+from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
 from emopms.engine.results.search_summary import SearchSummary
 from emopms.engine.storage.outputs import Outputs
@@ -60,6 +62,7 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
         "name": context.spec.name,
         "quality": context.quality,
         "dense": {"accuracy": dense.accuracy, "loss": dense.loss, "macs": dense.macs, "params": dense.params},
+        "given": asdict(given) if (given := DenseNetwork.load(done["pretrain"].artefact).given) else None,
         "models": [
             {
                 "target": model.target,
@@ -71,6 +74,8 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
                 "params_cut": 1 - model.params / dense.params,
                 "accuracy_before_finetune": model.accuracy_before_finetune,
                 "accuracy": model.accuracy,
+                "epoch": model.epoch,
+                "meets_target": model.meets_target,
             }
             for model in exports.models
         ],

@@ -1,1 +1,1 @@
-"""Typed results that stages hand on: each knows the files in which it is stored."""
+"""Typed results of stages. Each class saves itself to files, and loads itself from them."""

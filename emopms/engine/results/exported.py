@@ -1,4 +1,4 @@
-"""What the ``export`` stage measured on test images."""
+"""The results of the ``export`` stage, measured on test images."""
 
 from __future__ import annotations
 
@@ -8,47 +8,56 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFigures:
-    """Figures of a network on test images, and what it costs."""
+    """Loss, accuracy and costs of a network on test images."""
 
     loss: float
+    """Mean cross-entropy."""
     accuracy: float
+    """Share of correct answers, from 0 to 1."""
     macs: int
-    """For one image."""
+    """Multiply-accumulates for one image."""
     params: int
+    """Number of parameters."""
     not_counted: Sequence[str]
-    """Kinds of layers that ``macs`` leaves out."""
+    """Kinds of layers that ``macs`` does not include."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel(ModelFigures):
-    """Figures of the model of one target."""
+    """Loss, accuracy and costs of the model of one target."""
 
     target: str
     """Name of the target, and of the model's folder below ``models/``."""
     scheme: int
     """Row of its genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
+    epoch: int
+    """Number of epochs of fine-tuning after which its state was reached."""
+    meets_target: bool
+    """Whether its accuracy on validation images is within the target's bound."""
+    """Share of correct answers after pruning and recalibration, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Exports:
-    """Figures of the dense network and of all models."""
+    """The figures of the dense network and of all models."""
 
     dense: ModelFigures
     models: Sequence[ExportedModel]
+    """One for each target, in the order of the spec."""
 
     def save(self, out: Workspace) -> None:
-        """Store them as ``scores.json``."""
+        """Store the figures as ``scores.json``."""
         out.save_json("scores", {"dense": _json(self.dense), "models": [_json(model) for model in self.models]})
 
     @classmethod
     def load(cls, artefact: Artefact) -> Exports:
-        """Read what `save` stored."""
+        """Load the figures that `save` stored."""
         scores = artefact.json("scores")
         return cls(ModelFigures(**scores["dense"]), [ExportedModel(**model) for model in scores["models"]])
 

@@ -1,4 +1,4 @@
-"""Fronts of single searches. Each has its dense point, which may be dominated."""
+"""The fronts of single searches. Every front contains the dense point, even if another point dominates it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from emopms.api import SubFront
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
 
 
 @dataclass(frozen=True)
 class Front:
-    """The non-dominated candidates of one search, and the dense sub-network."""
+    """The non-dominated candidates of one search, and the dense sub-network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[p, genes]."""
+    """[p, genes]; True keeps a channel."""
     objectives: NDArray[np.float64]
-    """[p, m], in the order of the spec."""
+    """[p, m], in the order of the spec's objectives."""
 
     @classmethod
     def with_dense(
@@ -32,13 +32,13 @@ class Front:
         dense_genome: NDArray[np.bool_],
         dense_objectives: NDArray[np.float64],
     ) -> Front:
-        """Return a front in which the dense point occurs exactly once.
+        """Return a front that contains the dense point exactly once, in its last row.
 
         Args:
-            genomes: Non-dominated genomes [p, genes], the dense one possibly among them.
+            genomes: Non-dominated genomes [p, genes]. They may contain the dense genome.
             objectives: Their objectives [p, m].
-            dense_genome: [genes].
-            dense_objectives: [m].
+            dense_genome: Dense genome [genes].
+            dense_objectives: Its objectives [m].
         """
         pruned = ~(genomes == dense_genome).all(axis=1)
         return cls(
@@ -62,21 +62,21 @@ class Front:
 
     @classmethod
     def load(cls, artefact: Artefact) -> Front:
-        """Read what `save` stored."""
+        """Load the front that `save` stored."""
         arrays = artefact.arrays("front")
         return cls(arrays["genomes"].astype(np.bool_), arrays["objectives"])
 
 
 @dataclass(frozen=True)
 class RankedFront:
-    """Points of one front, each put back into the otherwise dense network and measured."""
+    """Points of one front, each measured in the otherwise dense network. The dense point is in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[p, genes]."""
+    """[p, genes]; True keeps a channel."""
     impairment: NDArray[np.float64]
-    """δ_i(m) [p]: the loss that the whole network gains; 0 for the dense point."""
+    """δ_i(m) [p]: the increase in the loss of the whole network, which is 0 for the dense point."""
     costs: NDArray[np.float64]
-    """[p, k], one column a cost objective."""
+    """[p, k], one column for each cost objective."""
 
     @property
     def dense(self) -> int:
@@ -85,7 +85,7 @@ class RankedFront:
 
     @property
     def sub_front(self) -> SubFront:
-        """The part of it that rankers see."""
+        """The impairments and costs, which rankers receive."""
         return SubFront(self.impairment, self.costs)
 
     def save(self, out: Workspace, search: str) -> None:
@@ -94,5 +94,5 @@ class RankedFront:
 
     @classmethod
     def load(cls, artefact: Artefact, search: str) -> RankedFront:
-        """Read what `save` stored."""
+        """Load the points that `save` stored for a search."""
         return cls(**artefact.arrays(f"front-{search}"))

@@ -1,4 +1,4 @@
-"""States of networks and of criteria, with what was measured of them."""
+"""The state dicts of networks and criteria, with the scores of the networks."""
 
 from __future__ import annotations
 
@@ -12,43 +12,48 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
 
 
 @dataclass(frozen=True)
 class DenseNetwork:
-    """The dense network after pre-training, or after constraint training."""
+    """The dense network after pre-training or after constraint training."""
 
     state: Mapping[str, Tensor]
     """State dict."""
     score: Score
-    """On validation images."""
+    """Score on validation images."""
+    given: Score | None = None
+    """Score of the weights that the spec names, before any training; None where it names none."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``network.safetensors`` and ``score.json``."""
+        """Store the network as ``network.safetensors``, ``score.json`` and, if weights are given, ``given.json``."""
         out.save_tensors("network", self.state)
         out.save_json("score", asdict(self.score))
+        if self.given is not None:
+            out.save_json("given", asdict(self.given))
 
     @classmethod
     def load(cls, artefact: Artefact) -> DenseNetwork:
-        """Read what `save` stored."""
-        return cls(artefact.tensors("network"), Score(**artefact.json("score")))
+        """Load the network that `save` stored."""
+        given = Score(**artefact.json("given")) if "given.json" in artefact.files else None
+        return cls(artefact.tensors("network"), Score(**artefact.json("score")), given)
 
 
 @dataclass(frozen=True)
 class CriteriaState:
-    """The trained criteria, one a sub-network."""
+    """The trained criteria, one for each sub-network."""
 
     state: Mapping[str, Tensor]
     """State dict of their `nn.ModuleList`."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``judges.safetensors``, the name that runs of version 0.1 gave it."""
+        """Store the criteria as ``judges.safetensors``: this file name keeps runs of version 0.1 readable."""
         out.save_tensors("judges", self.state)
 
     @classmethod
     def load(cls, artefact: Artefact) -> CriteriaState:
-        """Read what `save` stored."""
+        """Load the criteria that `save` stored."""
         return cls(artefact.tensors("judges"))
 
 
@@ -57,25 +62,30 @@ class FinetunedNetwork:
     """The pruned network of one target."""
 
     recalibrated: Mapping[str, Tensor]
-    """State dict before fine-tuning, batch norm recalibrated."""
+    """State dict after recalibration of batch norm, before fine-tuning."""
     state: Mapping[str, Tensor]
     """State dict after fine-tuning."""
     scheme: int
     """Row of its genome in `MeasuredSchemes`."""
     before: Score
-    """Before fine-tuning, on validation images."""
+    """Score before fine-tuning, on validation images."""
     after: Score
-    """After it."""
+    """Score after fine-tuning, on validation images."""
+    epoch: int
+    """Number of epochs after which the published state was reached; 0 if fine-tuning made nothing better."""
+    meets_target: bool
+    """Whether the accuracy after fine-tuning is within the target's bound."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``recalibrated.safetensors``, ``network.safetensors`` and ``choice.json``."""
+        """Store the network as ``recalibrated.safetensors``, ``network.safetensors`` and ``choice.json``."""
         out.save_tensors("recalibrated", self.recalibrated)
         out.save_tensors("network", self.state)
-        out.save_json("choice", {"scheme": self.scheme, "before": asdict(self.before), "after": asdict(self.after)})
+        choice = {"scheme": self.scheme, "epoch": self.epoch, "meets_target": self.meets_target}
+        out.save_json("choice", {**choice, "before": asdict(self.before), "after": asdict(self.after)})
 
     @classmethod
     def load(cls, artefact: Artefact) -> FinetunedNetwork:
-        """Read what `save` stored."""
+        """Load the network that `save` stored."""
         choice = artefact.json("choice")
         return cls(
             recalibrated=artefact.tensors("recalibrated"),
@@ -83,4 +93,6 @@ class FinetunedNetwork:
             scheme=choice["scheme"],
             before=Score(**choice["before"]),
             after=Score(**choice["after"]),
+            epoch=choice["epoch"],
+            meets_target=choice["meets_target"],
         )

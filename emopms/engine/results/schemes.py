@@ -1,4 +1,4 @@
-"""Schemes: genomes of the whole network, as predicted and as measured."""
+"""Schemes, which are genomes of the whole network, with predicted or measured values."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
 
 
 @dataclass(frozen=True)
 class Schemes:
-    """Schemes for the whole network, cheapest first, and the dense network."""
+    """Schemes for the whole network, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[s, genes]."""
+    """[s, genes]; True keeps a channel."""
     impairment: NDArray[np.float64]
-    """[s]: the loss that the network is expected to gain."""
+    """[s]: the expected increase in the loss of the network."""
     costs: NDArray[np.float64]
-    """[s, k], one column a cost objective."""
+    """[s, k], one column for each cost objective."""
 
     @property
     def dense(self) -> int:
@@ -34,28 +34,28 @@ class Schemes:
 
     @classmethod
     def load(cls, artefact: Artefact) -> Schemes:
-        """Read what `save` stored."""
+        """Load the schemes that `save` stored."""
         return cls(**artefact.arrays("schemes"))
 
 
 @dataclass(frozen=True)
 class MeasuredSchemes:
-    """Schemes measured on validation images, cheapest first, and the dense network."""
+    """Schemes measured on validation images, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[s, genes]."""
+    """[s, genes]; True keeps a channel."""
     predicted_loss: NDArray[np.float64]
     """[s]: loss of the dense network plus the impairment that an earlier stage expected."""
     loss: NDArray[np.float64]
-    """[s]."""
+    """[s]: mean cross-entropy."""
     accuracy: NDArray[np.float64]
-    """[s]: share of right answers."""
+    """[s]: share of correct answers, from 0 to 1."""
     macs: NDArray[np.int64]
-    """[s], for one image."""
+    """[s]: multiply-accumulates for one image."""
     params: NDArray[np.int64]
-    """[s]."""
+    """[s]: number of parameters."""
     costs: NDArray[np.float64]
-    """[s, k], one column a cost objective."""
+    """[s, k], one column for each cost objective."""
     on_front: NDArray[np.bool_]
     """[s]: whether the scheme is non-dominated in loss and costs."""
 
@@ -70,45 +70,46 @@ class MeasuredSchemes:
 
     @classmethod
     def load(cls, artefact: Artefact) -> MeasuredSchemes:
-        """Read what `save` stored."""
+        """Load the schemes that `save` stored."""
         return cls(**artefact.arrays("schemes"))
 
 
 @dataclass(frozen=True)
 class JoinSummary:
-    """How many schemes joining gave."""
+    """The number of schemes that the ranker found."""
 
     joint_schemes: int
-    """All of them, of which `Schemes` holds the spec's number."""
+    """Number of all schemes. `Schemes` holds only as many of them as the spec asks for."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``summary.json``."""
+        """Store the summary as ``summary.json``."""
         out.save_json("summary", asdict(self))
 
     @classmethod
     def load(cls, artefact: Artefact) -> JoinSummary:
-        """Read what `save` stored."""
+        """Load the summary that `save` stored."""
         return cls(**artefact.json("summary"))
 
 
 @dataclass(frozen=True)
 class MeasureSummary:
-    """What measuring the schemes tells of the whole search."""
+    """The quality of the whole search, from the measured schemes."""
 
     kendall_tau: float
-    """Rank correlation of predicted and measured loss; 0 where all predictions are equal."""
+    """Rank correlation of predicted and measured loss, from −1 to 1; 0 if all predictions are equal."""
     measured: int
-    """Number of networks that have a finite loss and finite costs."""
+    """Number of networks with a finite loss and finite costs."""
     hypervolume: float
-    """Of loss and first cost, the latter as a share of the dense network's."""
+    """Hypervolume of the loss and the first cost, which is divided by the cost of the dense network."""
     hypervolume_reference: tuple[float, float]
+    """Reference point of the hypervolume: the loss of guessing, and the cost of the dense network, which is 1."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``summary.json``."""
+        """Store the summary as ``summary.json``."""
         out.save_json("summary", asdict(self))
 
     @classmethod
     def load(cls, artefact: Artefact) -> MeasureSummary:
-        """Read what `save` stored."""
+        """Load the summary that `save` stored."""
         fields = artefact.json("summary")
         return cls(**fields | {"hypervolume_reference": tuple(fields["hypervolume_reference"])})

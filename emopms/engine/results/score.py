@@ -1,4 +1,4 @@
-"""What is measured of a network on labelled images."""
+"""The score of a network on labelled images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Score:
-    """Mean cross-entropy and share of right answers."""
+    """Loss and accuracy of a network."""
 
     loss: float
+    """Mean cross-entropy."""
     accuracy: float
+    """Share of correct answers, from 0 to 1."""

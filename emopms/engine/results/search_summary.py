@@ -1,4 +1,4 @@
-"""What a search took."""
+"""The summary of a search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
 
 
 @dataclass(frozen=True)
@@ -14,20 +14,21 @@ class SearchSummary:
     """Numbers of candidates and generations of one search."""
 
     evaluations: int
-    """Distinct candidates that were evaluated."""
+    """Number of distinct candidates that were evaluated."""
     asked: int
-    """Candidates that the algorithm asked for; the others were known already."""
+    """Number of candidates that the algorithm asked for, repetitions included."""
     generations: int
+    """Number of generations."""
     failed: int
-    """Evaluations that gave no finite value."""
+    """Number of evaluations that failed."""
     first_failure: str
-    """Reason of the first of these; empty where there is none."""
+    """Reason of the first failure; empty if there is none."""
 
     def save(self, out: Workspace) -> None:
-        """Store it as ``search.json``."""
+        """Store the summary as ``search.json``."""
         out.save_json("search", asdict(self))
 
     @classmethod
     def load(cls, artefact: Artefact) -> SearchSummary:
-        """Read what `save` stored."""
+        """Load the summary that `save` stored."""
         return cls(**artefact.json("search"))

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class EvaluationCache:
-    """Evaluates genomes, and remembers their objectives. The genomes themselves are on disk, in the log.
+    """Evaluates genomes, and keeps their objectives. The genomes themselves are only in the log, on disk.
 
     Args:
         evaluation: Evaluates genomes that are new.
-        log: Holds what an interrupted attempt evaluated, and receives what is new. None keeps nothing on disk.
+        log: Holds the evaluations of an interrupted attempt, and receives the new ones. None stores nothing on disk.
     """
 
     def __init__(self, evaluation: CandidateEvaluation, log: EvaluationLog | None = None) -> None:
@@ -29,21 +29,21 @@ class EvaluationCache:
         self._known: dict[bytes, tuple[float, ...]] = {}
         self._logged: dict[bytes, tuple[tuple[float, ...], str]] = {}
         self.failed = 0
-        """Number of genomes asked about that failed."""
+        """Number of requested genomes whose evaluation failed."""
         self.cause = ""
-        """Why the first of them failed."""
+        """The reason of the first failure; empty if there is none."""
         for batch in log.replay() if log else ():
             self._remember(*batch)
 
     @property
     def evaluations(self) -> int:
-        """Number of distinct genomes asked about, whether this attempt evaluated them or an earlier one."""
+        """Number of distinct genomes that were requested, whether this attempt or an earlier one evaluated them."""
         return len(self._known)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return objectives [n, m] of genomes [n, genes], NaN for those that failed. Only new ones are evaluated.
+        """Return the objectives [n, m] of genomes [n, genes]. Only new genomes are evaluated; failed ones have NaN.
 
-        A batch in which everything fails ends the search, and is not logged: the next attempt evaluates it again.
+        A batch in which every genome fails is not logged. It ends the search, and the next attempt evaluates it again.
         """
         digests = [_digest(genome) for genome in genomes]
         new = {

@@ -1,4 +1,4 @@
-"""Judges of all sites, made by the spec's selector, with the state that the ``selectors`` stage trained."""
+"""The criteria of all sub-networks. The spec's selector makes them, and the ``selectors`` stage trains them."""
 
 from __future__ import annotations
 
@@ -29,28 +29,35 @@ def make_criteria(
     state: Mapping[str, Tensor] | None = None,
     differentiable: bool = False,
 ) -> nn.ModuleList:
-    """One judge a sub-network; the last one is the network's own classifier.
+    """Return one criterion for each sub-network. The criterion of the last one is the network's own classifier.
 
     Args:
-        state: What `nn.ModuleList.state_dict` gave after training; without it, judges are new.
-        differentiable: Whether gradients must pass through the rest of the network, where a judge runs it.
-            Otherwise its batch norms are re-estimated on each batch, as in every evaluation.
+        context: The run.
+        subnetworks: All sub-networks, in order.
+        state: The state dict of the trained criteria, which are then frozen. Without it, the criteria are new.
+        differentiable: Whether gradients must pass through the rest of the network, if a criterion runs it.
+            Otherwise the batch norms of the rest are re-estimated on each batch, as in every evaluation.
+
+    Raises:
+        ComponentError: The selector fails to make a criterion.
     """
     criteria = nn.ModuleList()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(context.spec.seed, "judges"))
         for sub in subnetworks:
             rest = subnetworks[sub.index + 1 :]
-            tail = _modules(rest) if differentiable else dense_tail(rest)
+            tail = _differentiable_tail(rest) if differentiable else dense_tail(rest)
             site = Site(sub.output_shape, context.classes, tail, channel_dim=sub.channel_dim)
-            with guarded_call(context.spec.selector, "make a judge"):
+            with guarded_call(context.spec.selector, "make a criterion"):
                 criteria.append(ClassifierLoss() if sub.is_last else context.spec.selector.criterion(site))
     if state is not None:
         criteria.load_state_dict(state)
     return criteria.to(context.device.type).eval().requires_grad_(state is None)
 
 
-def _modules(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+def _differentiable_tail(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
+    """Return a function that runs the rest of the network as it is."""
+
     def tail(features: Tensor) -> Tensor:
         for sub in rest:
             features = sub.forward(features)

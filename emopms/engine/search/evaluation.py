@@ -1,4 +1,4 @@
-"""Evaluating candidates by the objectives. A candidate that cannot be evaluated fails alone."""
+"""Evaluation of candidates by the objectives. A candidate that cannot be evaluated fails alone."""
 
 from __future__ import annotations
 
@@ -20,41 +20,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """Objectives of some candidates."""
+    """The objectives of some candidates."""
 
     values: NDArray[np.float64]
-    """[n, m]; a candidate that failed has NaN in all of them."""
+    """[n, m]; all objectives of a candidate that failed are NaN."""
     cause: str = ""
-    """Why the first of those that failed did so."""
+    """The reason of the first failure; empty if no candidate failed."""
 
 
 class CandidateEvaluation(Protocol):
     """A way to evaluate candidates."""
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Evaluate genomes [n, genes]."""
+        """Return the objectives [n, m] of genomes [n, genes]."""
 
 
 def failures(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which candidates [n] failed, by their objectives [n, m]."""
+    """Return whether each candidate [n] failed, from its objectives [n, m]."""
     return np.asarray(np.isnan(values).any(axis=1))
 
 
 class ObjectiveEvaluation:
-    """Evaluates candidates of one task by several objectives."""
+    """Evaluates candidates of one task by several objectives.
+
+    Args:
+        task: The search task of a sub-network.
+        objectives: They are the columns of the results, in this order.
+    """
 
     def __init__(self, task: Task, objectives: Sequence[Objective]) -> None:
         self._task, self._objectives = task, objectives
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Ask all objectives about genomes [n, genes].
+        """Return the objectives [n, m] of genomes [n, genes].
 
-        Where an objective raises, or runs out of memory, it gets the candidates again one by one: only those fail
-        that it cannot evaluate, and those for which it returns what is not finite.
+        An objective that raises, or runs out of memory, is called again with one candidate at a time. A candidate
+        fails if an objective raises for it alone, or returns a value for it that is not finite.
 
         Raises:
-            RunError: An objective returned the wrong shape.
-            ComponentError: The machine failed and not the candidate (see `is_passing`): the disk is full, say.
+            RunError: An objective returned an array of the wrong shape.
+            ComponentError: The machine failed, and not the candidate (see `is_passing`), such as by a full disk.
         """
         genomes = genomes.copy()
         genomes.flags.writeable = False  # all objectives see the same candidates
@@ -67,7 +72,7 @@ class ObjectiveEvaluation:
 
 
 def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
-    """Return one objective's values [n], NaN for candidates that fail, and why the first of these does."""
+    """Return the values [n] of one objective, NaN for candidates that fail, and the reason of the first failure."""
     try:
         with guarded_call(objective, "evaluate candidates"):
             found = np.ma.asarray(objective.evaluate(genomes, task))
@@ -85,7 +90,7 @@ def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -
             f"for {len(genomes)} candidates.",
             remedy="Its evaluate must return one real number a candidate.",
         )
-    values = np.ma.filled(found.astype(np.float64), np.nan)  # a plugin masks what it does not know
+    values = np.ma.filled(found.astype(np.float64), np.nan)  # a plugin may mask unknown values
     broken = ~np.isfinite(values)
     if not broken.any():
         return values, ""

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 
 class EvaluationLog:
-    """A journal with an entry for each batch of new genomes."""
+    """A journal with one entry for each batch of new genomes."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal, self._next = journal, 0
 
     def append(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
-        """Write down one more batch.
+        """Append one batch.
 
         Args:
             genomes: [n, genes].
-            found: Their evaluations.
+            found: Their objectives.
+
+        Raises:
+            StoreError: The entry cannot be written.
         """
         self._journal.put(
             self._next,
@@ -41,7 +44,10 @@ class EvaluationLog:
         self._next += 1
 
     def replay(self) -> Iterator[tuple[NDArray[np.bool_], Evaluations]]:
-        """Yield the batches that an interrupted attempt wrote down; `append` goes on behind them."""
+        """Yield the undamaged batches (genomes [n, genes], objectives) of earlier attempts.
+
+        Read all of them before you `append` new batches, which get the numbers after them.
+        """
         for number in self._journal.numbers():
             self._next = number + 1
             batch = self._journal.get(number)

@@ -1,7 +1,7 @@
-"""The search loop: ask the algorithm, evaluate, tell it the objectives.
+"""The search loop: ask the algorithm for candidates, evaluate them, and tell it their objectives.
 
-An interrupted search resumes by replay: the seeded algorithm asks the same questions again, and the evaluation cache
-answers those that the log knows.
+An interrupted search resumes by replay: the seeded algorithm asks for the same candidates again, and the evaluation
+cache answers from its log.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generation:
-    """The state of a search after a generation, over all candidates so far."""
+    """The state of a search after a generation. It covers all candidates up to then."""
 
     number: int
-    """From 1."""
+    """Number of the generation, from 1."""
     asked: int
-    """Candidates that the algorithm asked for; all but `evaluations` of them were known already."""
+    """Number of candidates that the algorithm asked for, repetitions included."""
     evaluations: int
+    """Number of distinct candidates that were evaluated."""
     failed: int
-    """Evaluations that gave no finite value."""
+    """Number of evaluations that failed."""
     genomes: NDArray[np.bool_]
     """Non-dominated genomes [p, genes]."""
     objectives: NDArray[np.float64]
@@ -59,15 +60,20 @@ def evolve(
     """Search one sub-network.
 
     Args:
+        sub: The sub-network.
         encoding: Translates between genomes and the bit strings that the algorithm sees.
-        cache: Evaluates genomes; it may know some already.
+        cache: Evaluates genomes; it may hold some evaluations already.
+        start: The source of genomes for the first generation.
+        algorithm: Asks for candidates, one generation at a time.
+        seed: Seed of the start and of the algorithm.
         on_generation: Called after each generation.
 
     Returns:
-        The last generation. Its front holds the dense genome wherever nothing dominates it.
+        The last generation. Its front holds the dense genome, unless a candidate dominates it.
 
     Raises:
-        RunError: Everything in a generation failed, or an objective returned the wrong shape.
+        RunError: All candidates of a generation failed, or an objective returned an array of the wrong shape.
+        ComponentError: The algorithm or the start failed.
     """
     rng = np.random.default_rng(seed)
     front = _Front(sub.dense[None, :], _evaluate(cache, sub.dense[None, :], "the dense sub-network"))
@@ -85,41 +91,53 @@ def evolve(
             asked = search.ask()
             validate_array(asked, "booleans", None, space.genes)
             if not len(asked):
-                break  # a small space is exhausted: everything in it has been evaluated
+                break  # the search space is small, and every candidate in it has been evaluated
         candidates += len(asked)
         genomes = encoding.decode(asked)
         found = _evaluate(cache, genomes, f"all {len(genomes)} candidates of generation {number}")
-        with guarded_call(algorithm, "take in objectives"):
+        with guarded_call(algorithm, "receive objectives"):
             search.tell(front.add(genomes, found))
         state = Generation(number, candidates, cache.evaluations, cache.failed, front.genomes, front.objectives)
         on_generation(state)
     if state is None:
-        raise RunError(f"Algorithm {algorithm.name!r} asked for nothing in its first generation.")
+        raise RunError(f"Algorithm {algorithm.name!r} asked for no candidates in its first generation.")
     return state
 
 
 def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
-    """Return objectives [n, m], NaN for candidates that failed; refuse a batch that failed as a whole."""
+    """Return the objectives [n, m] of genomes [n, genes], NaN for those that failed.
+
+    Args:
+        which: Name of these genomes, for the error message.
+
+    Raises:
+        RunError: All of them failed.
+    """
     values = cache.evaluate(genomes)
     if failures(values).all():
         raise RunError(
             f"Nothing is left to search: {which} failed. The first cause: {cache.cause}",
-            remedy="Mend what the cause names, or leave that objective out; run.log may tell more.",
+            remedy="Fix the cause, or leave that objective out; run.log may show more details.",
         )
     return values
 
 
 class _Front:
-    """The non-dominated of all genomes added so far, in the order in which they came."""
+    """The non-dominated genomes among all that were added, in the order in which they were added."""
 
     def __init__(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
         self.genomes, self.objectives = genomes, objectives
         self._worst = objectives.max(axis=0)
 
     def add(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add genomes, and return their objectives [n, m] as the algorithm is to see them.
+        """Add genomes, and return the objectives [n, m] that the algorithm is told.
 
-        Those that failed get the largest value seen of each objective, so that everything else is at least as good.
+        For a failed genome, these are the largest value of each objective up to now. Every other genome is therefore
+        at least as good.
+
+        Args:
+            genomes: [n, genes].
+            objectives: [n, m], NaN for those that failed.
         """
         failed = failures(objectives)
         self._worst = np.maximum(self._worst, objectives[~failed].max(axis=0))

@@ -1,4 +1,4 @@
-"""Costs of whole networks, by the spec's objectives."""
+"""The costs of whole networks, by the cost objectives of the spec."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 class NetworkCosts:
     """Evaluates the cost objectives on whole networks.
 
-    Sums over sub-networks only predict these costs: measured times do not add up, nor does what a layer saves by its
-    own channels and by those that enter it.
+    A sum over sub-networks only predicts these costs. Measured times do not add up. The MACs of a layer do not add up
+    either if both its input and its output channels are pruned: they are proportional to the product of the two.
 
     Args:
+        context: The run.
         whole: The undivided network. Its costs are evaluated with one batch of calibration images.
     """
 
@@ -41,5 +42,5 @@ class NetworkCosts:
         self._evaluation = ObjectiveEvaluation(task, objectives)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return costs [n, k] of genomes of the whole network [n, genes]."""
+        """Return the costs [n, k] of genomes [n, genes] of the whole network."""
         return self._evaluation.evaluate(genomes)

@@ -1,4 +1,4 @@
-"""The search of a stage, with its progress shown and its numbers stored."""
+"""The search of a stage: it shows the progress and stores the numbers of the search."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emopms.engine.search.loop import Generation
     from emopms.engine.search.start import Start
     from emopms.engine.session.context import Context
-    from emopms.engine.storage.store import Workspace
+    from emopms.engine.storage.artefact import Workspace
     from emopms.engine.support.progress import Tracker
     from emopms.network.partition.subnetwork import SubNetwork
 
@@ -35,11 +35,24 @@ def search(
     shown: tuple[int, int],
     out: Workspace,
 ) -> Front:
-    """Search a sub-network, and store as `SearchSummary` what it took.
+    """Search a sub-network, and store a `SearchSummary`.
 
     Args:
+        context: The run.
         stage: Name of the stage that searches.
-        shown: Columns of the objectives that are the loss and the cost of the hypervolume in the progress.
+        sub: The sub-network.
+        cache: Evaluates genomes.
+        start: The source of genomes for the first generation.
+        algorithm: The search algorithm.
+        shown: The two columns of the objectives whose hypervolume is shown: a loss and a cost.
+        out: The workspace of the stage, which receives the summary.
+
+    Returns:
+        The front, which the caller stores.
+
+    Raises:
+        RunError: All candidates of a generation failed.
+        ComponentError: A component failed.
     """
     loss, cost = shown
     dense = cache.evaluate(sub.dense[None, :])[0]
@@ -61,14 +74,16 @@ def search(
             on_generation=lambda generation: show(tracker, generation),
         )
     logger.info(
-        "{}: {} candidates evaluated in {} generations; {} more were known already",
+        "{}: evaluated {} candidates in {} generations; {} repeated candidates were not evaluated again",
         stage,
         last.evaluations,
         last.number,
         last.asked - last.evaluations,
     )
     if last.failed:
-        logger.warning("{}: {} candidates failed and were left out. The first: {}", stage, last.failed, cache.cause)
+        logger.warning(
+            "{}: {} candidates failed and were left out. The first failure: {}", stage, last.failed, cache.cause
+        )
     SearchSummary(
         evaluations=last.evaluations,
         asked=last.asked,

@@ -1,4 +1,4 @@
-"""The genomes with which a search begins."""
+"""The sources of the genomes with which a search begins."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ if TYPE_CHECKING:
 
 
 class Start(Protocol):
-    """A source of genomes to begin with."""
+    """A source of genomes for the first generation of a search."""
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw ``count`` genomes [count, genes]."""
+        """Draw genomes [count, genes]."""
 
 
 class SampledStart:
-    """Genomes of one sub-network, as the spec's sampling draws them."""
+    """Genomes of one sub-network, drawn by the spec's sampling.
+
+    Args:
+        sampling: Draws the genomes.
+        task: The search task of the sub-network.
+    """
 
     def __init__(self, sampling: Sampling, task: Task) -> None:
         self._sampling, self._task = sampling, task
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw ``count`` genomes [count, genes].
+        """Draw genomes [count, genes].
 
         Raises:
-            ComponentError: The sampling raised, or returned something else.
+            ComponentError: The sampling raised an error, or returned no such array.
         """
         with guarded_call(self._sampling, "sample candidates"):
             found = self._sampling.sample(self._task.subnetwork, self._task.inputs, count, rng)
@@ -42,12 +47,12 @@ class SampledStart:
 
 
 class JointStart:
-    """Genomes of the whole network: first each joint scheme once, then mixtures of them.
+    """Genomes of the whole network: first each joint scheme once, then mixtures of joint schemes.
 
-    A mixture takes the genes of each sub-network from some joint scheme.
+    A mixture takes the genes of each sub-network from a joint scheme that is chosen at random.
 
     Args:
-        genomes: Of the joint schemes [s, genes], in order along their front.
+        genomes: Genomes [s, genes] of the joint schemes, in order along their front.
         genes: Number of genes of each sub-network.
     """
 
@@ -56,7 +61,7 @@ class JointStart:
         self._part = np.repeat(np.arange(len(genes)), genes)  # gene -> sub-network
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw ``count`` genomes [count, genes]."""
+        """Draw genomes [count, genes]."""
         taken = np.linspace(0, len(self._left) - 1, min(count, len(self._left))).round().astype(np.intp)
         schemes, self._left = self._left[taken], np.delete(self._left, taken, axis=0)
         parents = rng.integers(len(self._joint), size=(count - len(taken), self._part[-1] + 1))

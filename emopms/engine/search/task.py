@@ -1,4 +1,4 @@
-"""The search task of a sub-network: its calibration features, its dense outputs, and its criterion."""
+"""The search task of a sub-network: its calibration features, its dense outputs and its criterion."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ def make_task(
     *,
     entering_features: Tensor | None = None,
 ) -> Task:
-    """Make the search task of one sub-network. Its features are computed once, and stay on the device if it has room.
+    """Return the search task of one sub-network.
+
+    Its features are computed once. They stay on the device if the device has room for them.
 
     Args:
         images: The calibration images.
         divided: The divided network.
         sub: One of ``divided.searched``.
-        criteria: One criterion a part. Boundaries use the criterion of the last part.
+        criteria: One criterion for each part. The boundaries use the criterion of the last part.
         device: The device.
-        entering_features: The inputs of the sub-network, if they are known: the references of the task of the part
-            before it.
+        entering_features: The input features [N, …] of the sub-network, if they are known. They are the references of
+            the task of the part before it.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))

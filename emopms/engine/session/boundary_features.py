@@ -1,4 +1,4 @@
-"""The cache of dense features at the splits."""
+"""The cache of the dense network's features at the split points."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 class BoundaryFeatures:
-    """Dense features f_i of the calibration images, passed from the search of one sub-network to that of the next.
+    """Dense features f_i of the calibration images, which the search of one sub-network passes to the next search.
 
-    It saves a forward pass of everything before a sub-network. Nothing depends on it: a search that finds nothing here
-    computes the same features itself.
+    The cache saves a forward pass through all earlier sub-networks. No result depends on it: a search that finds no
+    features here computes the same features itself.
     """
 
     def __init__(self) -> None:
         self._features: dict[int, Tensor] = {}
 
     def put(self, index: int, features: Tensor) -> None:
-        """Keep the features [N, …] that enter the sub-network ``index``, counted from 0."""
+        """Store the features [N, …] that enter the sub-network ``index``, counted from 0."""
         self._features[index] = features
 
     def take(self, index: int) -> Tensor | None:
-        """Return the features that enter a sub-network and forget them; None where they are not known."""
+        """Return the features [N, …] that enter a sub-network, and remove them; None if they are not stored."""
         return self._features.pop(index, None)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from emopms.api import Folder, Source
     from emopms.engine.session.data import ImageSet
-    from emopms.engine.storage.store import Artefact
+    from emopms.engine.storage.artefact import Artefact
     from emopms.engine.support.progress import Progress
     from emopms.network.channels.encoding import Encoding
     from emopms.network.partition.divided_network import DividedNetwork
@@ -44,12 +44,15 @@ class Context:
 
     spec: Spec
     folder: Folder
-    """Where relative paths in the spec start."""
+    """The folder that relative paths in the spec start from."""
     source: Source
+    """The opened data of the spec."""
     device: Device
+    """The device of all stages."""
     progress: Progress
+    """Receives the progress of the stages."""
     split_points: Sequence[str]
-    """Module paths, as the spec's split found them."""
+    """Module paths that the spec's split component found."""
 
     @cached_property
     def image_sets(self) -> ImageSets:
@@ -58,17 +61,17 @@ class Context:
         return ImageSets(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
 
     def _predictions_as_given(self, images: ImageSet) -> NDArray[np.int64]:
-        """Return the classes [n] that the dense network predicts as given: the labels of images that carry none."""
+        """Return the classes [n] that the dense network as given predicts: the labels of unlabelled images."""
         return predictions(self.device.place(given_network(self.spec, self.source, self.folder)).eval(), images)
 
     @property
     def quality(self) -> str:
-        """Name of the share of right answers: ``accuracy``, or ``agreement`` with the dense network without labels."""
+        """Name of the share of correct answers: ``accuracy``, or ``agreement`` if a network gave the labels."""
         return "accuracy" if self.source.labelled else "agreement"
 
     @property
     def int8(self) -> bool:
-        """Whether pruned networks may be compared in int8, where the device is faster at it."""
+        """Whether pruned networks may be evaluated in int8, if the device computes faster that way."""
         return not any(objective.in_floating_point for objective in self.spec.objectives)
 
     @property
@@ -78,7 +81,7 @@ class Context:
 
     @property
     def train_size(self) -> int:
-        """Number of images that are trained on."""
+        """Number of training images."""
         return self.source.train_size - self.spec.data.held_out
 
     @property
@@ -87,7 +90,7 @@ class Context:
         return self.device.images(example_images(self.source))
 
     def given_network(self) -> nn.Module:
-        """Build the dense network as the spec gives it, on the device, in eval mode."""
+        """Build the dense network with the weights that the spec names, on the device, in eval mode."""
         return self.device.place(given_network(self.spec, self.source, self.folder)).eval()
 
     def random_network(self) -> nn.Module:
@@ -95,20 +98,23 @@ class Context:
         return self.device.place(fresh_network(self.spec, self.source)).eval()
 
     def network(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """Build a network with this state dict, dense or pruned, on the device, in eval mode."""
+        """Build a network from a state dict, which may be pruned, on the device, in eval mode."""
         network = fresh_network(self.spec, self.source)
         fit_to(network, state)
         return self.device.place(network).eval()
 
     def divide(self, network: nn.Module) -> DividedNetwork:
-        """Divide a dense network into its sub-networks; they share its parameters."""
+        """Divide a dense network into sub-networks, which share its parameters."""
         return divide_as_specified(network, self.split_points, self.example, self.spec)
 
     def constrained(self, artefact: Artefact) -> DividedNetwork:
-        """Return the sub-networks that the ``constrain`` stage left.
+        """Return the divided network that the ``constrain`` stage stored.
 
-        They are built once, since tracing a deep network takes as long as evaluating some candidates. The stages that
-        search and measure leave them unchanged.
+        It is built once, because tracing a deep network takes as long as evaluating some candidates. No stage that
+        uses it changes it.
+
+        Args:
+            artefact: The artefact of the ``constrain`` stage.
         """
         if artefact.folder not in self._constrained:
             self._constrained[artefact.folder] = self.divide(self.network(DenseNetwork.load(artefact).state))
@@ -120,9 +126,9 @@ class Context:
 
     @cached_property
     def boundary_features(self) -> BoundaryFeatures:
-        """Dense features that one search leaves for the next."""
+        """The cache of dense features that one search leaves for the next."""
         return BoundaryFeatures()
 
     def encoding(self, sub: SubNetwork) -> Encoding:
-        """Return the encoding of genomes in the searches of a sub-network, by its present weights."""
+        """Return the encoding of genomes in the searches of a sub-network (see `encoding_for`)."""
         return encoding_for(sub, self.spec)

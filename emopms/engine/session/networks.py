@@ -1,4 +1,4 @@
-"""The spec's networks: built, given weights, divided, encoded."""
+"""Functions that build the network of a spec, load its weights, divide it, and encode its genomes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def fresh_network(spec: Spec, source: Source) -> nn.Module:
-    """Build the backbone with random weights from the spec's seed, on the CPU.
+    """Build the backbone on the CPU, with random weights from the spec's seed.
 
     Raises:
-        ComponentError: The backbone cannot build it.
+        ComponentError: The backbone fails to build the network.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "backbone"))
@@ -40,11 +40,15 @@ def fresh_network(spec: Spec, source: Source) -> nn.Module:
 
 
 def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
-    """Build the backbone with the weights that the spec names, or random ones, on the CPU.
+    """Build the backbone on the CPU, with the weights file that the spec names, or else with random weights.
+
+    Args:
+        folder: The folder that relative paths in the spec start from.
 
     Raises:
-        ComponentError: The backbone cannot build it.
-        DataError, WeightsError: The weights are missing, or not the backbone's.
+        ComponentError: The backbone fails to build the network.
+        DataError: The weights file is missing.
+        WeightsError: The weights do not fit the backbone.
     """
     network = fresh_network(spec, source)
     if spec.backbone.weights is not None:
@@ -53,15 +57,20 @@ def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
 
 
 def example_images(source: Source) -> Tensor:
-    """Return two images of noise [2, C, H, W], always the same, for shapes and for comparisons.
+    """Return two images of noise [2, C, H, W], which are always the same, for shapes and for comparisons.
 
-    Blank images would leave nothing to compare where layers have no bias.
+    On blank images, layers without bias would return nothing but zeros, which all compare equal.
     """
     return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))
 
 
 def divide_as_specified(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
-    """Divide a network, with the genes that the spec opens (see `divide_network`)."""
+    """Divide a network at its split points. The spec's ``genome`` settings say which channels get genes.
+
+    Args:
+        split_points: Module paths.
+        example: Images [N, C, H, W] with which the network is traced.
+    """
     return divide_network(
         network,
         split_points,
@@ -72,7 +81,10 @@ def divide_as_specified(network: nn.Module, split_points: Sequence[str], example
 
 
 def encoding_for(sub: SubNetwork, spec: Spec) -> Encoding:
-    """Return the encoding of genomes that the spec's ``genome`` asks for, by the sub-network's present weights."""
+    """Return the encoding of genomes that the spec's ``genome`` settings ask for.
+
+    The magnitudes of the sub-network's present weights say which channels an encoding by widths keeps.
+    """
     return Encoding(
         sub.channels,
         magnitude(sub),

@@ -1,4 +1,4 @@
-"""What a division looks like from outside: each sub-network's blocks, search space, and the least it can become."""
+"""The summary of a divided network: the blocks, the search space and the smallest size of each sub-network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """Of a network, or of a part of it."""
+    """The size of a network, or of a part of it."""
 
     macs: int
     """Multiply-accumulates for one image."""
@@ -32,39 +32,42 @@ class Size:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """One search: of a sub-network, or of what crosses the splits."""
+    """The summary of one search: of a sub-network, or of the channels that cross the split points."""
 
     name: str
     """The number of the sub-network from 1, or ``boundaries``."""
     blocks: tuple[str, ...]
-    """The outermost modules that lie wholly inside it, or before the splits, in the order of the forward pass."""
+    """The outermost modules that lie wholly inside the sub-network, in the order of the forward pass. For the
+    boundaries: the last such module before each split point."""
     genes: int
     """Channels that can be pruned."""
     groups: int
-    """Runs of genes, one a layer that makes channels; each keeps at least one."""
+    """Number of channel groups. Every candidate keeps at least one channel of each group."""
     log10_space: float
     """Decimal logarithm of the number of candidates."""
     dense: Size
+    """Size without pruning."""
     least: Size
-    """What remains when every group keeps as little as it can."""
+    """Size if every group keeps as few channels as it can."""
     features: int
-    """Numbers that enter and leave it, for one image."""
+    """Numbers that enter and leave the sub-network, for one image."""
     pinned: Mapping[str, str]
-    """Layers whose output channels cannot be pruned, and why."""
+    """The reason for each layer whose output channels cannot be pruned, by module path."""
     uncounted: tuple[str, ...]
     """Operations that are not in the MACs."""
 
 
 def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
-    """The outline of each search.
+    """Return the summary of each search.
 
     Args:
-        codings: One a search.
+        divided: The divided network.
+        encodings: The encodings of its searches, in the order of ``divided.searched``.
     """
     blocks = _blocks([_modules(sub) for sub in divided.parts])
     crossing = tuple(own[-1] for own in blocks[:-1])
     boundaries = divided.boundaries
-    opened = _makers(boundaries) if boundaries else set()
+    opened = _pruned_layers(boundaries) if boundaries else set()
     return tuple(
         PartSummary(
             name=sub.name,
@@ -74,7 +77,7 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
             log10_space=encoding.log10_space,
             dense=size_of(sub.costs, sub.dense),
             least=size_of(sub.costs, encoding.least),
-            features=_entering(sub) + math.prod(sub.output_shape),
+            features=_input_size(sub) + math.prod(sub.output_shape),
             pinned={name: why for name, why in sub.channels.pinned.items() if name not in opened},
             uncounted=sub.channels.uncounted,
         )
@@ -82,28 +85,29 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
     )
 
 
-def _makers(boundaries: SubNetwork) -> set[str]:
-    """Paths of the layers that lose channels where boundaries are pruned."""
+def _pruned_layers(boundaries: SubNetwork) -> set[str]:
+    """Return the paths of the layers whose output channels the search of the boundaries can prune."""
     return {tensor.rpartition(".")[0] for tensor, dims in boundaries.channels.dims.items() if 0 in dims}
 
 
 def size_of(costs: CostModel, genome: NDArray[np.bool_]) -> Size:
-    """What a genome [genes] leaves."""
+    """Return the size of a network that is pruned by a genome [genes]."""
     return Size(int(costs.macs(genome[None, :])[0]), int(costs.params(genome[None, :])[0]))
 
 
-def _entering(sub: SubNetwork) -> int:
+def _input_size(sub: SubNetwork) -> int:
+    """Return how many numbers enter a sub-network for one image."""
     first = next(iter(sub.module.graph.nodes))
     return math.prod((shape_of(first) or ())[1:])
 
 
 def _modules(sub: SubNetwork) -> list[str]:
-    """Paths of the modules it calls, in the order of the forward pass."""
+    """Return the paths of the modules that a sub-network calls, in the order of the forward pass."""
     return [str(node.target) for node in sub.module.graph.nodes if node.op == "call_module"]
 
 
 def _blocks(modules: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """For each part the shortest module paths under which everything belongs to that part."""
+    """Return, for each part, the shortest module paths below which every module belongs to that part."""
     owners: dict[str, set[int]] = {}
     for part, paths in enumerate(modules):
         for path in paths:

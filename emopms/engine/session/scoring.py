@@ -1,4 +1,4 @@
-"""Loss and accuracy of whole networks: of a network as it is, or of pruned networks by their genomes."""
+"""Loss and accuracy of whole networks: of one network as it is, or of many pruned networks by their genomes."""
 
 from __future__ import annotations
 
@@ -32,21 +32,28 @@ if TYPE_CHECKING:
     from emopms.network.runtime.device import Device
 
 _CANDIDATES_PER_ENTRY = 32
-"""Candidates whose class scores are held at a time; they share one entry of the journal."""
+"""Number of candidates whose class scores are in memory at the same time. They share one entry of the journal."""
 BATCH = 512
-"""Images per forward pass when measuring; large, because batch norm may be re-estimated on each batch."""
+"""Images per forward pass of a measurement. The batch is large because batch norm may be re-estimated on it."""
 
 
 def guessing_loss(classes: int) -> float:
-    """Return the cross-entropy of guessing, which is the reference point's loss of a hypervolume."""
+    """Return the cross-entropy of guessing. It is the loss of the reference point of hypervolumes."""
     return math.log(classes)
 
 
 def require_knowledge(measured: Score, *, classes: int, images: int, what: str, remedy: str) -> None:
     """Refuse a network that is no better than guessing, as far as the number of images allows to tell.
 
+    Args:
+        measured: The score of the network.
+        classes: Number of classes.
+        images: Number of images that it was measured on.
+        what: Name of the network, which begins the error message.
+        remedy: The remedy that the error message gives.
+
     Raises:
-        RunError: Its accuracy is within three standard deviations of chance.
+        RunError: Its accuracy is less than three standard deviations above chance.
     """
     chance = 1 / classes
     limit = min(chance + 3 * math.sqrt(chance * (1 - chance) / images), (1 + chance) / 2)
@@ -58,8 +65,8 @@ def require_knowledge(measured: Score, *, classes: int, images: int, what: str, 
         )
 
 
-def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
-    """Return all batches, stored in device memory, main memory or a file, whichever has room."""
+def _all_batches(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
+    """Return all batches (images, labels). The images are in device memory, main memory or a file, as there is room."""
     gathered, batches, start = RowBuffer(len(images), allocate_or_spill), [], 0
     for pixels, labels in images.batches(BATCH):
         gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
@@ -69,25 +76,28 @@ def _held(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
 
 
 def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
-    """Return which networks [n] have a finite loss, and log a warning if some have none."""
+    """Return whether each network [n] has a finite loss, and log a warning if one has not."""
     found: NDArray[np.bool_] = np.isfinite(losses)
     if not found.all():
-        logger.warning("{}: {} networks have no finite loss and are left out", stage, int((~found).sum()))
+        logger.warning("{}: {} networks are left out because their loss is not finite", stage, int((~found).sum()))
     return found
 
 
 def _sums(scores: Tensor, labels: Tensor) -> list[float]:
-    """Return the sum of cross-entropies and the number of correct classifications of a batch of class scores."""
+    """Return the sum of cross-entropies and the number of correct answers for class scores [N, classes] of a batch."""
     loss = F.cross_entropy(scores.float(), labels, reduction="sum")
     return [float(loss), float((scores.argmax(dim=1) == labels).sum())]
 
 
 @torch.inference_mode()
 def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device, *, exact: bool = False) -> Score:
-    """Measure a network as it is, in eval mode.
+    """Return the score of a network as it is.
 
     Args:
-        exact: Compute in fp32, as exported models run, for figures that are reported.
+        network: Maps images [N, C, H, W] to class scores [N, classes]. A module must be in eval mode.
+        images: The images, which may be many batches.
+        device: The device, whose number formats are used.
+        exact: Compute in fp32, as exported models do. Use it for figures that are reported.
     """
     with fp32() if exact else device.autocast():
         sums = [_sums(split_on_oom(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
@@ -107,22 +117,22 @@ def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArra
 class Scorer:
     """Measures pruned networks, with batch norm re-estimated on each batch.
 
-    They run as candidates do in a search (see `EvaluatorPool`): genomes that start with the same genes share
-    activations.
+    They run in the same way as candidates of a search (see `EvaluatorPool`): genomes that start with the same genes
+    share activations.
 
     Args:
         network: The whole network as one sub-network.
         images: The images.
         device: The device.
         int8: Whether int8 may be used.
-        hold: Hold the images in memory, so that activations of earlier calls can be used again.
+        hold: Keep the images in memory, so that later calls can use the activations of earlier calls.
     """
 
     def __init__(
         self, network: SubNetwork, images: ImageSet, device: Device, *, int8: bool = True, hold: bool = False
     ) -> None:
         self._network, self._images, self._device, self._int8 = network, images, device, int8
-        self._held = _held(images) if hold else None
+        self._held = _all_batches(images) if hold else None
         self._evaluator: Evaluator | None = None
 
     def score(
@@ -132,12 +142,12 @@ class Scorer:
         *,
         on_batch: Callable[[int], None] = lambda _: None,
     ) -> list[Score]:
-        """Measure candidates and return one score each.
+        """Measure candidates, and return one score each.
 
         Args:
             genomes: Boolean [n, genes].
-            journal: Holds the measurements of an interrupted attempt, and gets those of this one.
-            on_batch: Called with the number of candidates measured on one more batch of images.
+            journal: Holds the measurements of an interrupted attempt, and receives the measurements of this one.
+            on_batch: Called after each batch of images with the number of candidates that were measured on it.
         """
         totals = np.zeros((len(genomes), 2))
         order = np.lexsort(genomes.T[::-1])  # neighbours start with the same genes
@@ -157,9 +167,9 @@ class Scorer:
         return [Score(float(loss), float(right)) for loss, right in totals / len(self._images)]
 
     def _evaluator_for(self, pixels: Tensor) -> Evaluator:
-        """Return the evaluator, which is made for the first batch: its int8 scales decide what all networks compute.
+        """Return the evaluator of this scorer. It is made for the first batch, from which int8 scales are calibrated.
 
-        That holds even if the journal knows all scores of the first batch.
+        It is made even if the journal holds all measurements of that batch: the scales change all later values.
         """
         if self._evaluator is None:
             cached_images = len(self._images) if self._held else len(pixels)

@@ -1,4 +1,4 @@
-"""One training loop for everything that is trained: resumable by epoch, deterministic by seed."""
+"""The training loop of all stages. It resumes at the last completed epoch, and the seed determines its result."""
 
 from __future__ import annotations
 
@@ -11,30 +11,37 @@ from emopms.engine.support.seeds import torch_rng
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor, nn
 
+    from emopms.engine.session.best_state import BestState
     from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Workspace
     from emopms.engine.storage.journal import Journal
-    from emopms.engine.storage.store import Workspace
     from emopms.network.runtime.device import Device
     from emopms.spec import Training
 
-_WARM_UP = 0.05
-"""Share of all steps over which the learning rate rises."""
+_WARM_UP_SHARE = 0.05
+"""Share of all steps during which the learning rate rises."""
 
 
 class Loss(Protocol):
-    """What a training minimises on a batch."""
+    """The function that a training minimises."""
 
     def __call__(self, images: Tensor, labels: Tensor, rng: torch.Generator, /) -> Tensor:
-        """The scalar loss. Whatever it draws, it draws from the generator it is given: that is how a resumed training
-        stays the same training."""
+        """Return the scalar loss of one batch.
+
+        Args:
+            images: [N, C, H, W].
+            labels: Class numbers [N].
+            rng: The source of all random numbers of the loss. A resumed training therefore gives the same result as
+                an uninterrupted one.
+        """
 
 
 class Schedule(Protocol):
-    """How long and in which steps to train: what all training settings have."""
+    """The fields that all training settings have."""
 
     @property
     def epochs(self) -> int: ...
@@ -52,22 +59,28 @@ def train(
     context: Context,
     stage: str,
     out: Workspace,
-    assess: Callable[[], str] = lambda: "",
+    best: BestState | None = None,
+    quality: str = "accuracy",
 ) -> None:
     """Minimise ``loss(images, labels, rng)`` over the training images.
 
-    The learning rate warms up linearly and falls along a cosine to zero. After each epoch a checkpoint in
-    a journal of ``out`` holds model and optimiser, from which an interrupted training continues as if nothing
-    had happened.
+    The learning rate warms up linearly and then falls to zero along a cosine. After each epoch, a checkpoint of model
+    and optimiser is stored in a journal of ``out``. An interrupted training continues from there, and its result is
+    the same as that of an uninterrupted training.
 
     Args:
-        model: What a checkpoint saves; the loss closes over it.
-        optimizer: Holds the peak learning rate.
+        model: The network that is trained and saved in checkpoints; ``loss`` runs it.
+        optimizer: Its learning rate is the peak of the schedule.
+        loss: The loss of one batch.
+        schedule: Number of epochs, and images per batch.
+        context: The run; its training images, device and progress are used.
         stage: Name of the stage, for the seed of order and augmentation, and for display.
-        assess: Called after each epoch; returns a note for display.
+        out: The workspace of the stage, whose journal holds the checkpoints.
+        best: Scores the model after each epoch and keeps its best state; the model itself ends with the last one.
+        quality: Name of the score's accuracy, for display.
 
     Raises:
-        RunError: The loss is no longer finite.
+        RunError: The mean loss of an epoch is not finite.
     """
     if not schedule.epochs:
         return
@@ -85,7 +98,7 @@ def train(
             batches = data.batches(schedule.batch_size, shuffle=rng, augment=context.spec.data.augment)
             for step, (images, labels) in enumerate(batches, start=epoch * steps_per_epoch):
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                    group["lr"] = peak * _factor(step, total)
+                    group["lr"] = peak * _learning_rate_factor(step, total)
                 running += descend(optimizer, loss, images, labels, rng, device=context.device)
             mean = float(running) / steps_per_epoch
             if not math.isfinite(mean):
@@ -93,12 +106,20 @@ def train(
                     f"Training diverged in {stage}, epoch {epoch + 1}: the loss is {mean}.",
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
+            note = f"loss {mean:.3f}"
+            if best:  # before the checkpoint: an attempt that resumes there has the best state of all epochs before
+                note += f" validation {quality} {best.offer(epoch + 1).accuracy:.1%}"
             _save(model, optimizer, epoch + 1, checkpoints)
-            tracker.advance(f"loss {mean:.3f} {assess()}".rstrip())
+            tracker.advance(note)
 
 
 def steps(images: int, batch_size: int) -> int:
-    """Steps of a pass over so many images: whole batches only, but at least one."""
+    """Return the number of steps in an epoch: only full batches count, but one step is taken at least.
+
+    Args:
+        images: Number of training images.
+        batch_size: Images per batch.
+    """
     return images // min(batch_size, images)
 
 
@@ -111,7 +132,16 @@ def descend(
     *,
     device: Device,
 ) -> Tensor:
-    """One step on one batch; returns the loss before it."""
+    """Take one optimisation step on one batch.
+
+    Args:
+        images: [N, C, H, W].
+        labels: Class numbers [N].
+        rng: The random numbers of the loss.
+
+    Returns:
+        The scalar loss before the step.
+    """
     with torch.enable_grad(), device.autocast():
         value = loss(images, labels, rng)
     optimizer.zero_grad(set_to_none=True)
@@ -121,7 +151,7 @@ def descend(
 
 
 def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum 0.9; no weight decay on biases and normalisation."""
+    """Return SGD with Nesterov momentum 0.9, and with weight decay on all weights but biases and normalisation."""
     decayed = [p for p in network.parameters() if p.dim() > 1]
     others = [p for p in network.parameters() if p.dim() <= 1]
     groups = [
@@ -131,8 +161,9 @@ def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True)
 
 
-def _factor(step: int, total: int) -> float:
-    warm_up = max(1, round(total * _WARM_UP))
+def _learning_rate_factor(step: int, total: int) -> float:
+    """Return the learning rate of a step, counted from 0, as a share of the peak learning rate."""
+    warm_up = max(1, round(total * _WARM_UP_SHARE))
     rising = min(1.0, (step + 1) / warm_up)
     return rising * 0.5 * (1 + math.cos(math.pi * step / total))
 
@@ -142,11 +173,15 @@ def _save(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, checkp
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     checkpoints.put(epoch, tensors)
-    checkpoints.keep_only(epoch)  # the one before stays until this one is there
+    checkpoints.keep_only(epoch)  # the earlier checkpoint stays until the new one is complete
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal) -> int:
-    """Continue at the last whole checkpoint; returns the number of epochs that it has seen."""
+    """Restore the last undamaged checkpoint.
+
+    Returns:
+        The number of epochs before the checkpoint; 0 if there is no checkpoint.
+    """
     for epoch in reversed(checkpoints.numbers()):
         tensors = checkpoints.get(epoch)
         if tensors is not None:

@@ -1,4 +1,4 @@
-"""The contract of a stage: artefacts in, one artefact out, and a key that names everything it depends on."""
+"""The contract of a stage: it reads artefacts, writes one, and declares all values that its result depends on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
 
 
@@ -20,29 +20,31 @@ class Stage(ABC):
     """One step of a run. It reads and writes `emopms.engine.results`."""
 
     version: ClassVar[int] = 1
-    """Raised whenever the same settings and inputs give another result."""
+    """Version of what the stage computes. Raise it if the same settings and inputs give another result."""
 
     name: str
     """Unique in the plan, such as ``evolve/2``."""
     inputs: tuple[str, ...] = ()
-    """Names of the stages whose artefacts it reads."""
+    """Names of the stages whose artefacts this stage reads."""
     settings: Mapping[str, Any]
-    """Everything in the spec that changes its result, as JSON, defaults filled in."""
+    """All values of the spec that change the result, as JSON, with defaults filled in."""
 
     @abstractmethod
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Do the work.
+        """Run the stage, and store its results.
 
         Args:
-            inputs: Artefacts of the stages in ``inputs``, by name.
-            out: Where results go. It may hold what an interrupted attempt with the same key left.
+            context: The run.
+            inputs: Artefacts of the stages that the field ``inputs`` names.
+            out: Receives the results. It may hold the journals of an interrupted attempt with the same key.
         """
 
     @abstractmethod
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return about how many seconds the stage takes from its beginning, reading of images not included.
+        """Return an estimate of the seconds that the whole stage takes, without the time to read images.
 
         Args:
-            parts: One a search.
+            context: The run.
+            parts: The summary of each search.
             timer: Times work on random images.
         """

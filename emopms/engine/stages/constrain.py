@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
 
-_TOLERATED = 0.02
-"""Validation accuracy that the recomposed dense network may lose before the user is warned."""
-_MASKS = 256
-"""Number of random masks drawn for each sub-network before the training; steps pick from them."""
+_TOLERATED_ACCURACY_LOSS = 0.02
+"""Validation accuracy that the recomposed dense network may lose without a warning."""
+_MASKS_PER_SUBNETWORK = 256
+"""Number of random masks that are drawn for each sub-network before the training. Each step picks from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constrain(Stage):
-    """Trains the sub-networks for what their pruned neighbours hand on. Its result is a `DenseNetwork`."""
+    """Trains every sub-network on the features of pruned earlier sub-networks. Its result is a `DenseNetwork`."""
 
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Train, recalibrate batch norm, and score the recomposed dense network on validation images.
+        """Train the sub-networks, recalibrate batch norm, and score the recomposed dense network on validation images.
 
         Raises:
             RunError: The recomposed network is no better than guessing.
@@ -60,8 +60,8 @@ class Constrain(Stage):
         measured = score(network, context.image_sets.validation, context.device)
         lost = pretrained.score.accuracy - measured.accuracy
         logger.log(
-            "WARNING" if lost > _TOLERATED else "INFO",
-            "recomposed dense network: validation {} {:.2%}, {:.2f} points below the dense network's",
+            "WARNING" if lost > _TOLERATED_ACCURACY_LOSS else "INFO",
+            "dense network after constraint training: validation {} {:.2%}, {:.2f} points below the pretrained network",
             context.quality,
             measured.accuracy,
             100 * lost,
@@ -70,7 +70,7 @@ class Constrain(Stage):
             measured,
             classes=context.classes,
             images=len(context.image_sets.validation),
-            what="The recomposed dense network, after constraint training,",
+            what="The dense network after constraint training",
             remedy="Lower `lr` of the constraint, train it longer, or use `constraint: none`.",
         )
         DenseNetwork(network.state_dict(), measured).save(out)
@@ -126,12 +126,15 @@ def chain_loss(
     """Return the constraint's loss for the sub-networks of ``network``, which are being trained.
 
     Args:
+        constraint: Computes the loss of a step.
+        context: The run.
+        network: The network that is trained.
         teachers: The sub-networks of the frozen dense network.
-        criteria: Frozen criteria, one a sub-network.
-        seen: Images [N, C, H, W] whose features the sampling of masks looks at.
+        criteria: Frozen criteria, one for each sub-network.
+        seen: Images [N, C, H, W] whose features the sampling of masks uses.
     """
     subnetworks = context.divide(network).parts
-    masks = _masks(context, teachers, seen)
+    masks = _draw_masks(context, teachers, seen)
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         for sub in subnetworks:
@@ -145,23 +148,23 @@ def chain_loss(
             labels=labels,
             subnetworks=subnetworks,
             criteria=list(criteria),
-            draw=lambda index: masks[index][int(torch.randint(_MASKS, (), generator=rng))],
+            draw=lambda index: masks[index][int(torch.randint(_MASKS_PER_SUBNETWORK, (), generator=rng))],
         )
-        with guarded_call(constraint, "give a loss"):
+        with guarded_call(constraint, "compute its loss"):
             return constraint.loss(step)
 
     return loss
 
 
-def _masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
-    """Draw masks [_MASKS, genes] for each sub-network, of the kind with which its search will begin."""
+def _draw_masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
+    """Draw the same kind of genomes with which the searches will begin, as masks [masks, genes] of each sub-network."""
     masks, features = [], images
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)
         encoding = context.encoding(sub)
         with guarded_call(context.spec.sampling, "sample candidates"):
-            drawn = context.spec.sampling.sample(sub, features, _MASKS, rng)
-            validate_array(drawn, "booleans", _MASKS, sub.channels.genes)
+            drawn = context.spec.sampling.sample(sub, features, _MASKS_PER_SUBNETWORK, rng)
+            validate_array(drawn, "booleans", _MASKS_PER_SUBNETWORK, sub.channels.genes)
         masks.append(encoding.decode(encoding.encode(drawn)))
         with torch.no_grad(), context.device.autocast():
             features = sub.forward(features)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
 
 _TIMED_CANDIDATES = 8
-"""Random candidates whose evaluation is timed together."""
+"""Number of random candidates that are evaluated together in a timing."""
 _COUNTABLE_LOG10_SPACE = 15
-"""Smaller search spaces may hold fewer candidates than the algorithm asks for."""
+"""Decimal logarithm of a space's size below which it may hold fewer candidates than the algorithm asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Evolve(Stage):
     version: ClassVar[int] = 7
 
     index: int
-    """Which of the searches it is, from 0: the sub-networks, then the boundaries."""
+    """Number of the search, from 0: first the sub-networks, then the boundaries."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Search by the spec's objectives on calibration images."""
@@ -73,12 +73,13 @@ class Evolve(Stage):
             logger.debug("{}: candidates are run {}", self.name, note)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds for features, evaluations, and the algorithm itself."""
+        """Return the seconds of computing features, of all evaluations, and of the algorithm itself."""
         features = timer.forward(context.spec.data.calibration)
         evaluations = max_evaluations(context, parts[self.index]) * self._seconds_per_evaluation(context, timer)
         return features + evaluations + self._seconds_of_algorithm(context, timer)
 
     def _seconds_per_evaluation(self, context: Context, timer: WorkTimer) -> float:
+        """Return the seconds of evaluating one candidate on all calibration images."""
         spec, device, divided = context.spec, context.device, timer.divided
         sub = divided.searched[self.index]
         encoding = context.encoding(sub)
@@ -114,17 +115,18 @@ class Evolve(Stage):
 
 
 def max_evaluations(context: Context, part: PartSummary) -> int:
-    """Return the most candidates that a search evaluates: the dense one, and each generation's."""
+    """Return the maximum number of candidates of a search: the dense one, and those of all generations."""
     algorithm = context.spec.algorithm
     asked = 1 + algorithm.pop_size * algorithm.generations
     return min(asked, round(10**part.log10_space)) if part.log10_space < _COUNTABLE_LOG10_SPACE else asked
 
 
 class _RandomEvaluation:
-    """Random objectives, which cost nothing."""
+    """Random objectives, which take no time to compute."""
 
     def __init__(self, rng: np.random.Generator, objectives: int) -> None:
         self._rng, self._objectives = rng, objectives
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
+        """Return random objectives [n, m] of genomes [n, genes]."""
         return Evaluations(self._rng.random((len(genomes), self._objectives)))

@@ -47,6 +47,8 @@ class Export(Stage):
             model = ExportedModel(
                 target=target.slug,
                 scheme=finetuned.scheme,
+                epoch=finetuned.epoch,
+                meets_target=finetuned.meets_target,
                 accuracy_before_finetune=before.accuracy,
                 **asdict(_measure(context, network)),
             )

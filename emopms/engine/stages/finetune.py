@@ -1,10 +1,10 @@
-"""``finetune/<target>``: choose a scheme, cut it out of the network, recalibrate, fine-tune."""
+"""``finetune/<target>``: choose a scheme, prune the network by it, recalibrate batch norm, and fine-tune."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
+from emopms.engine.session.best_state import BestState
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.session.training import sgd, train
 from emopms.engine.stages.base import Stage
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.spec import FinetuneSettings, Target
@@ -39,75 +40,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Stage):
-    """Makes the pruned network of one target. Its result is a `FinetunedNetwork`."""
+    """Makes the pruned network of one target. Its result is a `FinetunedNetwork`, the best of all epochs by validation.
+
+    The network before fine-tuning counts too: training that makes it worse changes nothing.
+    """
+
+    version: ClassVar[int] = 2
 
     target: Target
+    """The target of the spec."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Cut, recalibrate and fine-tune on training images, score on validation images.
+        """Prune, recalibrate and fine-tune on training images, and score on validation images.
 
         Raises:
             RunError: No measured scheme meets one of the spec's targets.
         """
         schemes, pretrained = MeasuredSchemes.load(inputs["measure"]), DenseNetwork.load(inputs["pretrain"])
-        # For all targets: a miss found only later would cost the fine-tuning before it.
+        # All targets are checked here, so that no fine-tuning is wasted if a later target cannot be met.
         chosen = {
             target.slug: choose_scheme(target, schemes, pretrained.score.accuracy) for target in context.spec.targets
         }
         scheme = chosen[self.target.slug]
-        network = self._cut(context, inputs["constrain"], schemes, scheme)
+        network = self._prune(context, inputs["constrain"], schemes, scheme)
         recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
-        before = score(network, context.image_sets.validation, context.device)
         recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        self._train(context, network, context.network(pretrained.state).requires_grad_(False), out)
-        after = score(network, context.image_sets.validation, context.device)
-        logger.info(
-            "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after fine-tuning",
-            self.target.slug,
-            scheme,
-            schemes.macs[scheme] / schemes.macs[schemes.dense],
-            context.quality,
-            before.accuracy,
-            after.accuracy,
-        )
-        FinetunedNetwork(recalibrated, network.state_dict(), scheme, before, after).save(out)
-
-    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of recalibration, fine-tuning and validation."""
-        settings, validation = context.spec.finetune, timer.forward(context.spec.data.validation)
-
-        def prepare() -> tuple[torch.optim.Optimizer, Loss]:
-            dense = context.random_network()
-            share = math.sqrt(
-                min(self.target.cost_bounds.values(), default=1.0)
-            )  # both sides of a layer become narrower
-            cuts = [(sub.channels, _narrow(sub, share)) for sub in context.divide(dense).parts]
-            network = context.network(pruned_state(dense, cuts))
-            return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
-
-        trained = timer.training(settings, prepare, after_epoch=validation)
-        return timer.forward(context.train_size) + trained + 2 * validation
-
-    def _cut(self, context: Context, constrained: Artefact, schemes: MeasuredSchemes, scheme: int) -> nn.Module:
-        dense = context.constrained(constrained)
-        network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))
-        counted = count(network, context.example)
-        predicted = int(schemes.macs[scheme])
-        if counted.macs != predicted:
-            raise RunError(
-                f"The pruned network has {counted.macs} MACs, predicted were {predicted}: "
-                "some operation of the backbone is not counted alike.",
-                remedy="Report the backbone; its cost model is wrong.",
-            )
-        return network
-
-    def _train(self, context: Context, network: nn.Module, teacher: nn.Module, out: Workspace) -> None:
-        settings = context.spec.finetune
-
-        def assess() -> str:
-            measured = score(network.eval(), context.image_sets.validation, context.device)
-            return f"validation {context.quality} {measured.accuracy:.1%}"
-
+        validation, settings = context.image_sets.validation, context.spec.finetune
+        best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
+        before = best.offer(0)
+        teacher = context.network(pretrained.state).requires_grad_(False)
         train(
             network,
             sgd(network, settings),
@@ -116,17 +77,79 @@ class Finetune(Stage):
             context=context,
             stage=self.name,
             out=out,
-            assess=assess,
+            best=best,
+            quality=context.quality,
         )
-        network.eval()
+        after = best.restore()
+        logger.info(
+            "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
+            self.target.slug,
+            scheme,
+            schemes.macs[scheme] / schemes.macs[schemes.dense],
+            context.quality,
+            before.accuracy,
+            after.accuracy,
+            best.epoch,
+            settings.epochs,
+        )
+        allowed_drop = 1.0 if self.target.accuracy_drop is None else self.target.accuracy_drop
+        lowest = pretrained.score.accuracy - allowed_drop
+        if not (met := after.accuracy >= lowest):
+            logger.warning(
+                "{}: the fine-tuned model misses the target: its validation {} is {:.2%}, the lowest allowed {:.2%}",
+                self.target.slug,
+                context.quality,
+                after.accuracy,
+                lowest,
+            )
+        FinetunedNetwork(
+            recalibrated,
+            network.state_dict(),
+            scheme=scheme,
+            before=before,
+            after=after,
+            epoch=best.epoch,
+            meets_target=met,
+        ).save(out)
+
+    def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
+        """Return the seconds of recalibration, fine-tuning and validation."""
+        settings, validation = context.spec.finetune, timer.forward(context.spec.data.validation)
+
+        def prepare() -> tuple[torch.optim.Optimizer, Loss]:
+            dense = context.random_network()
+            # The costs of a layer are proportional to its input channels times its output channels.
+            share = math.sqrt(min(self.target.cost_bounds.values(), default=1.0))
+            cuts = [(sub.channels, _narrow(sub, share)) for sub in context.divide(dense).parts]
+            network = context.network(pruned_state(dense, cuts))
+            return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
+
+        trained = timer.training(settings, prepare, after_epoch=validation)
+        return timer.forward(context.train_size) + trained + 2 * validation
+
+    def _prune(self, context: Context, constrained: Artefact, schemes: MeasuredSchemes, scheme: int) -> nn.Module:
+        """Return the pruned network of a scheme, after comparing its MACs with the predicted ones."""
+        dense = context.constrained(constrained)
+        network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))
+        counted = count(network, context.example)
+        predicted = int(schemes.macs[scheme])
+        if counted.macs != predicted:
+            raise RunError(
+                f"The pruned network has {counted.macs} MACs, but {predicted} were predicted: "
+                "the cost model is wrong for some operation of the backbone.",
+                remedy="Report this backbone as a bug of emopms.",
+            )
+        return network
 
 
 def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
-    """Return the cross-entropy with the labels and, with ``distill``, the distance from the teacher's class scores.
+    """Return the loss of fine-tuning: cross-entropy and, with ``distill``, the distance from the teacher's scores.
 
-    The distance is the Kullback–Leibler divergence of softened scores (Hinton et al., arXiv 1503.02531).
+    The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
 
     Args:
+        settings: Temperature and weight of the distance.
+        network: The pruned network.
         teacher: The dense network, frozen.
     """
 
@@ -148,11 +171,13 @@ def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: n
 def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:
     """Return the row of the best scheme for a target.
 
-    That is the lowest loss within its cost bounds or, where it bounds accuracy alone, the fewest MACs.
+    It is the scheme with the lowest loss within the cost bounds. If the target bounds only accuracy, it is the scheme
+    with the fewest MACs.
 
     Args:
-        schemes: Costs are compared with the dense one's.
-        dense_accuracy: Validation accuracy of the dense network as pretrained, with which accuracies are compared.
+        target: The target.
+        schemes: All measured schemes. Cost bounds are shares of the costs of the dense network among them.
+        dense_accuracy: Validation accuracy of the pretrained dense network, from which ``accuracy_drop`` is counted.
 
     Raises:
         RunError: No measured scheme is within the bounds.
@@ -177,7 +202,7 @@ def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: floa
 
 
 def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:
-    """Return the genome [genes] that keeps this share of every group."""
+    """Return a genome [genes] that keeps this share of the channels of every group."""
     genome = np.zeros((1, sub.channels.genes), dtype=np.bool_)
     for group in sub.channels.groups:
         genome[:, group.start : group.start + round(share * group.size)] = True

@@ -1,4 +1,4 @@
-"""``join``: combine the ranked fronts into schemes for the whole network."""
+"""``join``: join the ranked fronts to schemes for the whole network."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Join(Stage):
-    """Joins fronts. Its results are `Schemes`, as predicted, and a `JoinSummary`.
+    """Joins fronts. Its results are `Schemes` with predicted values, and a `JoinSummary`.
 
-    Of all that the ranker finds it keeps the spec's number of schemes, spread over their front.
+    Of all schemes that the ranker finds, it keeps as many as the spec asks for, spread over their front.
     """
 
     version: ClassVar[int] = 5
@@ -56,5 +56,5 @@ class Join(Stage):
         JoinSummary(joint_schemes=len(found.choices)).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return 0: nothing is measured."""
+        """Return 0, because nothing is measured."""
         return 0.0

@@ -1,4 +1,4 @@
-"""``measure``: measure the best schemes on images that no search has seen."""
+"""``measure``: measure the best schemes on validation images, which no search has used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
 
@@ -34,13 +34,13 @@ class Measure(Stage):
     """Measures schemes on validation images. Its results are `MeasuredSchemes` and a `MeasureSummary`."""
 
     found_by: str
-    """Name of the stage whose schemes they are."""
+    """Name of the stage that found the schemes."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure loss, accuracy and costs of all schemes; those without finite values are left out.
+        """Measure loss, accuracy and costs of all schemes, and leave out schemes whose values are not finite.
 
         Raises:
-            RunError: The costs of the dense network cannot be told.
+            RunError: The costs of the dense network cannot be evaluated.
         """
         divided = context.constrained(inputs["constrain"])
         schemes, images = Schemes.load(inputs[self.found_by]), context.image_sets.validation
@@ -52,7 +52,7 @@ class Measure(Stage):
         loss = np.array([score.loss for score in scores])
         accuracy = np.array([score.accuracy for score in scores])
         costs = self._costs(context, divided.whole, genomes)
-        rows = np.argsort(costs[: schemes.dense, 0], kind="stable")  # they may not cost quite what was predicted
+        rows = np.argsort(costs[: schemes.dense, 0], kind="stable")  # measured costs may differ from predicted ones
         rows = np.append(rows, schemes.dense)
         rows = rows[(finite(loss, self.name) & ~failures(costs))[rows]]
         genomes, loss, accuracy, costs = genomes[rows], loss[rows], accuracy[rows], costs[rows]
@@ -82,14 +82,19 @@ class Measure(Stage):
         return (context.spec.schemes + 1) * timer.forward(context.spec.data.validation)
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return costs [n, k] of genomes [n, genes], the dense one last; NaN where they cannot be told."""
+        """Return the costs [n, k] of genomes [n, genes], the dense one last; costs that cannot be evaluated are NaN."""
         found = NetworkCosts(context, whole).evaluate(genomes)
         failed = failures(found.values)
         if failed[-1]:
             raise RunError(
-                f"The cost of the dense network cannot be told: {found.cause}",
-                remedy="Mend the objective named, or leave it out of `objectives`; run.log may tell more.",
+                f"The costs of the dense network cannot be evaluated: {found.cause}",
+                remedy="Fix this objective, or leave it out of `objectives`; run.log may show more details.",
             )
         if failed.any():
-            logger.warning("{}: {} networks are left out. The first: {}", self.name, int(failed.sum()), found.cause)
+            logger.warning(
+                "{}: {} networks are left out because their costs cannot be evaluated. The first failure: {}",
+                self.name,
+                int(failed.sum()),
+                found.cause,
+            )
         return found.values

@@ -1,14 +1,15 @@
-"""``pretrain``: train or adapt the dense network, and check it."""
+"""``pretrain``: train the dense network, or only check it if it has weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.session.best_state import BestState
 from emopms.engine.session.scoring import require_knowledge, score
 from emopms.engine.session.training import sgd, train
 from emopms.engine.stages.base import Stage
@@ -22,27 +23,30 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Stage):
-    """Trains the dense network. Its result is a `DenseNetwork`."""
+    """Trains the dense network. Its result is a `DenseNetwork`, the best of all epochs by validation."""
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Train on training images and score on validation images.
+        """Train the network on training images, and score it on validation images.
 
         Raises:
             RunError: The network is no better than guessing.
         """
-        spec, image_sets = context.spec, context.image_sets
+        spec, validation = context.spec, context.image_sets.validation
         network = context.given_network()
-
-        def assess() -> str:
-            measured = score(network.eval(), image_sets.validation, context.device)
-            return f"validation {context.quality} {measured.accuracy:.1%}"
-
+        best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
+        given = best.offer(0) if spec.backbone.weights is not None else None
+        if given is not None:
+            logger.info(
+                "weights as given: validation {} {:.2%}, loss {:.4f}", context.quality, given.accuracy, given.loss
+            )
         train(
             network,
             sgd(network, spec.pretrain),
@@ -51,23 +55,29 @@ class Pretrain(Stage):
             context=context,
             stage=self.name,
             out=out,
-            assess=assess,
+            best=best,
+            quality=context.quality,
         )
-        measured = score(network.eval(), image_sets.validation, context.device)
+        measured = best.restore()
         logger.info(
-            "dense network: validation {} {:.2%}, loss {:.4f}", context.quality, measured.accuracy, measured.loss
+            "dense network: validation {} {:.2%}, loss {:.4f}, after {} of {} epochs",
+            context.quality,
+            measured.accuracy,
+            measured.loss,
+            best.epoch,
+            spec.pretrain.epochs,
         )
         require_knowledge(
             measured,
             classes=context.classes,
-            images=len(image_sets.validation),
+            images=len(validation),
             what="The dense network",
             remedy="Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`.",
         )
-        DenseNetwork(network.state_dict(), measured).save(out)
+        DenseNetwork(network.state_dict(), measured, given).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of the training and of validation after each epoch."""
+        """Return the seconds of the training, and of the validation after each epoch."""
         schedule = context.spec.pretrain
         validation = timer.forward(context.spec.data.validation)
 
@@ -79,7 +89,7 @@ class Pretrain(Stage):
 
 
 def classification_loss(network: nn.Module) -> Loss:
-    """Return the cross-entropy with the labels."""
+    """Return the loss of a classifier: the cross-entropy between its scores and the labels."""
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         network.train()

@@ -1,4 +1,4 @@
-"""``rank``: measure how much the whole network loses by each front point of each sub-network."""
+"""``rank``: measure the impairment of the whole network by each front point of each sub-network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.spec import Spec
 
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 class Rank(Stage):
     """Measures impairments. Its results are the `RankedFront` of each search.
 
-    Of each front it takes about as many points as the spec's ``points``, spread along it, and the dense one. δ_i(m) is
-    the loss of the network that is dense but for the point m of search i, minus the loss of the dense network; batch
-    norm is re-estimated for both. Ranking images are used, which no search has seen: on the images that it was
-    found on, a front looks better than it is, each point by another stroke of luck, and the best sums are the
-    luckiest.
+    From each front, it takes about as many points as the spec's ``points``, spread along the front, and the dense
+    point. The impairment δ_i(m) is the loss of a network that is pruned only by the point m of search i, minus the
+    loss of the dense network. Batch norm is re-estimated for both.
+
+    The ranking images are images that no search has used. On the images of its own search, the loss of a front point
+    is biased downwards, because the search selected that point by this loss. Sums over sub-networks would select for
+    this bias once more.
     """
 
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure all points on ranking images; points without a finite loss are left out."""
+        """Measure all points on ranking images, and leave out points whose loss is not finite."""
         divided = context.constrained(inputs["constrain"])
         fronts = [
             _select_points(context.spec, Front.load(inputs[f"evolve/{sub.name}"]), worst=guessing_loss(context.classes))
@@ -67,13 +69,17 @@ class Rank(Stage):
             RankedFront(genomes[known], lost[rows][known], costs[known]).save(out, sub.name)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring as many points as the spec allows, each from its sub-network on."""
+        """Return the seconds of measuring all points that the spec allows, each from its own sub-network to the end."""
         points = min(context.spec.points, context.spec.algorithm.pop_size)
         return points * _suffix_share(context, parts) * timer.forward(context.spec.data.calibration)
 
 
 def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the genomes [p, genes] and costs [p, k] of the points to rank, the dense one last."""
+    """Return the genomes [p, genes] and costs [p, k] of the points to rank, the dense one last.
+
+    Args:
+        worst: Loss of the reference point by which points are selected (see `representatives`).
+    """
     is_cost = np.array([isinstance(objective, Cost) for objective in spec.objectives])
     costs, qualities = front.objectives[:, is_cost], front.objectives[:, ~is_cost]
     chosen = {int(i) for quality in qualities.T for i in representatives(quality, costs, spec.points, worst=worst)}
@@ -82,9 +88,10 @@ def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[n
 
 
 def _suffix_share(context: Context, parts: Sequence[PartSummary]) -> float:
-    """Return the share of the MACs from each sub-network on, summed over sub-networks.
+    """Return the sum over searches of the share of the network that one of its points has to run.
 
-    A point of the boundaries is measured from the images on.
+    For a point of a sub-network, it is the share of the MACs from this sub-network to the end. For a point of the
+    boundaries, it is 1.
     """
     count = len(context.split_points) + 1
     macs = [part.dense.macs for part in parts[:count]]

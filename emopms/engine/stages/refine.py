@@ -26,21 +26,22 @@ if TYPE_CHECKING:
     from emopms.api import Algorithm
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.spec import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refine(Stage):
-    """Searches the whole network. Its results are `Schemes`, measured on ranking images, and a `SearchSummary`.
+    """Searches the whole network. Its results are `Schemes` with losses on ranking images, and a `SearchSummary`.
 
-    Impairments do not simply add up (arXiv 2410.14649): what is lost in one sub-network may be made good, or made
-    worse, in the next. A search that measures the whole network sees that, and has to find little else.
+    Impairments do not simply add up (arXiv 2410.14649): a later sub-network may reduce or increase the error of an
+    earlier one. A search that measures the whole network takes this into account. It can be short, because it begins
+    with good schemes.
     """
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Search by the loss on ranking images and by the cost objectives."""
+        """Search the whole network by its loss on ranking images and by the cost objectives."""
         divided = context.constrained(inputs["constrain"])
         whole, joint = divided.whole, Schemes.load(inputs["join"])
         costs = NetworkCosts(context, whole)
@@ -64,18 +65,18 @@ class Refine(Stage):
         Schemes(genomes=front.genomes[rows], impairment=loss[rows] - loss[front.dense], costs=cost[rows]).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring all networks that may be asked for."""
+        """Return the seconds of measuring the maximum number of networks."""
         return max_refinements(context.spec) * timer.forward(context.spec.data.calibration)
 
 
 def refinement(spec: Spec) -> Algorithm:
-    """Return the spec's algorithm with the generations of ``refine`` and room for all joint schemes."""
+    """Return the spec's algorithm with ``refine`` generations and a population that can hold all joint schemes."""
     size = max(spec.algorithm.pop_size, spec.schemes)
     return spec.algorithm.model_copy(update={"generations": spec.refine, "pop_size": size})
 
 
 def max_refinements(spec: Spec) -> int:
-    """Return the most whole networks that refining measures: the dense one, and each generation's."""
+    """Return the maximum number of whole networks that are measured: the dense one, and those of all generations."""
     algorithm = refinement(spec)
     return 1 + algorithm.pop_size * algorithm.generations
 
@@ -87,7 +88,7 @@ class _NetworkEvaluation:
         self._scorer, self._costs = scorer, costs
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return loss and costs [n, 1 + k] of genomes [n, genes]."""
+        """Return the loss and the costs [n, 1 + k] of genomes [n, genes]."""
         losses = np.array([score.loss for score in self._scorer.score(genomes)])
         costs = self._costs.evaluate(genomes)
         values, lost = np.column_stack([losses, costs.values]), losses[~np.isfinite(losses)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.session.training import Loss
-    from emopms.engine.storage.store import Artefact, Workspace
+    from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.subnetwork import SubNetwork
 
@@ -33,7 +33,7 @@ class Selectors(Stage):
     version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Train the criteria, where the selector has parameters to train."""
+        """Train the criteria, if the selector has parameters to train and the network has split points."""
         subnetworks = context.divide(context.network(DenseNetwork.load(inputs["pretrain"]).state)).parts
         criteria = make_criteria(context, subnetworks, differentiable=True)
         selector = context.spec.selector
@@ -50,7 +50,7 @@ class Selectors(Stage):
         CriteriaState(criteria.state_dict()).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of the training, if there is any."""
+        """Return the seconds of the training; 0 if there is none."""
         selector = context.spec.selector
         if not isinstance(selector, TrainedSelector) or len(context.split_points) == 0:
             return 0.0
@@ -64,7 +64,14 @@ class Selectors(Stage):
 
 
 def criteria_loss(subnetworks: Sequence[SubNetwork], criteria: nn.ModuleList) -> Loss:
-    """Return the sum of all criteria's losses on dense features, but for the last one, the network's own classifier."""
+    """Return the sum of the losses of all criteria on dense features.
+
+    The last criterion is left out, because it is the network's own classifier.
+
+    Args:
+        subnetworks: The sub-networks of the frozen dense network.
+        criteria: One criterion for each of them.
+    """
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         criteria.train()

@@ -1,4 +1,4 @@
-"""Calls of components: what they raise becomes an error that names them."""
+"""Guarded calls of components: an error in a component becomes an error that names the component."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from loguru import logger
 
 from emopms.engine.storage.atomic import FREE_SPACE, is_full
 from emopms.engine.support.interruption import interrupted
+from emopms.engine.support.log_sinks import restore_sinks
 from emopms.errors import ComponentError, EmopmsError
 from emopms.plugin_file import reason
+from emopms.process_state import unchanged_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,42 +24,46 @@ if TYPE_CHECKING:
 
 @contextmanager
 def guarded_call(component: Component, action: str) -> Iterator[None]:
-    """Run what stands inside as work of a component.
+    """Run the body of the ``with`` statement as work of a component.
 
     Args:
         component: The component.
-        action: What it does, such as ``build a network``.
+        action: The work as a verb phrase, such as ``build a network``, for the error message.
 
     Raises:
-        ComponentError: It raised something that is no error of emopms; the log holds its traceback.
-        KeyboardInterrupt: The process was told to end meanwhile, so what the component made does not count.
+        ComponentError: The component raised an error that is no `EmopmsError`. The log holds the traceback.
+        KeyboardInterrupt: The process received a signal to end. The result of the component does not count.
     """
+    whose = f"{component.slot} {component.name!r} ({type(component).__module__}:{type(component).__qualname__})"
     try:
-        yield
+        with unchanged_process(f"The {whose}"):
+            yield
         if interrupted.is_set():
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit, too, would end the run without a word
+    except BaseException as error:  # also SystemExit, which would end the run without a message
         if interrupted.is_set():
             raise KeyboardInterrupt from error
         if isinstance(error, EmopmsError):
             raise
-        whose = f"{component.slot} {component.name!r} ({type(component).__module__}:{type(component).__qualname__})"
         logger.opt(exception=error).debug("{} failed to {}", whose, action)
         raise ComponentError(
             f"The {whose} failed to {action}: {reason(error)}",
             remedy=FREE_SPACE
             if is_full(error)
-            else "Check its settings; run.log and --log-level debug show where it happened.",
+            else "Check its settings; run.log and --log-level debug show the traceback.",
         ) from error
+    finally:
+        restore_sinks(f"The {whose}")
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the machine or the process failed, and not the candidate: the same call may succeed next time.
+    """Return whether the machine or the process failed, and not the candidate. The same call may then succeed later.
 
-    That is so for a full disk and any other error of the operating system, a closed stream, `SystemExit`, and a
-    worker process that died. What counts is the error itself or one that caused it.
+    This holds for all errors of the operating system, such as a full disk, for a closed stream, for `SystemExit`, for
+    a worker process that died, and for a thread that could not start. The error itself counts, and every error that
+    caused it.
     """
     found: BaseException | None = error
     while found is not None:
@@ -69,22 +75,23 @@ def is_passing(error: BaseException) -> bool:
     return False
 
 
-_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
-"""As in `numpy.dtype.kind`."""
+_DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
+"""The values of `numpy.dtype.kind` that each sort of array may have."""
 
 
 def validate_array(found: object, sort: str, *shape: int | None) -> None:
-    """Refuse what a component returned unless it is an array of the right sort. Call it inside `guarded_call`.
+    """Check that a component returned an array of the right type and shape. Call it inside `guarded_call`.
 
     Args:
+        found: The value that the component returned.
         sort: ``booleans``, ``integers`` or ``numbers``.
-        shape: The shape that it must have; None stands for any number.
+        shape: The required shape; None allows any size.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The type or the shape is wrong.
     """
     array = np.asarray(found)
     fits = len(array.shape) == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
-    if not fits or array.dtype.kind not in _KINDS[sort]:
+    if not fits or array.dtype.kind not in _DTYPE_KINDS[sort]:
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"returned {array.dtype} of shape {list(array.shape)} instead of {sort} [{wanted}]")

@@ -1,8 +1,8 @@
-"""Whether this process was told to end. What catches every exception, as plugins may, does not hide it."""
+"""The flag that this process received a signal to end. A plugin that catches every exception cannot hide it."""
 
 from __future__ import annotations
 
 from threading import Event
 
 interrupted = Event()
-"""Set by who receives the signal, before `KeyboardInterrupt` is raised."""
+"""The signal handler sets it before it raises `KeyboardInterrupt`."""

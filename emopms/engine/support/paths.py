@@ -1,4 +1,4 @@
-"""Where a run writes, and where relative paths in its spec start."""
+"""The run directory, and the folder that relative paths in a spec start from."""
 
 from __future__ import annotations
 
@@ -16,27 +16,41 @@ if TYPE_CHECKING:
 
 
 def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
-    """The run directory: the one given, or ``runs/<name>`` below the current folder.
+    """Return the run directory, which need not exist yet.
+
+    Args:
+        spec: The spec, whose name is the default.
+        run_dir: The directory that the user chose; None for ``runs/<name>`` below the current folder.
 
     Raises:
-        StoreError: Something that is no folder has that name.
+        StoreError: The path exists and is not a folder, cannot be accessed, or is not UTF-8.
     """
     folder = Path(run_dir) if run_dir is not None else Path("runs") / spec.name
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError as error:  # other libraries could not write there
+        raise StoreError(f"The path {str(folder)!r} is not UTF-8.", remedy="Choose another --run-dir.") from error
     try:
         usable = not folder.exists() or folder.is_dir()
     except OSError as error:
         raise StoreError(f"{folder} cannot be used: {error.strerror}.", remedy="Choose another --run-dir.") from error
     if not usable:
-        raise StoreError(f"{folder} is no folder.", remedy="Choose another --run-dir.")
+        raise StoreError(f"{folder} is not a folder.", remedy="Choose another --run-dir.")
     return folder
 
 
 def data_folder(spec: Spec, data_root: str | PathLike[str] | None) -> Folder:
-    """Where relative paths in a spec start: at the folder given, else at the one in ``EMOPMS_DATA``, else at the
-    spec's own.
+    """Return the folder that relative paths in a spec start from.
+
+    It is the data root that the user chose, else the folder that the environment variable ``EMOPMS_DATA`` names, else
+    the folder of the spec.
+
+    Args:
+        spec: The spec.
+        data_root: The data root that the user chose; None if there is none.
 
     Raises:
-        DataError: The folder named does not exist.
+        DataError: The data root is not a folder.
     """
     if data_root is not None:
         chosen = Folder(Path(data_root), "the data root given")

@@ -1,4 +1,4 @@
-"""How a run tells what it is doing. The command line draws bars; the default says nothing."""
+"""The progress of a run. The command line shows it as bars; by default it is not shown."""
 
 from __future__ import annotations
 
@@ -11,24 +11,41 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """One long piece of work in progress."""
+    """The display of one long piece of work."""
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
-        """Some steps are done; the note tells how it stands."""
+        """Show that more steps are done.
+
+        Args:
+            note: The present state, such as a loss.
+            steps: Number of steps since the last call.
+        """
 
 
 class Progress(Protocol):
-    """Where long work is shown."""
+    """A display of long work."""
 
     def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Tracker]:
-        """Show work of ``total`` units, such as 30 generations."""
+        """Show a piece of work while the ``with`` statement runs.
+
+        Args:
+            label: Name of the work.
+            total: Number of its steps.
+            unit: Name of a step in the plural, such as ``generations``.
+        """
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
-        """A stage begins (no seconds), has ended, or is taken from the store."""
+        """Show that a stage begins or ends, or that it is loaded from the store.
+
+        Args:
+            name: Name of the stage.
+            cached: Whether the stage is loaded from the store.
+            seconds: Duration of the stage; None when it begins.
+        """
 
 
 class Silent:
-    """Shows nothing."""
+    """A display that shows nothing."""
 
     @contextmanager
     def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:

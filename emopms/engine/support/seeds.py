@@ -1,4 +1,4 @@
-"""One seed tree: every random stream has a name and depends on nothing but that name and the spec's seed."""
+"""Seeds of random streams. Every stream has a name, and depends only on this name and on the seed of the spec."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed of 63 bits for the stream called ``names``, such as ``derive(0, "evolve/1", "search")``."""
+    """Return a seed of 63 bits for a stream, such as ``derive(0, "evolve/1", "search")``.
+
+    Args:
+        seed: The seed of the spec.
+        names: The name of the stream, in parts.
+    """
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def numpy_rng(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the numpy generator of a stream (see `derive`)."""
     return np.random.default_rng(derive(seed, *names))
 
 
 def torch_rng(seed: int, *names: str | int) -> torch.Generator:
-    """A CPU generator: drawing on the CPU gives every device the same stream."""
+    """Return the torch generator of a stream (see `derive`). It is on the CPU, so that all devices draw the same."""
     return torch.Generator().manual_seed(derive(seed, *names))

@@ -1,1 +1,1 @@
-"""Short measurements on random images, from which stages estimate how long they take."""
+"""Short timings on random images, from which stages estimate their duration."""

@@ -1,11 +1,12 @@
-"""Short timings of long work: sizes grow until the work takes long enough to go on in proportion."""
+"""Short timings of long work: the work is timed at growing sizes, and the last two sizes are extrapolated."""
 
 from __future__ import annotations
 
 import resource
 import sys
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
@@ -14,15 +15,25 @@ if TYPE_CHECKING:
 
     from emopms.network.runtime.device import Device
 
-_FIRST = 8
-"""Size to begin with, such as the images of a batch."""
-_GROWTH = 4
-_ENOUGH = 0.05
-"""Seconds that work has to take before its size stops growing, and all its repetitions together."""
-_ROUNDS = 3
-"""Repetitions at least; the fastest counts, which other processes disturbed least."""
-_LIMIT = 1.0
-"""Seconds after which one timing neither grows nor repeats."""
+
+@dataclass(frozen=True, kw_only=True)
+class TimingEffort:
+    """The time that is spent on each timing."""
+
+    first_size: int = 8
+    """Size of the first trial, such as the images of a batch."""
+    growth: int = 4
+    """Factor between the sizes of two trials."""
+    min_seconds: float = 0.05
+    """The size grows until the work takes so many seconds, and the work is repeated until all repetitions together
+    take so many seconds."""
+    min_repetitions: int = 3
+    """Minimum number of repetitions. The fastest one counts, because other processes disturbed it least."""
+    max_seconds: float = 1.0
+    """Seconds after which a timing neither grows nor repeats."""
+
+
+DEFAULT_EFFORT: Final = TimingEffort()
 
 
 class _Trial(NamedTuple):
@@ -32,39 +43,45 @@ class _Trial(NamedTuple):
 
 
 class Stopwatch:
-    """Times work on a device, and watches the memory that it takes."""
+    """Times work on a device, and records the memory that the work takes.
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    Args:
+        device: The device.
+        effort: The time that is spent on each timing.
+    """
+
+    def __init__(self, device: Device, effort: TimingEffort = DEFAULT_EFFORT) -> None:
+        self._device, self._effort = device, effort
         self.peak = self._memory()
-        """Bytes that the process, or on CUDA its tensors on the GPU, would hold at most with the work at full size."""
+        """Maximum bytes that the process, or on CUDA its tensors on the GPU, would hold with the work at full size."""
 
     def seconds(self, prepare: Callable[[int], Callable[[], object]], size: int) -> float:
-        """Seconds that work of this size takes.
+        """Return the seconds that work of a size takes.
 
         Args:
-            prepare: Makes the work of a smaller size; this is not timed.
-            size: The size asked for, such as the images of a batch.
+            prepare: Makes the work of a given size, which may be smaller. Its own time is not counted.
+            size: The full size, such as the images of a batch.
         """
-        deadline = perf_counter() + _LIMIT
-        tried = min(size, _FIRST)
-        prepare(tried)()  # the first time pays for what is set up once
+        effort = self._effort
+        deadline = perf_counter() + effort.max_seconds
+        tried = min(size, effort.first_size)
+        prepare(tried)()  # the first call also sets up caches, so it is not timed
         last = self._try(prepare, tried, deadline)
         self.peak = max(self.peak, last.memory)
         if tried == size:
             return last.seconds
         while True:
-            before, tried = last, min(size, tried * _GROWTH)
+            before, tried = last, min(size, tried * effort.growth)
             last = self._try(prepare, tried, deadline)
-            if tried == size or last.seconds >= _ENOUGH or perf_counter() > deadline:
+            if tried == size or last.seconds >= effort.min_seconds or perf_counter() > deadline:
                 break
-        # The line through the last two sizes: what a call costs whatever its size stands in both.
+        # Extrapolate linearly: the constant cost of a call is part of both trials.
         steps = (size - tried) / (last.size - before.size)
         self.peak = max(self.peak, last.memory + round(steps * (last.memory - before.memory)))
         return last.seconds + steps * max(0.0, last.seconds - before.seconds)
 
     def once(self, work: Callable[[], object]) -> float:
-        """Seconds that work takes which has no size."""
+        """Return the seconds of one call of work that has no size."""
         began = perf_counter()
         work()
         self.peak = max(self.peak, self._memory())
@@ -74,9 +91,12 @@ class Stopwatch:
         return _Trial(size, self._clock(prepare(size), deadline), self._memory())
 
     def _clock(self, work: Callable[[], object], deadline: float) -> float:
-        took: list[float] = []
+        """Return the seconds of the fastest repetition."""
+        effort, took = self._effort, list[float]()
         self._wait()
-        while not took or ((len(took) < _ROUNDS or sum(took) < _ENOUGH) and perf_counter() < deadline):
+        while not took or (
+            (len(took) < effort.min_repetitions or sum(took) < effort.min_seconds) and perf_counter() < deadline
+        ):
             began = perf_counter()
             work()
             self._wait()
@@ -84,11 +104,12 @@ class Stopwatch:
         return min(took)
 
     def _wait(self) -> None:
-        """CUDA works on after a call has returned."""
+        """Wait until the GPU has finished: CUDA calls return earlier."""
         if self._device.type == "cuda":
             torch.cuda.synchronize()
 
     def _memory(self) -> int:
+        """Return the maximum memory in bytes up to now."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated()
         unit = 1 if sys.platform == "darwin" else 1024

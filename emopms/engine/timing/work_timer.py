@@ -1,4 +1,4 @@
-"""How long pieces of work take with the spec's networks, on random images."""
+"""Timings of the spec's networks on random images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emopms.engine.search.criteria import make_criteria
 from emopms.engine.session.data import ImageSet
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.session.training import descend, steps
-from emopms.engine.timing.stopwatch import Stopwatch
+from emopms.engine.timing.stopwatch import DEFAULT_EFFORT, Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,28 +22,35 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.training import Loss, Schedule
+    from emopms.engine.timing.stopwatch import TimingEffort
     from emopms.network.partition.divided_network import DividedNetwork
 
 
 class WorkTimer:
-    """Times work for the estimates of stages. It reads no image of the data, and writes nothing."""
+    """Times work for the estimates of stages. It reads no image of the data, and writes nothing.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: The run.
+        effort: The time that is spent on each timing.
+    """
+
+    def __init__(self, context: Context, effort: TimingEffort = DEFAULT_EFFORT) -> None:
         self.context = context
-        self.stopwatch = Stopwatch(context.device)
+        self.stopwatch = Stopwatch(context.device, effort)
         self.rng = np.random.default_rng(0)
 
     @property
     def peak(self) -> int:
-        """Most memory in bytes that the timed work would take at full size (see `Stopwatch.peak`)."""
+        """Maximum memory in bytes that the timed work would take at full size (see `Stopwatch.peak`)."""
         return self.stopwatch.peak
 
     def forward(self, images: int) -> float:
-        """Return the seconds that it takes to measure the dense network on so many images."""
+        """Return the seconds that it takes to measure the dense network on a number of images."""
         return images * self._forward
 
     @cached_property
     def _forward(self) -> float:
+        """Seconds per image."""
         network, device = self.context.random_network(), self.context.device
 
         def prepare(size: int) -> Callable[[], object]:
@@ -62,9 +69,9 @@ class WorkTimer:
         """Return the seconds that a training takes.
 
         Args:
-            schedule: Epochs and batch size; without epochs nothing is timed.
-            prepare: Makes optimiser and loss.
-            after_epoch: Seconds spent after each epoch, such as on validation.
+            schedule: Epochs and batch size. Without epochs, nothing is timed.
+            prepare: Makes the optimiser and the loss.
+            after_epoch: Seconds that are spent after each epoch, such as on validation.
         """
         if not schedule.epochs:
             return 0.0
@@ -72,6 +79,7 @@ class WorkTimer:
         return schedule.epochs * (size * self._step(*prepare(), schedule.batch_size) + after_epoch)
 
     def _step(self, optimizer: torch.optim.Optimizer, loss: Loss, batch_size: int) -> float:
+        """Return the seconds of one optimisation step, augmentation included."""
         device, augment = self.context.device, self.context.spec.data.augment
         rng = torch.Generator().manual_seed(0)
 
@@ -93,11 +101,11 @@ class WorkTimer:
 
     @cached_property
     def criteria(self) -> nn.ModuleList:
-        """Untrained criteria of its sub-networks, frozen."""
+        """Untrained criteria of the sub-networks of `divided`, frozen."""
         return make_criteria(self.context, self.divided.parts).requires_grad_(False)
 
     def images(self, count: int) -> ImageSet:
-        """Make random images in the shape of the data, with random labels."""
+        """Return random images in the shape of the data, with random labels."""
         pixels = self.rng.integers(0, 256, (count, *self.context.source.shape), dtype=np.uint8)
         images = Images(pixels, self.rng.integers(0, self.context.classes, count))
         return ImageSet(images, self.context.spec.data, self.context.device)

@@ -1,7 +1,7 @@
 """MACs and parameters: predicted for whole populations at once, and counted on a real module.
 
-MACs are the multiply–accumulates of convolutions and linear layers for one input; normalisation, activations,
-pooling and sums are not counted, and the count names them.
+MACs are the multiply–accumulates of convolutions and linear layers for one input. Normalisation, activations, pooling
+and sums are not counted; results name the operations that are left out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from emopms.network.channels.table import Channels
 
 
-class _Product:
-    """A sum of products ``scale · kept(dim) · kept(dim) …``, for all genomes of a population at once."""
+class _SumOfProducts:
+    """A sum of products ``scale · kept(dim) · kept(dim)`` for all genomes of a population at once.
+
+    ``kept`` is the number of indices of a tensor dimension that a genome keeps.
+    """
 
     def __init__(self, genes: int) -> None:
         self._genes = genes
@@ -36,6 +39,7 @@ class _Product:
         self._fixed: list[int] = []
 
     def add(self, scale: int, dims: list[NDArray[np.int64]]) -> None:
+        """Add a product; ``dims`` are the genes of the indices of each dimension that is cut."""
         assert len(dims) <= 2, "weights are cut along outputs and inputs"
         for labels in (*dims, *([np.array([-1])] * (2 - len(dims)))):
             row = np.bincount(labels[labels >= 0], minlength=self._genes).astype(np.int64)
@@ -43,7 +47,8 @@ class _Product:
             self._fixed.append(int(np.count_nonzero(labels < 0)))
         self._scales.append(scale)
 
-    def __call__(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the sum for each genome [n, genes] → [n]."""
         if not self._scales:
             return np.zeros(len(genomes), dtype=np.int64)
         kept = genomes.astype(np.int64) @ np.stack(self._rows).T + np.array(self._fixed)
@@ -51,7 +56,7 @@ class _Product:
         return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
 
     def by_gene(self) -> NDArray[np.int64]:
-        """How much of the dense sum each gene takes part in [genes]."""
+        """Return the part of the dense sum in which each gene takes part [genes]."""
         if not self._scales:
             return np.zeros(self._genes, dtype=np.int64)
         rows = np.stack(self._rows)
@@ -61,7 +66,7 @@ class _Product:
 
 
 class CostModel:
-    """Predicts the costs of one sub-network's candidates from their genomes, exactly and without running them.
+    """Computes the costs of one sub-network's candidates from their genomes, exactly and without running them.
 
     Args:
         channels: The sub-network's channel table.
@@ -69,7 +74,7 @@ class CostModel:
     """
 
     def __init__(self, channels: Channels, module: nn.Module) -> None:
-        self._macs, self._params = _Product(channels.genes), _Product(channels.genes)
+        self._macs, self._params = _SumOfProducts(channels.genes), _SumOfProducts(channels.genes)
         for name, parameter in module.named_parameters():
             self._params.add(*_factors(channels, name, parameter.shape))
         for layer in channels.layers:
@@ -78,21 +83,21 @@ class CostModel:
             self._macs.add(rest * layer.uses, labels)
 
     def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """MACs for one input of each genome [n, genes] → [n]."""
-        return self._macs(genomes)
+        """Return the MACs for one input of each genome [n, genes] → [n]."""
+        return self._macs.evaluate(genomes)
 
     @cached_property
     def macs_by_gene(self) -> NDArray[np.int64]:
-        """MACs for one input that each gene's channels take part in when nothing is pruned [genes]."""
+        """MACs for one input in which each gene's channels take part when nothing is pruned [genes]."""
         return self._macs.by_gene()
 
     def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Number of parameters of each genome [n, genes] → [n]."""
-        return self._params(genomes)
+        """Return the number of parameters of each genome [n, genes] → [n]."""
+        return self._params.evaluate(genomes)
 
 
 def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int, list[NDArray[np.int64]]]:
-    """The product of the dimensions that are never cut, and the genes of those that are."""
+    """Return the product of the sizes of the dimensions that are never cut, and the genes of the other dimensions."""
     dims = channels.dims.get(tensor, {})
     rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
     return rest, [dims[dim] for dim in sorted(dims)]
@@ -100,22 +105,25 @@ def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int
 
 @dataclass(frozen=True)
 class Count:
-    """What a real module costs for one input."""
+    """Costs of a real module for one input."""
 
     macs: int
+    """Multiply–accumulates of convolutions and linear layers."""
     params: int
+    """Number of parameters."""
     uncounted: tuple[str, ...]
-    """Kinds of modules with parameters of their own that took part and are not in ``macs``."""
+    """Classes of modules with parameters of their own that ran and are not in ``macs``."""
 
 
 def count(network: nn.Module, example: Tensor) -> Count:
-    """Count a real module by running it once, layer by layer, with hooks.
+    """Count MACs and parameters of a real module by running it once with hooks on its layers.
 
-    Independent of the cost model on purpose: the one checks the other.
+    It is independent of `CostModel` on purpose, so that tests can check one against the other.
 
     Args:
-        example: A batch of inputs, of which the first is taken: what a layer makes of constants, such as the biases
-            of positions, is made once however many there are.
+        network: The module.
+        example: A batch of inputs [N, …], of which the first is used: layers that run on constants, such as biases of
+            positions, run once for any number of inputs.
     """
     macs = 0
     uncounted: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a search varies: bit strings, and which channels each bit stands for."""
+"""Encoding of genomes as the bit strings that a search varies."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ class _Block:
     """The bits of one group."""
 
     bits: slice
+    """Their place in the code."""
     whole: int
-    """How many stand for a full unit of channels. One more, the last, stands for what a group has beyond that."""
+    """Number of bits for full units of channels. One more bit, the last, is for channels of the group that are left
+    over."""
 
 
 class Encoding:
-    """Codes of genomes: the channels of each group, in units, one bit a unit.
+    """Encodes genomes as codes, with one bit for each unit of a group's channels.
 
-    A unit is as many of a group's channels, next to each other in importance, as make a multiple of ``multiple``
-    channels of its layer; what remains of a group is kept only where everything is. With ``multiple`` 1 a code is
-    the genome itself.
+    A unit is the smallest number of a group's genes whose channels are a multiple of ``multiple`` in their layer. The
+    genes of a unit are neighbours in importance. Genes left over are kept only if the whole group is kept. With
+    ``multiple`` 1 and without ``widths``, a code is the genome itself.
 
     Args:
         channels: The channel table of a sub-network.
         importance: Of its genes [genes]; higher is better.
-        widths: A group keeps its most important channels: only how many of its bits are set counts (its width, in
-            unary), and a valid code has the first ones set.
-        multiple: Widths are multiples of this number of channels, or full.
+        widths: Whether a group always keeps its most important channels. Then only the number of set bits of a group
+            counts (its width, in unary), and a valid code has the first bits set.
+        multiple: Widths of layers are multiples of this number of channels, or full.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Encoding:
             bits += count
         self._sizes = np.bincount(self._bit_of, minlength=bits)
         self._importance = np.bincount(self._bit_of, weights=importance, minlength=bits) / self._sizes
-        self._indispensable = tuple(np.unique(self._bit_of[genes]) for genes in channels.cover_sets)
+        self._cover_sets = tuple(np.unique(self._bit_of[genes]) for genes in channels.cover_sets)
 
     @property
     def bits(self) -> int:
@@ -74,12 +76,12 @@ class Encoding:
 
     @property
     def least(self) -> NDArray[np.bool_]:
-        """The genome [genes] that keeps as little of every group as it can."""
+        """The genome [genes] that keeps as few channels of every group as possible."""
         smallest: NDArray[np.bool_] = self.decode(self.repair(np.zeros((1, self.bits), dtype=np.bool_)))[0]
         return smallest
 
     def encode(self, genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Valid codes [n, bits] of candidates like the genomes [n, genes]: of the same widths, rounded."""
+        """Return valid codes [n, bits] with the widths of the genomes [n, genes], rounded to units."""
         kept = np.zeros((len(genomes), self.bits))
         np.add.at(kept.T, self._bit_of, genomes.T)
         codes = np.zeros(kept.shape, dtype=np.bool_)
@@ -92,11 +94,11 @@ class Encoding:
         return self.repair(codes)
 
     def decode(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The genomes [n, genes] of valid codes [n, bits]."""
+        """Return the genomes [n, genes] of valid codes [n, bits]."""
         return codes[:, self._bit_of]
 
     def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Valid codes [n, bits]: whole widths, and every group and every layer keeps something."""
+        """Return valid codes [n, bits]: widths are possible ones, and every group and every layer keeps a channel."""
         repaired = codes.copy()
         for block in self._blocks:
             own = repaired[:, block.bits]
@@ -104,8 +106,8 @@ class Encoding:
                 own[:] = np.arange(own.shape[1]) < own.sum(axis=1, keepdims=True)
             else:
                 own[:, block.whole :] &= own[:, : block.whole].all(axis=1, keepdims=True)
-        ensure_nonempty(repaired, self._indispensable, self._importance)
-        for block in self._blocks:  # what had to stay may need what comes before it
+        ensure_nonempty(repaired, self._cover_sets, self._importance)
+        for block in self._blocks:  # a bit that was just set may need the bits before it
             own = repaired[:, block.bits]
             if self._widths:
                 own[:] = np.logical_or.accumulate(own[:, ::-1], axis=1)[:, ::-1]

@@ -1,4 +1,4 @@
-"""From a genome to smaller tensors: which rows of which tensors stay."""
+"""Slicing of tensors by a genome."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
 
 def slice_tensors(tensors: Mapping[str, Tensor], channels: Channels, genome: NDArray[np.bool_]) -> dict[str, Tensor]:
-    """The tensors with the channels that the genome drops cut away.
+    """Return the tensors without the channels that the genome drops.
 
-    Differentiable: gradients of the slices flow into the full tensors. Tensors that lose nothing are returned
-    as they are, not copied.
+    Gradients of the slices flow into the full tensors. Tensors that lose nothing are returned as they are, not copied.
 
     Args:
         tensors: Parameters and buffers by name.
         channels: The channel table of the sub-network they belong to.
-        genome: One bit a gene [genes]; True keeps.
+        genome: Boolean [genes]; True keeps the gene's channels.
     """
-    stays = np.append(genome, True)  # gene -1, "always stays", reads the last entry
-    cuts: dict[bytes, Tensor | None] = {}  # dimensions that share a label run share one index tensor
+    stays = np.append(genome, True)  # gene -1, which is always kept, reads the last entry
+    cuts: dict[bytes, Tensor | None] = {}  # dimensions with the same genes share one index tensor
     sliced = dict(tensors)
     for name, dims in channels.dims.items():
         if name not in sliced:

@@ -1,4 +1,4 @@
-"""Making a module physically smaller: no masks, no wrappers, the same class with narrower layers."""
+"""Surgery on modules: the same classes with narrower layers, without masks or wrappers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 
 def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.bool_]]]) -> dict[str, Tensor]:
-    """The network's state with the channels dropped by one genome for each sub-network cut away, as copies."""
+    """Return a copy of the network's state without the channels that genomes drop.
+
+    Args:
+        network: The dense network; it is left as it is.
+        cuts: For each sub-network its channel table and a genome [genes].
+    """
     tables, genomes = zip(*cuts, strict=True)
     dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     state = slice_tensors(dense, joined(tables), np.concatenate(genomes))
     names: dict[int, list[str]] = {}
     for name, tensor in network.state_dict(keep_vars=True).items():
         names.setdefault(id(tensor), []).append(name)
-    for same in names.values():  # a module registered under several names is cut under one of them
+    for same in names.values():  # a tensor with several names may be cut under one of them only
         smallest = min((state[name] for name in same), key=Tensor.numel)
         state |= dict.fromkeys(same, smallest)
     return {name: tensor.clone() for name, tensor in state.items()}
@@ -38,13 +43,17 @@ def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.b
 def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Shrink a dense network's layers in place to the shapes in ``state`` and load it.
 
-    The one way to a pruned network, whether it was just cut or is read from disk.
+    Every pruned network is made in this way, whether it was just cut or is read from disk.
+
+    Args:
+        network: The dense network.
+        state: The pruned state, as from `pruned_state`.
 
     Raises:
         WeightsError: The state has other tensors than the network, or larger ones.
     """
     require_same_tensors(network, state, origin="the pruned state", shrunk=True)
-    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter go on sharing it
+    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter still share it afterwards
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         for name, parameter in module.named_parameters(recurse=False):
@@ -65,11 +74,13 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
     """Refuse a state that does not belong to the network.
 
     Args:
-        origin: Where the state came from, for the message.
+        network: The network.
+        state: Tensors by name.
+        origin: The source of the state, for the message.
         shrunk: Whether tensors may be smaller than the network's.
 
     Raises:
-        WeightsError: It has other tensors or shapes; the first few differences of each kind are listed.
+        WeightsError: The state has other tensors or shapes. The message lists the first differences of each kind.
     """
     own = network.state_dict()
     differences = [
@@ -84,7 +95,7 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
             f"kind of {name}: {_kind(state[name])}, in the network {_kind(tensor)}"
             for name, tensor in own.items()
             if name in state and tensor.is_floating_point() and _kind(state[name]) != _kind(tensor)
-        ],  # not of counters, which many a file has in the numbers of its weights
+        ],  # not checked for counters, which many files store in the format of the weights
     ]
     if any(differences):
         shown = [
@@ -98,12 +109,13 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
 
 
 def _kind(tensor: Tensor) -> str:
-    """What its numbers are: loading would cast one kind to another without a word."""
+    """Describe the kind of a tensor's numbers, because loading would cast one kind to another without an error."""
     numbers = "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
     return f"{numbers} numbers, {tensor.layout}".removesuffix(", torch.strided") + ", without data" * tensor.is_meta
 
 
 def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
+    """Return whether a tensor has the dense one's shape or, if ``shrunk``, a smaller one."""
     if not shrunk or dense.dim() != given.dim():
         return dense.shape == given.shape
     return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))

@@ -1,4 +1,4 @@
-"""The channel table of a sub-network: groups, genes, and what each tensor dimension has to do with them."""
+"""The channel table of a sub-network: groups, genes, and the gene of each index of each tensor dimension."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """The free channels that one layer makes: a run of genes in the genome."""
+    """The prunable channels that one layer produces: consecutive genes of the genome."""
 
     name: str
-    """Path of the layer that makes them."""
+    """Path of the layer."""
     start: int
-    """Index of its first gene."""
+    """Index of the first gene."""
     size: int
+    """Number of genes."""
     repeats: int = 1
-    """Channels of the layer that stand or fall with each gene: its place in every group of a grouped convolution."""
+    """Channels of the layer for each gene: one in every group of a grouped convolution, otherwise 1."""
 
     @property
     def genes(self) -> slice:
@@ -36,6 +37,7 @@ class Layer:
     """A convolution or linear layer, as the cost model sees it."""
 
     name: str
+    """Path of the layer."""
     weight: str
     """Name of its weight parameter."""
     uses: int
@@ -44,10 +46,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Channels:
-    """The table of one sub-network: what each tensor dimension has to do with each gene.
+    """The channel table of one sub-network.
 
-    ``dims[tensor][dim]`` holds, for each index along that dimension, the gene that decides whether it stays,
-    or -1 where it always does. Dimensions not listed are never cut.
+    ``dims[tensor][dim]`` holds, for each index along a dimension of a tensor, the gene that decides whether the index
+    is kept, or -1 if it is always kept. Dimensions that are not listed are never cut.
     """
 
     groups: tuple[Group, ...]
@@ -65,7 +67,8 @@ class Channels:
 
     @cached_property
     def cover_sets(self) -> tuple[NDArray[np.int64], ...]:
-        """Sets of genes of which one must stay: those of each group, and of each tensor that has no fixed channel."""
+        """Sets of genes of which at least one must be kept: those of each group, and those of each tensor dimension
+        without a fixed index."""
         sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
         for dims in self.dims.values():
             sets += [np.unique(genes) for genes in dims.values() if (genes >= 0).all()]
@@ -73,7 +76,10 @@ class Channels:
 
 
 def joined(tables: Sequence[Channels]) -> Channels:
-    """One table for several of one network, no gene of which is in two; its genome is theirs, one after the other."""
+    """Join channel tables of one network that have no gene in common.
+
+    The genome of the result is the concatenation of their genomes.
+    """
     groups: list[Group] = []
     dims: dict[str, dict[int, NDArray[np.int64]]] = {}
     genes = 0
@@ -96,7 +102,13 @@ def joined(tables: Sequence[Channels]) -> Channels:
 def ensure_nonempty(
     strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]
 ) -> None:
-    """Set, in place, the most important bit of each set in those of the bit strings [n, bits] that have none of it."""
+    """Set the most important bit of each set, in place, in the bit strings that have no bit of the set.
+
+    Args:
+        strings: Boolean [n, bits].
+        sets: Indices of bits.
+        importance: Of each bit [bits]; higher is better.
+    """
     for bits in sets:
         empty = ~strings[:, bits].any(axis=1)
         strings[empty, bits[importance[bits].argmax()]] = True

@@ -1,4 +1,4 @@
-"""What may differ between two ways to compute the same scores."""
+"""Tolerances between two ways to compute the same scores."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 def largest(scores: Tensor) -> float:
-    """Magnitude of the largest finite score."""
+    """Return the largest magnitude of the finite scores, or 0 if there is none."""
     return float(scores[scores.isfinite()].abs().amax()) if scores.isfinite().any() else 0.0
 
 
 def are_close(found: Tensor, expected: Tensor) -> bool:
-    """Whether scores are equal but for rounding, which adds up with the size of what is summed: within 1e-4 of the
-    largest score in fp32, 1e-9 in fp64, 1e-2 in less."""
+    """Return whether scores are equal up to rounding errors, which grow with the size of the summands.
+
+    The tolerance is the largest score times 1e-9 in fp64, 1e-4 in fp32, and 1e-2 in smaller formats.
+    """
     if found.shape != expected.shape:
         return False
     tolerance = {torch.float64: 1e-9, torch.float32: 1e-4}.get(expected.dtype, 1e-2)

@@ -1,7 +1,7 @@
 """A tracer that runs the forward pass while it records it, so that every recorded value is known on an example.
 
-Where plain torch.fx gives up, at a branch on a shape or a loop over one, the value decides. The node that decided is
-marked: no width that a decision was read from is ever pruned (see `labels`).
+Plain torch.fx gives up at a branch on a shape or a loop over one. This tracer takes the branch that the value decides,
+and marks the node of the value: the widths that it depends on are never pruned (see `labels`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class TracedValue(fx.Proxy):
-    """A value of the forward pass, together with the node that made it.
+    """A value of the forward pass, together with the node that computes it.
 
-    It passes for its value in ``isinstance``: networks ask whether they were handed a tensor or a list of tensors.
+    ``isinstance`` sees the class of the value, because networks ask whether they got a tensor or a list of tensors.
     """
 
     def __init__(self, node: fx.Node, tracer: RecordingTracer, value: Any) -> None:
@@ -51,7 +51,8 @@ class TracedValue(fx.Proxy):
         return self._in_place(operator.itruediv, operator.truediv, other)
 
     def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> TracedValue:
-        """Tensors are overwritten, for whoever else reads them; numbers and shapes are not."""
+        """Record an augmented assignment: in place for tensors, which others may read too, not for numbers and
+        shapes."""
         target = own if isinstance(self.value, Tensor) else plain
         result: TracedValue = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
         return result
@@ -80,7 +81,7 @@ class TracedValue(fx.Proxy):
         return int(self._decide().__index__())
 
     def _decide(self) -> Any:
-        """The plain value, for Python to go on with; refused where it depends on what the images show."""
+        """Return the plain value for a decision in Python; refuse values that depend on the content of the images."""
         if not self.node.meta["static"]:
             raise fx.proxy.TraceError(f"its forward branches on {self.node.name!r}, which depends on the image")
         self.node.meta["decides"] = True
@@ -90,15 +91,15 @@ class TracedValue(fx.Proxy):
 class RecordingTracer(fx.Tracer):
     """Records one forward pass.
 
-    Each node's ``meta`` holds ``shape``, ``dtype`` and ``device`` where its value is a tensor, ``static`` (whether
-    the value depends on shapes and settings alone) with the ``value`` itself, and ``saved`` for tensors of the
-    module: whether they are part of its state dict.
+    Each node's ``meta`` holds: ``shape``, ``dtype`` and ``device`` if its value is a tensor; ``static``, which says
+    whether the value depends on shapes and settings alone, and then the ``value`` itself; and for tensors of the module
+    ``saved``, which says whether they are part of its state dict.
 
     Args:
-        is_leaf: Whether a module is recorded as one call instead of by what its forward does.
-        inputs: Example inputs. Optional arguments beyond them keep their defaults.
-        follow: Whether numbers of heads are recorded as what they follow (see `heads`). Otherwise they stand in the
-            graph as they are, and nothing may change them.
+        is_leaf: Returns whether a module is recorded as one call, instead of the operations in its forward.
+        inputs: Example inputs. Optional arguments of the forward beyond them keep their defaults.
+        follow: Whether attributes that follow a weight, such as numbers of heads (see `head_counts`), are recorded as
+            sizes of that weight. Otherwise they are constants in the graph, and nothing may change them.
     """
 
     proxy_buffer_attributes = True
@@ -139,14 +140,14 @@ class RecordingTracer(fx.Tracer):
         if kind in ("call_module", "get_attr"):
             self._tie(target.removesuffix(".weight"))
         node = super().create_node(kind, target, *args, **kwargs)
-        if kind == "get_attr":  # torch.fx makes these by itself where a tensor is an argument
+        if kind == "get_attr":  # torch.fx creates these nodes itself if a tensor is an argument
             _describe(node, self._run(kind, target, (), {}))
             node.meta["saved"] = target in self._saved
         return node
 
     def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         positional, named = fx.node.map_aggregate(args, _plain), fx.node.map_aggregate(kwargs, _plain)
-        self._running = True  # what happens inside now is the real thing and not recorded
+        self._running = True  # operations inside are executed, not recorded
         try:
             if kind == "placeholder":
                 return next(self._inputs)
@@ -171,9 +172,10 @@ class RecordingTracer(fx.Tracer):
 
     @contextmanager
     def _numbers(self, root: nn.Module) -> Iterator[None]:
-        """While the forward is recorded, whoever reads a number that follows a weight reads it off that weight.
+        """Within the context, let reads of attributes that follow a weight be recorded as sizes of that weight.
 
-        Numbers wait among the buffers, where PyTorch looks for what is no plain attribute, and asks the tracer.
+        The attributes are moved among the buffers: PyTorch looks there for attributes that are not in ``vars()``, and
+        then asks the tracer.
         """
         found: list[tuple[nn.Module, str, _Number]] = []
         for path, module in root.named_modules():
@@ -189,7 +191,7 @@ class RecordingTracer(fx.Tracer):
                     found.append((module, name, number))
         moved = found if self._follow else []
         try:
-            for module, name, number in moved:  # only now: `head_count_attributes` has read them as they are
+            for module, name, number in moved:  # only now, because `head_count_attributes` reads them above
                 module._buffers[name] = number  # type: ignore[assignment]
                 del vars(module)[name]
             yield
@@ -203,7 +205,8 @@ class RecordingTracer(fx.Tracer):
         return self.create_proxy(number.kind, number.reader, (weight, number.argument), {})
 
     def _tie(self, projection: str) -> None:
-        """Where a projection is used, its numbers are recorded whether read or not: surgery changes them with it."""
+        """Record the numbers that follow a projection when it is used, read or not, because surgery changes them with
+        it."""
         for number in self._numbers_of.pop(projection, ()):
             recorded = self._number(number)
             if not self._follow:
@@ -215,12 +218,14 @@ class _Number:
     """An integer attribute that follows the weight of a layer."""
 
     layer: str
-    """Its path."""
+    """The layer's path."""
     value: int
     kind: str
+    """The kind of the node that computes the number from the weight."""
     reader: Any
-    """What reads it off the weight: a kind of node in the graph, its target, and the argument beside the weight."""
+    """The target of that node."""
     argument: int
+    """The argument of that node after the weight."""
 
 
 def _describe(node: fx.Node, value: Any) -> None:
@@ -239,7 +244,8 @@ def _plain(argument: Any) -> Any:
 
 _WIDE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 _WIDTHS = {"out_channels": 0, "out_features": 0, "in_channels": 1, "in_features": 1}
-"""What such layers call the sizes of their weight, and of which dimension; with groups, ``in_channels`` is no size."""
+"""Attributes of such layers with the dimension of the weight whose size they are. With groups, ``in_channels`` is not
+the size of a dimension."""
 
 _QUESTIONS = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
-"""Methods of tensors whose answer does not depend on the tensor's values."""
+"""Methods of tensors whose result does not depend on the tensor's values."""

@@ -1,4 +1,4 @@
-"""An end for forward passes that have none."""
+"""A time limit for forward passes that may never end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 SECONDS = 300.0
-"""How long a network may take to be run once and traced."""
+"""Seconds that a network may take to be run once and traced."""
 
 
 class _TooLong(BaseException):
-    """Raised in the midst of whatever Python is doing."""
+    """Raised asynchronously in the thread that runs the network."""
 
 
 @contextmanager
 def time_limit(network: nn.Module) -> Iterator[None]:
-    """Interrupt what runs the network when it takes longer than `SECONDS`, a loop of plain Python included.
+    """Interrupt the context when it takes longer than `SECONDS`, even in a loop of plain Python.
 
     Raises:
-        NetworkError: It took longer; the message names the module that was entered last.
+        NetworkError: The context took longer. The message names the module that was entered last.
     """
     paths, entered = {module: path for path, module in network.named_modules()}, [""]
 
@@ -45,10 +45,10 @@ def time_limit(network: nn.Module) -> Iterator[None]:
         yield
     except _TooLong:
         raise NetworkError(
-            f"Tracing takes longer than {SECONDS:.0f} s; it has come to module {entered[0]!r}.",
+            f"Tracing takes longer than {SECONDS:.0f} s; the last module that was entered is {entered[0]!r}.",
             remedy="Choose another model, or mark the function that takes so long with torch.fx.wrap.",
         ) from None
     finally:
         timer.cancel()
-        interrupt(ctypes.c_ulong(thread), None)  # it may have gone off just now
+        interrupt(ctypes.c_ulong(thread), None)  # the timer may have fired just now
         hook.remove()

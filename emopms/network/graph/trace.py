@@ -1,4 +1,4 @@
-"""Tracing: a network as a graph whose nodes know their shapes and the modules they came from."""
+"""Tracing of a network to a graph whose nodes know their shapes and the modules that they come from."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     """Trace a network into a graph of its own layers.
 
-    The graph module shares every parameter and submodule with ``network``, under the same names. Layers are called,
-    not looked into (see `is_layer`), so that the user's own modules decide what training mode means; what a larger
-    module's forward reads from ``self.training`` is read in eval mode: functional dropout is off in the graph.
+    The graph module shares every parameter and submodule with ``network``, under the same names. Layers are recorded as
+    one call (see `is_layer`), so that they decide themselves what training mode means. The forward of a larger module
+    is recorded in eval mode: if it reads ``self.training``, functional dropout is off in the graph.
 
-    Each node's ``meta`` holds what `RecordingTracer` notes on the example and, where its value is a tensor,
+    Each node's ``meta`` holds the entries of `RecordingTracer` for the example and, if its value is a tensor,
     ``shape_of_one``, its shape for one image.
 
     Args:
-        network: A classifier of one image tensor. Its forward must not branch on what images show, nor on how many
-            there are.
+        network: A classifier of one image tensor. Its forward must not branch on the content or the number of the
+            images.
         example: A batch of images [N, C, H, W], on the network's device.
 
     Raises:
-        NetworkError: The network fails on the example, cannot be traced, takes too long, computes something else when
-            traced, or what it computes of an image depends on the others in the batch.
+        NetworkError: The network fails on the example, cannot be traced, takes too long, or computes something else
+            when traced, or its output for an image depends on the other images of the batch.
     """
     if len(example) == 1:
         example = torch.cat([example, example])
     one = example[:1]
-    with time_limit(network), in_eval(network), torch.no_grad():  # nothing is dropped out, and no statistics move
+    with time_limit(network), in_eval(network), torch.no_grad():  # no dropout, and no update of statistics
         try:
             expected = network(one)
         except Exception as error:
@@ -60,17 +60,19 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
         except NetworkError:
             if not any(head_count_attributes(module)[1] for module in network.modules()):
                 raise
-            return _checked(network, example, expected, follow=False)  # its heads are plain numbers, then
+            return _checked(network, example, expected, follow=False)  # numbers of heads as constants
 
 
 @contextmanager
 def recorded(module: nn.Module, *inputs: Tensor, follow: bool = True) -> Iterator[fx.Graph]:
-    """What one module's forward does, in terms of functions and of the layers inside it.
+    """Yield a graph of one module's forward: functions, and calls of the layers inside it.
 
-    The constants that the graph refers to are attributes of the module for as long as the context lasts.
+    Constants that the graph refers to are attributes of the module within the context.
 
     Args:
-        follow: Whether numbers of heads follow (see `RecordingTracer`).
+        module: The module.
+        inputs: Example inputs.
+        follow: As in `RecordingTracer`.
     """
     own = set(vars(module))
     try:
@@ -81,10 +83,11 @@ def recorded(module: nn.Module, *inputs: Tensor, follow: bool = True) -> Iterato
 
 
 def is_layer(module: nn.Module) -> bool:
-    """Whether a module is called as a whole: PyTorch's own, those derived from them, and small ones with a mode.
+    """Return whether a module is recorded as one call.
 
-    A module that reads ``self.training`` in its forward, such as stochastic depth, would lose that switch if only
-    the operations of one mode were recorded.
+    This holds for PyTorch's own layers, for classes derived from them, and for modules that read ``self.training`` and
+    have no children with parameters, such as stochastic depth. The last would lose their two modes if the operations of
+    one mode were recorded.
     """
     if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return False
@@ -112,7 +115,7 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
         with recorded(network, example, follow=follow) as graph:
             for node in graph.nodes:
                 if node.op == "call_method" and node.target == "view":
-                    node.target = "reshape"  # a view fails where slicing or channels-last changed the strides
+                    node.target = "reshape"  # a view fails after slicing or channels-last has changed the strides
             return with_source(fx.GraphModule(network, graph, class_name=type(network).__name__))
     except NetworkError:
         raise
@@ -125,7 +128,7 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
 
 
 def with_source(module: fx.GraphModule) -> fx.GraphModule:
-    """Let the source of a graph module live as long as itself: torch.fx keeps it for tracebacks, and for ever."""
+    """Let a graph module's source code be freed with the module; torch.fx would keep it for ever, for tracebacks."""
     file = type(module).forward.__code__.co_filename
     for sources in (fx.graph_module._loader.eval_cache, linecache.cache):
         weakref.finalize(module, sources.pop, file, None)
@@ -133,7 +136,7 @@ def with_source(module: fx.GraphModule) -> fx.GraphModule:
 
 
 def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
-    """Give every call of a layer a graph of what the layer does with such inputs, or None where nobody can tell."""
+    """Set ``meta["inside"]`` of every call of a layer to a graph of the layer's forward, or None if it has none."""
     for node in graph.nodes:
         if node.op == "call_module":
             layer = owner.get_submodule(str(node.target))
@@ -145,12 +148,12 @@ def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
                                 inner.meta["shape_of_one"] = shape_of(same)
                     _look_inside(inside, layer)
                     node.meta["inside"] = inside
-            except Exception:  # whatever a stranger's layer raises where it is traced: it is refused by its name
+            except Exception:  # an unknown layer may raise anything; its channels are pinned then
                 node.meta["inside"] = None
 
 
 def _like_inputs(node: fx.Node, shape: str) -> list[Tensor]:
-    """Zeros like the tensors that enter a node, in the shapes that stand in ``meta``."""
+    """Return zeros like a node's input tensors, with the shapes in ``meta[shape]``."""
     return [
         torch.zeros(used.meta[shape], dtype=used.meta["dtype"], device=used.meta["device"])
         for used in node.all_input_nodes
@@ -159,7 +162,7 @@ def _like_inputs(node: fx.Node, shape: str) -> list[Tensor]:
 
 
 def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> None:
-    """That the graph computes what the network does, on one image where it was traced with more."""
+    """Require that the graph, which was traced with several images, computes the network's output for one image."""
     try:
         found = _OnOne(traced).run(one)
     except Exception as error:
@@ -175,22 +178,22 @@ def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> Non
 
 
 def _require_independent(traced: fx.GraphModule, example: Tensor, name: str) -> None:
-    """That what is computed of an image does not depend on those beside it."""
+    """Require that the output for an image does not depend on the other images of the batch."""
     noise = torch.randn((3, *example.shape[1:]), generator=torch.Generator().manual_seed(0)).to(example)
-    # Two batches of one size, for which the same kernels run: nothing is put down to rounding.
+    # Both batches have the same size, so that the same kernels run and rounding is the same.
     if not are_close(traced(noise[:2])[:1], traced(noise[[0, 2]])[:1]):
         raise NetworkError(
-            f"What {name} computes of an image depends on the other images of the batch, in eval mode too.",
+            f"The output of {name} for an image depends on the other images of the batch, in eval mode too.",
             remedy="Look for operations over the batch, such as batch norm with track_running_stats=False.",
         )
 
 
 class _OnOne(fx.Interpreter):
-    """Runs a graph on one image and notes in its nodes' ``meta`` what shape each tensor has then."""
+    """Runs a graph on one image and sets ``shape_of_one`` in its nodes' ``meta``."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
-        self.extra_traceback = False  # why it fails, and nothing else
+        self.extra_traceback = False  # an error message without the graph
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)

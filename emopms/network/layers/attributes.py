@@ -1,4 +1,4 @@
-"""Sizes that layers keep beside their tensors: they follow the tensors when those get smaller."""
+"""Sizes that layers store as attributes, such as ``out_channels``, and that change when their tensors get smaller."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ RESIZABLE = (
     nn.RMSNorm,
     nn.PReLU,
 )
-"""Layers, with all that derive from them, whose static sizes follow."""
+"""Classes of layers whose size attributes are known; derived classes count, too."""
 
 
 def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """The attributes of a layer that has its present attributes, but tensors of these shapes.
+    """Return the size attributes that a layer needs for tensors of these shapes.
 
-    A depthwise convolution keeps one group a channel, a group norm with one group a channel likewise; other groups
-    stay as many as they are and get narrower.
+    A depthwise convolution, or a group norm with one group a channel, keeps one group a channel. Otherwise the number
+    of groups stays and the groups get narrower.
 
     Args:
-        shapes: Shapes of the layer's own parameters and buffers by name.
+        layer: A layer with the attributes that fit its tensors up to now.
+        shapes: New shapes of the layer's own parameters and buffers by name.
     """
     sized = shapes.get("weight", shapes.get("running_mean"))
     if sized is None:
@@ -59,10 +60,11 @@ def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str,
 
 @contextmanager
 def resized_for(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """For a while, static sizes are those of other tensors, as long as `functional_call` swaps them in.
+    """Set the size attributes of a network's layers within the context to fit other tensors, for `functional_call`.
 
     Args:
-        tensors: Parameters and buffers by their name in the network; those that layers share, by one of their names.
+        network: The network.
+        tensors: Parameters and buffers by their name in the network; shared ones by one of their names.
     """
     named = chain(network.named_parameters(remove_duplicate=False), network.named_buffers(remove_duplicate=False))
     swapped = {id(tensor): tensors[name] for name, tensor in named if name in tensors}
@@ -84,10 +86,10 @@ def resized_for(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[N
 
 
 def sync_sizes(network: nn.Module) -> None:
-    """Correct the static sizes of a network's modules whose tensors were replaced.
+    """Correct the size attributes of a network's modules after their tensors were replaced.
 
-    Its modules' attributes must still be those of the tensors before. All sizes are told before any is set: modules
-    that share a layer tell theirs by what that layer was.
+    The attributes must still be those of the tensors before. All new sizes are computed before any is set, because
+    modules that share a layer compute theirs from the layer's old attributes.
     """
     after = [(module, heads_of(module) | _own_sizes(module)) for module in network.modules()]
     for module, sizes in after:

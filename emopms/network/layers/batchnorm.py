@@ -1,4 +1,4 @@
-"""Batch-norm statistics of pruned networks: re-estimated, never the dense network's."""
+"""Re-estimation of batch-norm statistics, which pruned networks need."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Make every batch norm normalise with the statistics of the batch at hand, in eval mode too.
+    """Make every batch norm normalise with the statistics of its input, in eval mode too.
 
-    Judging a candidate with the dense network's statistics misjudges it; those of the batch cost next to
-    nothing. In place, for modules that are only evaluated from here on.
+    With the dense network's statistics, a candidate would look worse than it is; those of the batch cost next to
+    nothing. The module is changed in place, and can only be evaluated from then on.
     """
     for module in _batch_norms(network):
         module.track_running_stats = False
@@ -26,9 +26,13 @@ def use_batch_statistics(network: nn.Module) -> None:
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Estimate running statistics anew, as the plain average over the batches, and leave the network in eval.
+    """Re-estimate running statistics as the plain average over the batches, and leave the network in eval mode.
 
-    Only batch norms are in training mode meanwhile: dropout stays off.
+    Only batch norms are in training mode meanwhile; dropout stays off.
+
+    Args:
+        network: The network, which is changed in place.
+        batches: Batches of inputs [N, …].
     """
     norms = _batch_norms(network)
     momenta = [module.momentum for module in norms]

@@ -1,9 +1,9 @@
-"""Numbers that an attention module keeps beside its tensors: how many heads it has, and how wide they are together.
+"""Attributes of an attention module that depend on its number of heads: the number itself, and the heads' total width.
 
-They follow what the module's last linear layer reads, its projection: heads × width of a head. Which numbers those
-are is told by name and value alone, the same way where a network is traced and where a dense one is shrunk to a state;
-that they count what the forward uses them for is then known from the labels (see `labels.attention`), or else the
-heads are pinned.
+They follow the input width of the module's last linear layer, its projection: heads × width of a head. The attributes
+are found by name and value alone, in the same way when a network is traced and when a dense one is shrunk to a state.
+The labels (see `labels.attention`) then confirm that they count what the forward uses them for; otherwise the heads are
+pinned.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HEADS = re.compile(r"(^|_|n)heads?$")
-"""Names of attributes that count heads: ``num_heads``, ``heads``, ``n_head``, ``num_attention_heads``."""
+"""Pattern of attribute names that count heads: ``num_heads``, ``heads``, ``n_head``, ``num_attention_heads``."""
 
 
 def head_count_attributes(module: nn.Module) -> tuple[str, dict[str, int]]:
-    """Path of a module's projection in it, and the integers of the module that follow that: how many columns of the
-    projection each of them counts once.
+    """Find a module's projection and the integer attributes that follow its input width.
 
-    That is the width of a head for the number of heads, and 1 for the width of all heads together. Only what the
-    methods of the module read is looked at. Nothing follows in a module without a number of heads above one, nor
-    where no linear layer reads a multiple of it.
+    Only attributes that the module's methods read count. A module has none unless it has a number of heads above one
+    and a linear layer whose input width is a multiple of it.
+
+    Returns:
+        The projection's path in the module, and for each attribute how many columns of the projection's weight it
+        counts as one: the width of a head for a number of heads, 1 for the total width of the heads.
     """
     whole = {name: value for name, value in vars(module).items() if type(value) is int and value > 1}
     if any(map(HEADS.search, whole)):
@@ -44,16 +46,17 @@ def head_count_attributes(module: nn.Module) -> tuple[str, dict[str, int]]:
 
 
 def number_of_heads(weight: Tensor, width: int) -> int:
-    """How many heads of this width a projection reads; with a width of 1, how wide they are together.
+    """Return how many heads of a width a projection reads; for a width of 1, their total width.
 
     Args:
-        weight: Of the projection [outputs, heads x width].
+        weight: The projection's weight [outputs, heads x width].
+        width: Width of a head.
     """
     return weight.shape[1] // width
 
 
 def heads_of(module: nn.Module) -> dict[str, int]:
-    """The numbers that a module whose projection got another weight is to have.
+    """Return the attributes that a module needs after its projection got another weight.
 
     The projection's own ``in_features`` must still be that of the weight before.
     """
@@ -62,7 +65,7 @@ def heads_of(module: nn.Module) -> dict[str, int]:
 
 
 def _names_read(kind: type[nn.Module]) -> Iterator[str]:
-    """Names that occur in the methods of a module's class, its constructor aside."""
+    """Yield the names that occur in the methods of a module's class, except for its constructor."""
     for base in kind.__mro__[: kind.__mro__.index(nn.Module)]:
         for name, method in vars(base).items():
             if name != "__init__" and isinstance(method, FunctionType):

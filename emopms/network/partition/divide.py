@@ -1,4 +1,4 @@
-"""Cutting a network at split points into sub-networks that compose to the very same function.
+"""Division of a network at split points into sub-networks that compose to the very same function.
 
 The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N_1.
 """
@@ -36,7 +36,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
 
     Args:
         network: The network; it is shared with the parts, not copied.
-        points: Module paths in the order of the forward pass. None at all gives the whole network as one part.
+        points: Module paths in the order of the forward pass. With no point, the whole network is the one part.
         example: A batch of images [N, C, H, W] for shapes.
 
     Returns:
@@ -62,7 +62,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
 
 
 def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tuple[fx.GraphModule, list[str]]:
-    """The whole network, traced, and the names of the nodes in it whose values cross its splits.
+    """Return the whole network, traced, and the names of the nodes whose values cross its splits.
 
     Args:
         network, points, example: As in `divide`, which must have divided it.
@@ -79,10 +79,10 @@ def require_same_function(
 
     Args:
         network, points, example: As in `divide`.
-        parts: What it returned.
+        parts: The result of `divide`.
 
     Raises:
-        NetworkError: In fp64 the parts give something else, or in the network's own numbers more than rounding else.
+        NetworkError: The outputs differ in fp64, or by more than rounding errors in the network's own format.
     """
     try:
         double = copy.deepcopy(network).double()
@@ -95,7 +95,7 @@ def require_same_function(
         same = are_close(_composed(parts, example), network(example))
         try:
             expected = double(example.double())
-        except RuntimeError:  # a network with numbers of its own kind inside has no fp64
+        except RuntimeError:  # a network with a fixed number format inside cannot run in fp64
             expected = None
         if expected is not None:
             same = same and torch.equal(_composed(divide(double, points, example.double()), example.double()), expected)
@@ -114,7 +114,7 @@ def _composed(parts: Sequence[nn.Module], images: Tensor) -> Tensor:
 
 
 def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:
-    """Index of the last node that each split point's module made."""
+    """Return, for each split point, the index of the last node that its module made."""
     paths = [module_path(node) for node in nodes]
     ends: list[int] = []
     for index, point in enumerate(points):
@@ -138,8 +138,8 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
 
 
 def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node, index: int) -> None:
-    """Refuse a division in which anything but ``source`` enters the index-th part, nodes[start..end], or anything but
-    one tensor leaves it."""
+    """Refuse a division if the index-th part, nodes[start..end], has another input than ``source``, or more than one
+    output tensor."""
     position = {node: i for i, node in enumerate(nodes)}
     for node in nodes[start : end + 1]:
         for used in node.all_input_nodes:

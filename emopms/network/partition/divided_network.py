@@ -1,4 +1,4 @@
-"""A divided network: its sub-networks, and what they have in common."""
+"""A divided network: its sub-networks, and the boundaries between them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NoBoundaryError(NetworkError):
 
 @dataclass(frozen=True)
 class DividedNetwork:
-    """N = N_n ∘ … ∘ N_1, whose parts are searched one by one."""
+    """A network N = N_n ∘ … ∘ N_1 whose parts are searched one by one (EMO-PMS, arXiv 2303.16212)."""
 
     network: nn.Module
     parts: list[SubNetwork]
@@ -35,21 +35,21 @@ class DividedNetwork:
     example: Tensor
     """Images [N, C, H, W] for shapes."""
     boundaries: SubNetwork | None = None
-    """The whole network, where the channels of what crosses its splits are to be searched too: they are its genes."""
+    """The whole network with the channels that cross its splits as genes; None unless they are searched, too."""
 
     @property
     def searched(self) -> list[SubNetwork]:
-        """All that have genes of their own."""
+        """The sub-networks that have genes of their own: the parts, then the boundaries."""
         return [*self.parts, *([self.boundaries] if self.boundaries else [])]
 
     @cached_property
     def channels(self) -> Channels:
-        """The table of the whole network: its genome is that of each of ``searched``, one after the other."""
+        """The channel table of the whole network. Its genome is the concatenation of the genomes of ``searched``."""
         return joined([sub.channels for sub in self.searched])
 
     @cached_property
     def costs(self) -> CostModel:
-        """Of the whole network."""
+        """The cost model of the whole network."""
         return CostModel(self.channels, self.network)
 
     @cached_property
@@ -67,14 +67,14 @@ def divide_network(
     prune_residual: bool = False,
     prune_boundaries: bool = False,
 ) -> DividedNetwork:
-    """Divide a network after the modules at ``points`` and find what can be pruned.
+    """Divide a network after the modules at ``points`` and find its prunable channels.
 
     Args:
         network: The network, shared with the parts.
         points: Module paths in the order of the forward pass.
         example: A batch of images [N, C, H, W] for shapes.
         prune_residual: Open residual streams inside the parts (see `channels_of`).
-        prune_boundaries: Make the channels of what crosses the splits a search of its own.
+        prune_boundaries: Search the channels that cross the splits as well, in a search of their own.
 
     Raises:
         SplitPointError: A point that does not exist, is out of order, or leaves nothing to prune.

@@ -1,4 +1,4 @@
-"""How much a channel seems to matter, without pruning it: starting points for the search, not verdicts."""
+"""Estimates of a channel's importance without pruning it. They are starting points for the search."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
     from emopms.network.partition.subnetwork import SubNetwork
 
-PIECE = 4
+IMAGES_PER_DIRECTION = 4
 """Images that share a random direction."""
-PIECES = 128
-"""Random directions: the relative standard deviation of an effect is about √(2 / 128), less than channels differ."""
+DIRECTIONS = 128
+"""Number of random directions. The relative standard deviation of an estimate is about √(2 / 128), which is less than
+the differences between channels."""
 
 
 def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
-    """Group L1 importance of each gene [genes].
+    """Return the group L1 importance of each gene [genes].
 
-    The L1 norms of all convolution and linear weights that a channel owns, as output and as input, each scaled
-    by the mean of its tensor so that wide kernels do not drown narrow ones.
+    It is the sum of the L1 norms of all convolution and linear weights that a channel owns, as output and as input,
+    each scaled by the mean of its tensor so that wide kernels do not drown narrow ones.
     """
     channels = subnetwork.channels
     parameters = dict(subnetwork.module.named_parameters())
@@ -46,16 +47,18 @@ def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
 
 
 def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator) -> NDArray[np.float64]:
-    """How far the sub-network's outputs move when a gene fades, squared, to first order [genes].
+    """Return how far the sub-network's outputs move when a gene's channels fade, squared, to first order [genes].
 
-    For a gate s that scales what a gene's channels hand on, ‖∂f/∂s‖² of the features f, summed over images. For the
-    class scores of the last sub-network the Fisher information of s, the curvature of the Kullback–Leibler divergence
-    from the dense network. Both are estimated from directions v drawn at random and independently: E ⟨v, ∂f/∂s⟩² =
-    ‖∂f/∂s‖², so a backward pass serves all genes and a few images. For features v is normal, for class scores the
-    gradient of the likelihood of classes drawn as the network itself predicts them. The derivative by a gate is the
-    inner product of the weights that take its channels in with their gradients.
+    Let the gate s scale the values of a gene's channels. For features f, the result is ‖∂f/∂s‖², summed over images.
+    For the class scores of the last sub-network, it is the Fisher information of s, which is the curvature of the
+    Kullback–Leibler divergence from the dense network. Both are estimated with independent random directions v: because
+    E ⟨v, ∂f/∂s⟩² = ‖∂f/∂s‖², one backward pass serves all genes and a few images. For features, v is normally
+    distributed; for class scores, it is the gradient of the log-likelihood of classes drawn from the network's own
+    predictions. The derivative with respect to a gate is the inner product of the weights that read its channels with
+    their gradients.
 
     Args:
+        subnetwork: The sub-network.
         inputs: Features that enter the sub-network [N, …]; the first 512 count.
         rng: Draws the directions.
     """
@@ -81,7 +84,7 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
         squares: NDArray[np.float64] = slopes**2
         return squares
 
-    pieces = torch.split(inputs[: PIECE * PIECES].to(like), PIECE)
+    pieces = torch.split(inputs[: IMAGES_PER_DIRECTION * DIRECTIONS].to(like), IMAGES_PER_DIRECTION)
     seeds = rng.integers(2**63, size=len(pieces)).tolist()
     fp32 = Device(like.device.type)
     found: NDArray[np.float64] = np.sum(parallel_map(effects, list(zip(pieces, seeds, strict=True)), fp32), axis=0)
@@ -89,7 +92,7 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
 
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
-    """The weights whose input channels are genes, by dimension; for genes that enter none, those they come out of."""
+    """Return the genes of weights by dimension: of the weights that read a gene or, if none does, that produce it."""
     dims = [
         (layer.weight, dim, genes, dim == _input_dim(subnetwork, layer.name))
         for layer in subnetwork.channels.layers
@@ -110,7 +113,7 @@ def _input_dim(subnetwork: SubNetwork, layer: str) -> int:
 
 
 def _by_index(tensor: Tensor, dim: int) -> NDArray[np.float64]:
-    """The sum over all other dimensions [size of dim]."""
+    """Return the sum over all other dimensions [size of dim]."""
     sums = tensor.sum(dim=[d for d in range(tensor.dim()) if d != dim])
     return sums.cpu().numpy().astype(np.float64)
 
@@ -120,7 +123,7 @@ def _normal(outputs: Tensor, drawn: torch.Generator) -> Tensor:
 
 
 def _score(scores: Tensor, drawn: torch.Generator) -> Tensor:
-    """The gradient of the log-likelihood of classes drawn as the network itself predicts them [N, …, classes]."""
+    """Return the gradient of the log-likelihood of classes drawn from the network's own predictions [N, …, classes]."""
     shares = scores.detach().softmax(dim=-1)
     classes = torch.multinomial(shares.flatten(0, -2), 1, generator=drawn).view(*shares.shape[:-1], 1)
     return shares.scatter_add(-1, classes, torch.full_like(classes, -1, dtype=shares.dtype))

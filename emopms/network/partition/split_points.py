@@ -1,6 +1,6 @@
-"""Where a network can be cut: behind each module whose output crosses as one tensor, and nothing beside it.
+"""Choice of split points: a network can be cut after each module whose output is the only tensor that crosses the cut.
 
-What is cut there composes to the very same function (see `emopms.network.partition.divide`), and shares no parameter.
+The parts compose to the very same function (see `emopms.network.partition.divide`) and share no parameter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False) -> list[str]:
-    """Split points between which the MACs vary as little as possible.
+    """Return split points that divide the MACs as evenly as possible.
 
     Args:
         network: The network.
@@ -35,11 +35,11 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         prune_residual: Whether residual streams inside a part count as something to prune.
 
     Raises:
-        NetworkError: It cannot be traced, or not be cut into that many parts with something to prune in each.
+        NetworkError: The network cannot be traced, or not be cut into that many parts with prunable channels in each.
     """
     traced = _Traced(network, example, prune_residual=prune_residual)
     cuts, macs = _one_for_each_cost(traced)
-    reach: list[int] = []  # for each cut the first one up to which something can be pruned
+    reach: list[int] = []  # for each cut, the first later cut with a prunable channel in between
     for i in range(len(cuts)):
         reach.append(traced.reach(cuts, i, max([i + 1, *reach[-1:]])))
     chosen = _balanced(macs, reach, parts)
@@ -62,9 +62,9 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
 
 
 def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-    """Split points behind the residual blocks: modules that add two tensors themselves.
+    """Return split points after the residual blocks, which are modules that add two tensors themselves.
 
-    Where nothing can be pruned in a block, it goes with the next one; what follows the last one goes with that.
+    A block without a prunable channel is joined with the next one. The layers after the last block belong to it.
 
     Args:
         network: The network.
@@ -72,14 +72,14 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
         prune_residual: As in `even_points`.
 
     Raises:
-        NetworkError: It cannot be traced, or has no residual block that can be cut off.
+        NetworkError: The network cannot be traced, or has no residual block that can be cut off.
     """
     traced = _Traced(network, example, prune_residual=prune_residual)
     cuts = [traced.start, *(cut for cut in traced.cuts if cut.ends_block), traced.stop]
     kept, last = [0], len(cuts) - 1
     while (following := traced.reach(cuts, kept[-1], kept[-1] + 1)) < last:
         kept.append(following)
-    if following > last and len(kept) > 1:  # there is nothing to prune behind the last one
+    if following > last and len(kept) > 1:  # there is no prunable channel after the last cut
         kept.pop()
     if len(kept) == 1:
         raise NetworkError(
@@ -92,11 +92,11 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
 @dataclass(frozen=True)
 class _Cut:
     end: int
-    """Index of the node before it."""
+    """Index of the node before the cut."""
     point: str
-    """Path of the outermost module that ends there."""
+    """Path of the outermost module that ends at the cut."""
     ends_block: bool = False
-    """Whether that, or a module in it that ends there, is a residual block."""
+    """Whether a residual block ends at the cut."""
 
 
 class _Traced:
@@ -107,15 +107,15 @@ class _Traced:
         self._nodes = list(self._module.graph.nodes)
         self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
         self.start = _Cut(0, "")
-        self.stop = _Cut(len(self._nodes) - 2, "")  # the last node hands on what the one before it made
+        self.stop = _Cut(len(self._nodes) - 2, "")  # the last node only returns the value of the node before it
         self._prune_residual = prune_residual
 
     def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
-        """The first of the cuts, from ``first`` on, up to which something can be pruned behind the i-th; their number
-        if there is none.
+        """Return the first cut, from index ``first`` on, with a prunable channel between the i-th cut and it; the
+        number of cuts if there is none.
 
-        What can be pruned in a part can be pruned in every longer one. So steps get longer and then shorter again:
-        where nothing can be pruned, a few parts tell.
+        A channel that can be pruned in a part can be pruned in every longer part. Therefore the search doubles its
+        steps and then bisects, so that few parts are examined.
         """
         step = 1
         while first < len(cuts):
@@ -131,11 +131,12 @@ class _Traced:
         return channels_of(part, prune_residual=self._prune_residual).genes > 0
 
     def macs_up_to(self, cut: _Cut) -> int:
+        """Return the MACs of the layers before a cut."""
         return sum(macs for end, macs in self._macs if end <= cut.end)
 
     @cached_property
     def _macs(self) -> list[tuple[int, int]]:
-        """Of each layer, with the index of the node that runs it, for the last time."""
+        """For each layer, the index of the last node that runs it, and its MACs."""
         layers = channels_of(self._module).layers
         ends = {str(node.target): i for i, node in enumerate(self._nodes) if node.op == "call_module"}
         weights = {layer.weight: operator.attrgetter(layer.weight)(self._module) for layer in layers}
@@ -143,14 +144,14 @@ class _Traced:
 
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
-    """For each node the index of the last one that uses one of its parameters, or its own."""
+    """Return, for each node, the index of the last node that uses one of its parameters, or its own index."""
     used = [[id(parameter) for parameter in _parameters(node, network)] for node in nodes]
     last = {parameter: i for i, parameters in enumerate(used) for parameter in parameters}
     return [max((last[parameter] for parameter in parameters), default=i) for i, parameters in enumerate(used)]
 
 
 def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
-    """Those of the module that a node calls, and those that were read for it."""
+    """Return the parameters of the module that a node calls, and those among its inputs."""
     of_module = network.get_submodule(str(node.target)).parameters() if node.op == "call_module" else ()
     read = [operator.attrgetter(str(used.target))(network) for used in node.all_input_nodes if used.op == "get_attr"]
     return [*of_module, *(value for value in read if isinstance(value, nn.Parameter))]
@@ -160,7 +161,7 @@ def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
     last_uses = last_live_use(nodes)
     ends = {prefix: i for i, node in enumerate(nodes) for prefix in path_prefixes(module_path(node))}
     blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
-    found, needed = [], 0  # up to this index a parameter is needed that has been used
+    found, needed = [], 0  # the last index that needs a parameter used so far
     for i, node in enumerate(nodes[:-2]):
         needed = max(needed, last_needed[i])
         ending = [path for path in path_prefixes(module_path(node)) if ends[path] == i]
@@ -175,9 +176,10 @@ def _is_residual_sum(node: fx.Node) -> bool:
 
 
 def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
-    """The cuts and the MACs before each, start and end included.
+    """Return the cuts and the MACs before each, start and end included.
 
-    Where only what costs nothing lies between cuts, such as an activation, the outermost and last one counts.
+    Of several cuts with no MACs between them, for example before and after an activation, the outermost and last
+    counts.
     """
     best = {0: traced.start}
     for cut in traced.cuts:
@@ -190,7 +192,7 @@ def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
 
 
 def _balanced(macs: Sequence[int], reach: Sequence[int], parts: int) -> tuple[int, ...] | None:
-    """The cuts that make the sum of the parts' squared MACs smallest, which is to say their variance."""
+    """Return the indices of the cuts with the least sum of squared MACs of the parts, and so the least variance."""
     best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
     for _ in range(parts):
         longer: dict[int, tuple[int, tuple[int, ...]]] = {}

@@ -30,34 +30,35 @@ if TYPE_CHECKING:
 class SubNetwork:
     """One part N_i of a network N = N_n ∘ … ∘ N_1 (EMO-PMS, arXiv 2303.16212).
 
-    ``module`` shares its parameters with the network it was cut from. A *genome* is a boolean vector [genes],
-    True where a prunable channel is kept.
+    ``module`` shares its parameters with the network that it was cut from. A *genome* is a boolean vector [genes]; True
+    keeps a prunable channel.
     """
 
     def __init__(
         self, index: int, parts: int, module: fx.GraphModule, channels: Channels, *, name: str | None = None
     ) -> None:
         self.index = index
-        """From 0, in the order of the forward pass."""
+        """Its index from 0, in the order of the forward pass."""
         self.name = name or str(index + 1)
-        """What it is called in files and messages."""
+        """Its name in files and messages."""
         self.is_last = index == parts - 1
         self.module = module
         self.channels = channels
         nodes = list(module.graph.nodes)
         self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
-        """Shape of what it hands on, for one input."""
+        """Shape of its output for one input."""
 
     @cached_property
     def costs(self) -> CostModel:
+        """The cost model of its candidates."""
         return CostModel(self.channels, self.module)
 
     @cached_property
     def channel_dim(self) -> int:
-        """Dimension of the tensor it hands on [N, …] that holds the channels.
+        """The dimension of its output [N, …] that holds the channels.
 
-        It is the one as long as the last layer with channels of its own is wide; where that is none, or several, it
-        is where layers of that kind have their channels.
+        It is the one dimension whose size is the width of the last layer with channels of its own. If no dimension has
+        that size, or several have, it is the dimension in which layers of that class have their channels.
         """
         for node in reversed(self.module.graph.nodes):
             layer = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -74,7 +75,12 @@ class SubNetwork:
         return np.ones(self.channels.genes, dtype=np.bool_)
 
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Genomes [n, genes] in which every group, and every layer, keeps at least its most important channel."""
+        """Return genomes [n, genes] in which every group and every layer keeps at least its most important channel.
+
+        Args:
+            genomes: Boolean [n, genes]; they are left as they are.
+            importance: Of each gene [genes]; higher is better.
+        """
         repaired = genomes.copy()
         ensure_nonempty(repaired, self.channels.cover_sets, importance)
         return repaired
@@ -99,13 +105,13 @@ class SubNetwork:
 def subnetworks_of(
     network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
 ) -> list[SubNetwork]:
-    """Divide a network after the modules at ``points`` (see `divide`) and look into every part.
+    """Divide a network after the modules at ``points`` (see `divide`) and find the prunable channels of every part.
 
     Args:
         network: The network, shared with the parts.
         points: Module paths in the order of the forward pass.
         example: A batch of images [N, C, H, W] for shapes.
-        prune_residual: Open residual streams too (see `channels_of`).
+        prune_residual: Prune residual streams too (see `channels_of`).
 
     Raises:
         NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
@@ -137,15 +143,17 @@ def subnetworks_of(
 
 
 def _listed(pinned: Mapping[str, str]) -> str:
-    """Each reason once, with the first of the layers that it holds for."""
+    """Return lines for a message: each reason once, with the first of the layers that have it."""
     layers: dict[str, list[str]] = {}
     for name, why in pinned.items():
         layers.setdefault(why, []).append(name)
     lines = [
         f"\n  {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {why}" for why, names in layers.items()
     ]
-    return "".join(lines[:_REASONS]) + f"\n  … and {len(lines) - _REASONS} more reasons" * (len(lines) > _REASONS)
+    return "".join(lines[:_MAX_LISTED_REASONS]) + f"\n  … and {len(lines) - _MAX_LISTED_REASONS} more reasons" * (
+        len(lines) > _MAX_LISTED_REASONS
+    )
 
 
-_REASONS = 5
-"""How many reasons a refusal shows."""
+_MAX_LISTED_REASONS = 5
+"""Maximal number of reasons in a message."""

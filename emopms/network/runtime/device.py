@@ -1,4 +1,4 @@
-"""Where computation runs, and in which numbers and memory layout."""
+"""The device on which networks run, its number formats and its memory layout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from emopms.errors import RunError
 from emopms.network.layers.modes import in_eval
+from emopms.network.runtime.kernels import cpu_has_bf16, cpu_has_vnni
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,23 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """A device with the number format that pays on it: bf16 autocast where the hardware has it, else fp32.
+    """A device with its fastest number formats: bf16 autocast if the hardware supports it, otherwise fp32.
 
-    Results are reported in fp32: measure them outside `autocast`.
+    Reported results are in fp32: measure them outside `autocast`.
     """
 
     type: str
+    """PyTorch's device type, ``cpu`` or ``cuda``."""
     bf16: bool = False
+    """Whether autocast uses bf16."""
     int8: bool = False
-    """Whether convolutions in eight bits are faster still."""
+    """Whether int8 convolutions are faster still."""
     layout: torch.memory_format = torch.channels_last
+    """Memory layout of images and of convolution weights."""
 
     @classmethod
     def choose(cls, name: str) -> Device:
-        """``auto``, ``cpu`` or ``cuda``.
+        """Return the device for ``auto``, ``cpu`` or ``cuda``.
 
         Raises:
-            RunError: CUDA was asked for and is not there.
+            RunError: CUDA is requested, but PyTorch finds no CUDA device.
         """
         available = torch.cuda.is_available()
         if name == "cuda" and not available:
@@ -48,24 +52,29 @@ class Device:
         if name == "cuda" or (name == "auto" and available):
             torch.backends.cudnn.deterministic = True  # same seed, same machine, same result
             return cls("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
-        return cls("cpu", bf16=_cpu_has_bf16(), int8=_cpu_has_vnni())
+        return cls("cpu", bf16=cpu_has_bf16(), int8=cpu_has_vnni())
 
     def autocast(self) -> AbstractContextManager[Any]:
+        """Return a context in which PyTorch computes in this device's floating-point format."""
         return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network here, convolutions in this device's layout."""
+        """Move a network to this device, with convolution weights in its layout."""
         return in_layout(network.to(self.type), self.layout)
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Move a batch of images [N, C, H, W] here, in this device's layout."""
+        """Move a batch of images [N, C, H, W] to this device, in its layout."""
         return pixels.to(self.type, memory_format=self.layout, non_blocking=True)
 
     def fitted(self, network: nn.Module, example: Tensor) -> Device:
-        """This device, with what suits a network.
+        """Return this device with the layout and number formats that suit a network.
 
-        Another layout for networks that cannot run in channels-last, such as those that flatten feature maps by
-        ``view``; fp32 on the CPU for those in which oneDNN's bf16 gradients cannot be trusted.
+        Networks that cannot run in channels-last, such as those that flatten feature maps by ``view``, get the
+        contiguous layout. On the CPU, networks with wrong bf16 gradients in oneDNN get fp32.
+
+        Args:
+            network: The network; it is left as it is.
+            example: A batch of images [N, C, H, W].
         """
         device = self
         with in_eval(network), torch.no_grad():
@@ -86,7 +95,7 @@ class Device:
 
 @contextmanager
 def fp32() -> Iterator[None]:
-    """No TF32 in convolutions; elsewhere PyTorch uses none unless asked to."""
+    """Turn off TF32 in convolutions within the context. Elsewhere PyTorch uses TF32 only on request."""
     before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
         yield
@@ -95,26 +104,16 @@ def fp32() -> Iterator[None]:
 
 
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-    """Lay out a network's convolution weights in this memory format, in place."""
+    """Convert a network's convolution weights to a memory format, in place."""
     network.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from PyTorch's stubs
     return network
 
 
-def _cpu_has_bf16() -> bool:
-    """Whether the processor multiplies bf16 natively; emulated, it would be slower than fp32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def _cpu_has_vnni() -> bool:
-    """Whether the processor has AVX-512's instructions for 8-bit products, and PyTorch was built to use them."""
-    return bool(torch.cpu._is_vnni_supported() and torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-
-
 def _strides_past_its_input(network: nn.Module, example: Tensor) -> bool:
-    """Whether a convolution's stride exceeds the feature map it is applied to.
+    """Return whether a convolution's stride exceeds the size of its input.
 
-    There oneDNN 3.12 (torch 2.13) leaves those taps of a bf16 weight gradient uninitialised that see only padding:
-    weights turn into noise or NaN, without an error.
+    For such a convolution oneDNN 3.12 (torch 2.13) leaves the bf16 weight gradients of taps that see only padding
+    uninitialised: weights turn into noise or NaN, without an error.
     """
     found: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""How much memory there is to keep things in."""
+"""How much memory is available, and what to do when there is not enough."""
 
 from __future__ import annotations
 
@@ -14,48 +14,54 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_SHARE = 4
-"""One part in so many of what is available may be taken to save time with."""
-_MOST = 2 * 2**30
-"""Bytes of main memory, at most: the operating system takes long to hand out more, above all to virtual machines."""
+_BUDGET_DIVISOR = 4
+"""A cache may take the available memory divided by this."""
+_MAX_MAIN_MEMORY_BUDGET = 2 * 2**30
+"""Maximal bytes of main memory for a cache. The operating system takes long to hand out more, above all to virtual
+machines."""
 
 
 def memory_budget(device: str) -> int:
-    """Bytes that may be taken on a device, ``cpu`` or ``cuda``, to keep what would otherwise be computed again."""
+    """Return how many bytes a cache may take on a device, ``cpu`` or ``cuda``."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0]) // _SHARE
-    return min(available_memory() // _SHARE, _MOST)
+        return int(torch.cuda.mem_get_info()[0]) // _BUDGET_DIVISOR
+    return min(available_memory() // _BUDGET_DIVISOR, _MAX_MAIN_MEMORY_BUDGET)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left: on a GPU, or in main memory."""
+    """Return whether an error says that no memory was left, on a GPU or in main memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
 
 
 def split_on_oom(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-    """``forward(batch)``, in halves where there is no memory for the whole; it must treat each row by itself."""
+    """Return ``forward(batch)``, computed in halves if there is not enough memory for the whole batch.
+
+    Args:
+        forward: A function that treats each row by itself.
+        batch: Its input [N, …].
+    """
     try:
         return forward(batch)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error) or len(batch) < 2:
             raise
     if batch.device.type == "cuda":
-        torch.cuda.empty_cache()  # outside of the handler, which holds on to what failed
+        torch.cuda.empty_cache()  # outside of the handler, which holds on to the tensors of the failed run
     half = len(batch) // 2
-    logger.warning("out of memory: {} images are run in halves", len(batch))
+    logger.warning("out of memory: a batch of {} images is run in halves", len(batch))
     return torch.cat([split_on_oom(forward, batch[:half]), split_on_oom(forward, batch[half:])])
 
 
 def available_memory() -> int:
-    """Bytes of main memory that this process may still take, within its control group where it has one."""
+    """Return how many bytes of main memory this process may still take, within its control group if it has one."""
     free = _free_on_linux() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return max(0, min([free, *(left for left in map(_left_to, _GROUPS) if left is not None)]))
+    return max(0, min([free, *(left for left in map(_left_to, _CONTROL_GROUPS) if left is not None)]))
 
 
-class _Group(NamedTuple):
-    """Where a kind of control group says what it may take, what it takes, and which of that is cached files."""
+class _ControlGroup(NamedTuple):
+    """The files in which a version of Linux control groups reports its memory: limit, use, and cached files."""
 
     folder: Path
     limit: str
@@ -63,18 +69,20 @@ class _Group(NamedTuple):
     cached: str
 
 
-_GROUPS = (
-    _Group(Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
-    _Group(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+_CONTROL_GROUPS = (
+    _ControlGroup(Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    _ControlGroup(
+        Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+    ),
 )
 
 
-def _left_to(group: _Group) -> int | None:
-    """Bytes that are left to a control group, where there is one with a limit. Cached files give way."""
+def _left_to(group: _ControlGroup) -> int | None:
+    """Return the bytes left to a control group, cached files included; None if there is no group with a limit."""
     try:
         limit, used = (int((group.folder / name).read_text()) for name in (group.limit, group.used))
         stat = (group.folder / "memory.stat").read_text().split()
-    except (OSError, ValueError):  # no such group, or no number: it has no limit
+    except (OSError, ValueError):  # there is no such group, or its limit is the word "max"
         return None
     cached = dict(zip(stat[::2], stat[1::2], strict=True)).get(group.cached, "0")
     return limit - used + int(cached)

@@ -1,4 +1,4 @@
-"""Independent pieces of work side by side."""
+"""Independent pieces of work in parallel."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ Result = TypeVar("Result")
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], device: Device) -> list[Result]:
-    """``[work(item) for item in items]`` without gradients, in the device's numbers.
+    """Return ``[work(item) for item in items]``, computed without gradients and in the device's number format.
 
-    On the CPU as many items at a time as PyTorch has threads, each of which computes on its own: threads that share one
-    operation wait for each other at its end, and the more so the busier the machine. Results do not depend on how
-    many there are. On a GPU one after another, without waiting for it.
+    On the CPU, as many items run at a time as PyTorch has threads, one thread each: threads that share one operation
+    wait for each other at its end, most of all on a busy machine. Results do not depend on the number of threads. On a
+    GPU, items run one after another, and the function does not wait for the GPU.
 
     Args:
-        work: What it shares with other items must be safe to use from several threads.
+        work: A function that several threads may call at once.
+        items: Its arguments.
+        device: The device.
     """
 
     def without_gradients(item: Item) -> Result:
@@ -38,4 +40,4 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], device: 
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(without_gradients, items))
     finally:
-        torch.set_num_threads(threads)  # for threads yet to begin, whatever those of the pool said last
+        torch.set_num_threads(threads)  # the pool's threads have set the default of new threads, too

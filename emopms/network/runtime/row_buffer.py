@@ -1,4 +1,4 @@
-"""One large tensor from pieces of it, kept where there is room."""
+"""One large tensor that is filled piece by piece, and where its memory comes from."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class RowBuffer:
-    """One tensor from pieces of it.
+    """A tensor that is filled piece by piece.
 
-    It has the layout of the pieces, so that the same kernels run on what is taken from it.
+    It has the memory layout of the pieces, so that the same kernels run on its slices.
 
     Args:
-        count: Rows.
-        space: Where the tensor gets its memory, given a count and a piece; it is not made where that returns None.
+        count: Number of rows.
+        allocate: A function that makes the tensor, given the count and the first piece, or returns None for lack of
+            room. Then pieces are not stored.
     """
 
     def __init__(self, count: int, allocate: Callable[[int, Tensor], Tensor | None]) -> None:
@@ -33,14 +34,15 @@ class RowBuffer:
 
     @property
     def tensor(self) -> Tensor | None:
-        """What has been gathered; None where there was no space for it."""
+        """The tensor, or None if nothing was added or there was no room."""
         return self._tensor
 
     def add(self, piece: Tensor, rows: slice) -> Tensor:
-        """Put a piece in its place; returns it, laid out row by row.
+        """Store a piece, and return it laid out row by row.
 
         Args:
-            rows: Its place. The first piece that is added is that of row 0.
+            piece: A tensor [rows, …].
+            rows: The rows that it fills. The first piece that is added must start at row 0.
         """
         if piece.stride(0) < extent(piece.shape[1:], piece.stride()[1:]):
             piece = piece.contiguous()
@@ -52,18 +54,19 @@ class RowBuffer:
 
 
 def extent(shape: Sequence[int], strides: Sequence[int]) -> int:
-    """Numbers from the first to the last of a tensor, those between its own included."""
+    """Return how many elements of memory a tensor spans, gaps included."""
     return 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
 
 
 def allocate_like(count: int, piece: Tensor) -> Tensor:
-    """Space for so many rows like a piece's, where the piece is."""
+    """Return an empty tensor of ``count`` rows like those of a piece, on the piece's device."""
     return piece.new_empty_strided((count, *piece.shape[1:]), piece.stride())
 
 
 def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
-    """Space for so many rows like a piece's: where the piece is or, where they would take too much of that memory, in
-    main memory or in a file.
+    """Return an empty tensor of ``count`` rows like those of a piece.
+
+    It is on the piece's device or, if it would take too much memory there, in main memory or in a file.
 
     Raises:
         RunError: There is no room on the disk either.
@@ -72,7 +75,8 @@ def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
     size = numbers * piece.element_size()
     if piece.device.type == "cuda" and size <= memory_budget("cuda"):
         return allocate_like(count, piece)
-    if size <= available_memory() // 4:  # memory is taken when it is filled: two such tensors are asked for first
+    # Memory is taken only when it is filled, and callers allocate two such tensors before they fill them.
+    if size <= available_memory() // 4:
         flat = torch.empty(numbers, dtype=piece.dtype, pin_memory=piece.device.type == "cuda")
     else:
         flat = _in_file(numbers, size, piece.dtype)
@@ -80,7 +84,7 @@ def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
 
 
 def _in_file(numbers: int, size: int, dtype: torch.dtype) -> Tensor:
-    """Memory in a file that goes when nobody needs it any more, or the process ends in whatever way."""
+    """Return a tensor in a file that vanishes with the tensor, or with the process, however it ends."""
     with tempfile.NamedTemporaryFile(prefix="emopms-features-") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)

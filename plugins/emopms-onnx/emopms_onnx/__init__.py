@@ -1,1 +1,1 @@
-"""ONNX for emopms: an exporter, and latency as an objective."""
+"""ONNX for emopms: the exporter ``onnx`` and the objective ``latency``."""

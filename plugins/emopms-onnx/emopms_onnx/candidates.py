@@ -1,4 +1,4 @@
-"""Candidates as real, physically smaller modules, ready for a forward pass. Loads torch."""
+"""Builds candidates as physically smaller modules and prepares their forward passes. It imports torch."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from emopms.network import Channels
 
     Pass = Callable[[], object]
-    """One forward pass; it has ended when the call returns."""
+    """One forward pass. It is complete when the call returns."""
 
 
 def by_widths(genomes: NDArray[np.bool_], channels: Channels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Group genomes [n, genes] whose pruned tensors have the same shapes.
+    """Group the genomes [n, genes] whose pruned tensors have equal shapes.
 
     Returns:
-        Index of one genome of each group [g], and each genome's group [n].
+        The index of one genome of each group [g], and the group of each genome [n].
     """
-    stays = np.column_stack([genomes, np.ones(len(genomes), dtype=np.bool_)])  # gene -1, "always stays"
+    stays = np.column_stack([genomes, np.ones(len(genomes), dtype=np.bool_)])  # index -1: channels that are always kept
     dimensions = {genes.tobytes(): genes for dims in channels.dims.values() for genes in dims.values()}
     widths = np.column_stack([np.count_nonzero(stays[:, genes], axis=1) for genes in dimensions.values()])
     _, first, which = np.unique(widths, axis=0, return_index=True, return_inverse=True)
@@ -39,7 +39,7 @@ def by_widths(genomes: NDArray[np.bool_], channels: Channels) -> tuple[NDArray[n
 
 
 def torch_pass(task: Task, genome: NDArray[np.bool_], batch_size: int) -> Pass:
-    """A pass in eager PyTorch, on the task's device and in its memory layout."""
+    """Return a forward pass in eager PyTorch, on the task's device and in its memory layout."""
     module = task.device.place(_cut(task, genome))
     inputs = _inputs(task, batch_size)
     if inputs.dim() == 4:
@@ -49,13 +49,13 @@ def torch_pass(task: Task, genome: NDArray[np.bool_], batch_size: int) -> Pass:
     def run() -> None:
         module(inputs)
         if inputs.is_cuda:
-            torch.cuda.synchronize()  # the call itself returns as soon as the work is queued
+            torch.cuda.synchronize()  # without it, the call returns when the work is queued
 
     return run
 
 
 def onnxruntime_pass(task: Task, genome: NDArray[np.bool_], batch_size: int) -> Pass:
-    """A pass in onnxruntime, on the CPU.
+    """Return a forward pass in onnxruntime on the CPU.
 
     Raises:
         RunError: The sub-network cannot be converted to ONNX.
@@ -72,13 +72,13 @@ def onnxruntime_pass(task: Task, genome: NDArray[np.bool_], batch_size: int) -> 
 
 
 def _cut(task: Task, genome: NDArray[np.bool_]) -> nn.Module:
-    """A copy of the sub-network without the channels that the genome drops, in eval mode."""
+    """Return a copy of the sub-network in eval mode, without the channels that the genome drops."""
     module = copy.deepcopy(task.subnetwork.module)
     fit_to(module, pruned_state(module, [(task.subnetwork.channels, genome)]))
     return module.eval().requires_grad_(False)
 
 
 def _inputs(task: Task, count: int) -> Tensor:
-    """That many kept inputs, from the first on again where there are fewer; fp32, which autocast may have left."""
+    """Return ``count`` calibration inputs in fp32. They are repeated if there are fewer."""
     rows = torch.arange(count, device=task.inputs.device) % len(task.inputs)
     return task.inputs[rows].float()

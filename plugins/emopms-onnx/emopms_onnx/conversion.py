@@ -1,4 +1,4 @@
-"""From PyTorch to an ONNX file, and the file in onnxruntime. Loads torch, onnx and onnxruntime."""
+"""Converts PyTorch networks to ONNX files and runs these in onnxruntime. It imports torch, onnx and onnxruntime."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "input", "output"
 PROTOBUF_LIMIT = 2**31 - 2**24
-"""Bytes of weights that one file holds: 2 GB, less room for the graph."""
-_REMEDY = "Leave onnx out of `export:`, and `runtime: onnxruntime` out of `objectives:`."
+"""Largest size in bytes of weights in one file: 2 GB minus space for the graph."""
+_REMEDY = "Remove onnx from `export:`, and `runtime: onnxruntime` from `objectives:`."
 
 
 def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | None = None) -> None:
-    """Write a network of one tensor in, one tensor out, as ONNX; the batch size stays free.
+    """Write a network with one input and one output tensor as ONNX. The batch size is dynamic.
 
-    Beyond 2 GB, more than one ONNX file may hold, the weights go into a file beside it.
+    An ONNX file holds at most 2 GB. Larger weights are written to a second file.
 
     Args:
-        network: In eval mode.
+        network: The network, in eval mode.
         example: Two or more inputs [N, …] on the network's device.
-        opset: Version of the ONNX operators; None takes PyTorch's choice.
+        path: The file to write.
+        opset: Version of the ONNX operators. None takes PyTorch's choice.
 
     Raises:
-        RunError: The network cannot be converted, or not to this opset, or what was written is not valid ONNX.
+        RunError: The network cannot be converted (to this opset), or the written file is not valid ONNX.
     """
     try:
         with _quiet():
@@ -56,12 +57,12 @@ def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | 
     except torch.onnx.OnnxExporterError as error:
         raise RunError(f"The network cannot be converted to ONNX: {_reason(error)}", remedy=_REMEDY) from error
     assert program is not None
-    ClearMetadataAndDocStringPass()(program.model)  # each node's stack trace, with the paths of this machine
+    ClearMetadataAndDocStringPass()(program.model)  # removes stack traces, which contain paths of this machine
     written = program.model.opset_imports[""]
     if opset is not None and written != opset:
         raise RunError(
-            f"The network cannot be converted to opset {opset}: it came out in opset {written}.",
-            remedy=f"Use `opset: {written}`, or leave it out.",
+            f"The network cannot be converted to opset {opset}: PyTorch wrote opset {written}.",
+            remedy=f"Use `opset: {written}`, or remove `opset`.",
         )
     weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     program.save(path, external_data=weights > PROTOBUF_LIMIT)
@@ -73,7 +74,7 @@ def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's chatter off the terminal: what could go wrong is raised, or checked afterwards."""
+    """Suppress the exporter's log lines and warnings. Errors are raised, and the result is checked afterwards."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -84,7 +85,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong first, in one line; PyTorch wraps it in pages of advice."""
+    """Return the original error on one line. PyTorch wraps it in other errors with long texts."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()
@@ -98,12 +99,12 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         RunError: onnxruntime cannot run it.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed, too
+    options.log_severity_level = 4  # errors are raised and need not be printed too
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle sessions leave the cores alone
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle sessions must not use the cores
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no base class of their own
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise RunError(
             f"onnxruntime {onnxruntime.__version__} cannot run {path.name}: {error}",
             remedy="Install a newer onnxruntime, or give the exporter a lower `opset`.",
@@ -111,7 +112,7 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def run(session: onnxruntime.InferenceSession, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the network makes of a batch [N, …].
+    """Run the network on a batch [N, …] and return its outputs.
 
     Raises:
         RunError: onnxruntime fails.

@@ -1,4 +1,4 @@
-"""ONNX."""
+"""The exporter ``onnx``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Onnx(Exporter):
-    """`model.onnx`, for onnxruntime and whatever else reads ONNX; the batch size stays free."""
+    """Write `model.onnx`, for onnxruntime and other ONNX runtimes. The batch size is dynamic."""
 
     name: Literal["onnx"] = "onnx"
     opset: Annotated[int, Field(ge=18)] | None = None
-    """Version of the ONNX operators, from 18 on, for runtimes that know no newer ones. Without it, PyTorch's choice."""
+    """Version of the ONNX operators, 18 or higher, for runtimes that do not support newer ones. By default, PyTorch
+    chooses it."""
 
     def export(self, model: PrunedModel, folder: Path) -> None:
         import torch
@@ -39,5 +40,5 @@ class Onnx(Exporter):
                     f"{path} gives other outputs in onnxruntime than the pruned network "
                     f"(by up to {float((expected - got).abs().max()):.2g}, for a batch of {size}; "
                     f"the largest score is {largest(expected):.2g}).",
-                    remedy="Leave onnx out of `export:` and report the backbone.",
+                    remedy="Remove onnx from `export:` and report the backbone.",
                 )

@@ -1,4 +1,4 @@
-"""How long a candidate takes."""
+"""The objective ``latency``."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 class Latency(Cost):
     """Median time of a forward pass of the candidate, in milliseconds.
 
-    What is timed is a physically smaller copy of the sub-network, in fp32 and with batch norm in eval mode, as an
-    exported network runs. Candidates of equal widths take equal time and are measured once. The repeats of all
-    candidates judged together are interleaved, so that whatever else the machine does hits all of them alike.
+    It is measured on a physically smaller copy of the sub-network, in fp32 and with batch norm in eval mode, as in an
+    exported network. Candidates of equal widths are measured once. The repeats of all candidates of a generation are
+    interleaved, so that other work on the machine affects all of them equally.
 
-    The whole network's latency is predicted as the sum over its sub-networks. Measured times differ from run to
-    run, and so does a search for them: the promise of equal results for equal seeds does not hold.
+    The latency of the whole network is predicted as the sum over its sub-networks. Measured times vary from run to run,
+    and so do search results, even with equal seeds.
     """
 
     measured: ClassVar[bool] = True
 
     name: Literal["latency"] = "latency"
     runtime: Literal["torch", "onnxruntime"] = "torch"
-    """`torch`: eager PyTorch on the run's device; `onnxruntime`: on the CPU, as `model.onnx` runs, after a
-    conversion of each candidate that takes far longer than a pass."""
+    """`torch`: eager PyTorch on the run's device. `onnxruntime`: onnxruntime on the CPU, as for `model.onnx`; each
+    candidate is converted first, which takes much longer than a forward pass."""
     batch_size: PositiveInt = 1
-    """Inputs a forward pass."""
+    """Inputs per forward pass."""
     repeats: PositiveInt = 20
-    """Timed forward passes a candidate, of which the median counts."""
+    """Number of timed forward passes per candidate. Their median is the latency."""
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         from emopms_onnx.candidates import by_widths, onnxruntime_pass, torch_pass

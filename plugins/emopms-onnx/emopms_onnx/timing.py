@@ -1,4 +1,4 @@
-"""Timing things against each other."""
+"""Measures the times of several functions in turn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WARM_UP = 3
-"""Rounds before the first that counts: memory is allocated and kernels are chosen in them."""
+"""Number of rounds that are not counted. In these, memory is allocated and kernels are chosen."""
 
 
 def median_times(passes: Sequence[Callable[[], object]], repeats: int) -> NDArray[np.float64]:
-    """The median time of each pass [n], in milliseconds.
+    """Return the median time of each pass [n], in milliseconds.
 
-    In each round every pass runs once: a slow moment of the machine hits all of them, not one alone.
+    Every pass runs once in each round, so that a slow period of the machine affects all of them.
     """
     times = np.empty((WARM_UP + repeats, len(passes)))
     for round_ in times:

@@ -25,13 +25,13 @@ RUNTIMES: tuple[Literal["torch", "onnxruntime"], ...] = ("torch", "onnxruntime")
 
 
 class TestLatency(ObjectiveConformance):
-    """In torch; conversions for onnxruntime take their time, so that the tests below have fewer candidates of it."""
+    """Conformance with the runtime torch. Other tests use onnxruntime with fewer candidates: conversions are slow."""
 
     component = Latency(repeats=2)
 
 
 def task_of(network: nn.Module, images: torch.Tensor, points: Sequence[str] = ()) -> Task:
-    """The search task of the network's first part, with the images as calibration features."""
+    """Return the task of the first sub-network. Its calibration features are the images."""
     sub = subnetworks_of(network.eval(), points, images)[0]
     with torch.no_grad():
         references = sub.module(images)
@@ -49,7 +49,7 @@ def task() -> Task:
 
 @pytest.fixture
 def heavy() -> Task:
-    """Convolutions that keep a processor busy for a millisecond or more."""
+    """Convolutions that take a millisecond or more."""
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, 96, 3, padding=1), nn.Flatten(), nn.Linear(96 * 144, 2)
@@ -58,7 +58,7 @@ def heavy() -> Task:
 
 
 def thinned(task: Task, share: int) -> NDArray[Any]:
-    """The dense genome, and one that keeps every ``share``-th channel."""
+    """Return the dense genome and one that keeps every ``share``-th channel."""
     return np.stack([task.subnetwork.dense, np.arange(task.subnetwork.channels.genes) % share == 0])
 
 

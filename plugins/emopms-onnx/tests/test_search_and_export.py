@@ -1,4 +1,4 @@
-"""A whole run with both components: a spec that takes seconds."""
+"""Runs a small spec with both components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""timm imports torchvision, whose compiled half may not have been built for the torch that is installed."""
+"""Makes timm importable if the compiled part of torchvision was not built for the installed torch."""
 
 from __future__ import annotations
 

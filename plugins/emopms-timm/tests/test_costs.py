@@ -1,4 +1,4 @@
-"""MACs of timm's networks that compute biases of positions by layers of their own, once for any number of images."""
+"""MACs of timm's networks whose layers compute position biases once, for any number of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backbone alone: what it builds, what it refuses, and what it costs to name it."""
+"""Tests of the backbone: the networks it builds, the settings it refuses, and the imports it avoids."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_names_that_bring_weights_are_refused(model: str) -> None:
     "name", ["pretrained", "checkpoint_path", "cache_dir", "pretrained_cfg", "pretrained_cfg_overlay", "num_classes"]
 )
 def test_arguments_that_others_decide_on_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match=f"'{name}' cannot be given"):
+    with pytest.raises(ValidationError, match=f"'{name}' is not accepted"):
         Timm(model="resnet18", args={name: True})
 
 

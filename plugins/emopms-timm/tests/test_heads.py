@@ -1,4 +1,4 @@
-"""Attention heads of timm's transformers: what is evaluated, what comes out of surgery, and what is predicted agree."""
+"""Attention heads of timm's transformers: evaluation, surgery and predicted costs agree."""
 
 from __future__ import annotations
 

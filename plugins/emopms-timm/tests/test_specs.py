@@ -1,4 +1,4 @@
-"""The specs beside the plugin are valid."""
+"""Tests that the plugin's example specs are valid."""
 
 from __future__ import annotations
 

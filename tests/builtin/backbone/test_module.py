@@ -109,6 +109,56 @@ def test_an_edited_factory_has_another_fingerprint(tmp_path: Path, monkeypatch: 
     assert backbone.fingerprint() != before
 
 
+FILES = {
+    "nets_of_mine/__init__.py": "",
+    "nets_of_mine/make.py": "from .parts import block\nfrom nets_of_mine import deep\ndef make():\n"
+    "    import helpers_of_mine\n    return block()",
+    "nets_of_mine/parts.py": "from torch import nn\nfrom . import constants as c\ndef block(): return nn.ReLU()",
+    "nets_of_mine/constants.py": "WIDTH = 3",
+    "nets_of_mine/deep/__init__.py": "from .inner import *",
+    "nets_of_mine/deep/inner.py": "DEPTH = 3",
+    "nets_of_mine/training.py": "import torch",
+    "helpers_of_mine.py": "import tools_of_mine.activation",
+    "tools_of_mine/activation.py": "SLOPE = 0.1",
+    "unrelated.py": "",
+}
+READ = [name for name in FILES if name not in ("nets_of_mine/training.py", "unrelated.py")]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("installed", [False, True])
+def test_the_fingerprint_follows_what_the_factory_imports(
+    name: str, installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what lies beside it; among installed packages, of its own package only."""
+    root = tmp_path / "site-packages" if installed else tmp_path / "mine"
+    for path, content in FILES.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    monkeypatch.syspath_prepend(root)
+    for module in [module for module in sys.modules if module.endswith("_of_mine") or "_of_mine." in module]:
+        monkeypatch.delitem(sys.modules, module)
+    backbone = Module(factory="nets_of_mine.make:make")
+    before = backbone.fingerprint()
+    backbone.build(input_shape=(3, 8, 8), classes=5)  # imports more
+    assert backbone.fingerprint() == before
+    (root / name).write_text(FILES[name] + "\n# edited")
+    is_read = name in READ and (not installed or name.startswith("nets_of_mine/"))
+    assert (backbone.fingerprint() != before) == is_read
+    for module in [module for module in sys.modules if module.endswith("_of_mine") or "_of_mine." in module]:
+        monkeypatch.delitem(sys.modules, module)
+
+
+def test_a_single_file_counts_with_the_files_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "single_net.py").write_text("from torch import nn\nimport its_blocks\ndef make(): return nn.ReLU()")
+    (tmp_path / "its_blocks.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    backbone = Module(factory="single_net:make")
+    before = backbone.fingerprint()
+    (tmp_path / "its_blocks.py").write_text("WIDTH = 4")
+    assert backbone.fingerprint() != before
+
+
 def test_a_factory_without_a_file_is_refused() -> None:
     with pytest.raises(PluginError, match="source of the backbone's factory builtins:len cannot be read"):
         Module(factory="builtins:len").fingerprint()

@@ -360,6 +360,17 @@ def test_fingerprint_of_a_folder_follows_names_and_contents(tmp_path: Path) -> N
     assert len({first, changed, opened(root).fingerprint}) == 3
 
 
+def test_files_that_say_that_they_are_empty_are_not_waited_for(tmp_path: Path) -> None:
+    """As those in /proc do, some of which never end."""
+    root = write(tmp_path, layout(**{"train/2/b.png": b""}), packed=False)
+    source = opened(root, size=4)
+    with pytest.raises(DataError, match=r"train/2/b\.png in .* cannot be read as a JPEG or PNG image"):
+        source.train()
+    (tmp_path / "kernel.zip").symlink_to("/proc/kmsg")
+    with pytest.raises(DataError, match=r"kernel\.zip is neither a folder nor a whole zip file|No image folder"):
+        opened(tmp_path / "kernel.zip")
+
+
 # -- how images are shown ----------------------------------------------------------------------------------
 
 

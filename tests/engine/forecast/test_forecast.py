@@ -1,4 +1,4 @@
-"""What `forecast` says of a spec, and that it only looks."""
+"""The forecast of a run: its content, and that it changes nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import emopms
 from emopms.builtin.data.digits import Digits
 from emopms.engine.forecast.forecast import Forecast, forecast
 from emopms.engine.pipeline.preflight import require_reachable_targets
-from emopms.engine.timing import stopwatch
+from emopms.engine.timing.stopwatch import TimingEffort
 from emopms.errors import DataError, SpecError
 from emopms.network.channels.cost import count
 from tests.engine.conftest import tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from emopms.api import Folder, Images, Source
+
+QUICK = TimingEffort(min_seconds=0.0, min_repetitions=1)
+"""Times that are not compared need not be exact."""
 
 
 class Unread(Digits):
@@ -41,20 +43,11 @@ def _refuse() -> Images:
 
 
 def _forecast(folder: Path, **changes: Any) -> Forecast:
-    return forecast(tiny(**changes), run_dir=folder, device="cpu")
+    return forecast(tiny(**changes), run_dir=folder, device="cpu", effort=QUICK)
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hasty() -> Iterator[None]:
-    """Times that are only looked at need not be good."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stopwatch, "_ENOUGH", 0.0)
-        patch.setattr(stopwatch, "_ROUNDS", 1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +59,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Forecast:
 def test_nothing_is_written_and_no_image_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = tiny(data=Unread(calibration=128, validation=128), export=["safetensors"])
-    expected = forecast(spec, device="cpu")
+    expected = forecast(spec, device="cpu", effort=QUICK)
     assert expected.folder.as_posix() == "runs/tiny"
     assert list(tmp_path.iterdir()) == []
 
@@ -85,15 +78,6 @@ def test_subnetworks(new: Forecast) -> None:
     assert first.log10_space == pytest.approx(math.log10(2**8 - 1))
     assert first.features == 8 * 8 + 8 * 8 * 8, "what enters and what leaves"
     assert "residual stream" in first.pinned["stem.0"]
-
-
-def test_a_block_that_is_cut_is_shown_by_its_own_blocks(tmp_path: Path) -> None:
-    backbone = {"name": "resnet_cifar", "depth": 14, "width": 4}
-    data = {"name": "digits", "calibration": 16, "validation": 16}
-    small = {"backbone": backbone, "data": data, "split": ["layer2.0"], "export": ["safetensors"]}
-    parts = _forecast(tmp_path / "run", **small).searches
-    assert parts[0].blocks == ("conv1", "bn1", "layer1", "layer2.0")
-    assert parts[1].blocks == ("layer2.1", "layer3", "pool", "linear")
 
 
 def test_evaluations_are_at_most_what_the_algorithm_asks_for_and_the_space_holds(new: Forecast, tmp_path: Path) -> None:
@@ -160,7 +144,7 @@ def test_other_components(changes: dict[str, Any], tmp_path: Path) -> None:
 def test_targets_out_of_reach_are_refused_all_at_once(tmp_path: Path) -> None:
     targets = [{"macs": 0.6}, {"macs": 0.001}, {"macs": 0.5, "params": 0.001}, {"accuracy_drop": 0.0}]
     spec = tiny(targets=targets, export=["safetensors"])
-    expected = forecast(spec, run_dir=tmp_path / "run", device="cpu")
+    expected = forecast(spec, run_dir=tmp_path / "run", device="cpu", effort=QUICK)
     assert 0.001 < expected.floor["macs"] < 0.5
     with pytest.raises(SpecError) as planned:
         require_reachable_targets(spec, expected.floor)

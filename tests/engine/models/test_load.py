@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import struct
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 import emopms
 from emopms.builtin.backbone.small_resnet import SmallResNet
+from emopms.engine.models.allocation_limit import AllocationLimit
 from emopms.errors import PluginError, WeightsError
 from tests.memory import little_memory
 
@@ -177,3 +183,95 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, folder / "model.safetensors")
     with pytest.raises(WeightsError):
         emopms.load(folder)
+
+
+# -- damage, and work without end --------------------------------------------------------------------------
+
+
+def _record_checksum(folder: Path) -> None:
+    """Write into the description which weights belong to it, as the exporter does."""
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    _edit(folder, sha256={"model.safetensors": found})
+
+
+def test_a_flipped_bit(folder: Path) -> None:
+    _record_checksum(folder)
+    emopms.load(folder)
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="is not the file that was exported") as caught:
+        emopms.load(folder)
+    assert "Copy or download the model again" in caught.value.remedy
+
+
+def test_models_from_before_checksums_were_written(folder: Path) -> None:
+    description = json.loads((folder / "architecture.json").read_text())
+    description.pop("sha256", None)
+    (folder / "architecture.json").write_text(json.dumps(description))
+    emopms.load(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    state["stem.0.weight"][0] = value
+    save_file(state, path)
+    _record_checksum(folder)
+    with pytest.raises(WeightsError, match=r"not finite, first in 'stem\.0\.weight'"):
+        emopms.load(folder)
+
+
+def test_weights_of_eight_bits(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    state["stem.0.weight"] = state["stem.0.weight"].to(torch.float8_e4m3fn)
+    save_file(state, path)
+    _record_checksum(folder)
+    with pytest.raises(WeightsError, match=r"'stem\.0\.weight' holds numbers of the kind float8_e4m3fn"):
+        emopms.load(folder)
+
+
+def test_weights_larger_than_the_memory(folder: Path) -> None:
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(2**40)
+    with little_memory(), pytest.raises(WeightsError, match=r"is 1,024\.0 GiB large"):
+        emopms.load(folder)
+
+
+@pytest.mark.parametrize("backbone", [{"blocks": 1000, "widths": [1] * 8}, {"blocks": 800, "widths": [8, 16, 16]}])
+def test_a_small_description_of_very_much_work(folder: Path, backbone: dict[str, object]) -> None:
+    _edit(folder, backbone={"name": "small_resnet", **backbone})
+    began = time.process_time()
+    with pytest.raises(WeightsError, match=r"asks for a dense network of more than .* layers and tensors"):
+        emopms.load(folder)
+    assert time.process_time() - began < 5, "seconds of all cores"
+
+
+def test_what_other_threads_build_meanwhile_is_not_counted() -> None:
+    refusal = WeightsError("too many")
+    with AllocationLimit(2**20, refusal, most_parts=3):
+        thread = threading.Thread(target=lambda: nn.Sequential(*[nn.ReLU() for _ in range(50)]))
+        thread.start()
+        thread.join()
+        nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())
+        with pytest.raises(WeightsError, match="too many"):
+            nn.Sequential(nn.ReLU())
+    nn.Sequential(*[nn.ReLU() for _ in range(50)])
+
+
+def test_the_key_of_the_weights_that_the_network_started_from_says_nothing_about_the_model(folder: Path) -> None:
+    settings = json.loads((folder / "architecture.json").read_text())["backbone"]
+    _edit(folder, backbone={**settings, "weights_key": "state_dict_ema"})
+    emopms.load(folder)
+
+
+def test_a_network_of_ones_own_may_still_be_wrapped(folder: Path) -> None:
+    dense = SmallResNet(widths=(8, 16, 16)).build(input_shape=(1, 8, 8), classes=10)
+    images = torch.randn(2, 1, 8, 8)
+    expected = emopms.load(folder)(images)
+    loaded = emopms.load(folder, network=nn.DataParallel(dense))
+    assert loaded is dense
+    assert torch.equal(loaded(images), expected)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
+import hashlib
 import io
 import os
+import pathlib
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
+from loguru import logger
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from emopms.builtin.backbone.resnet_cifar import ResNetCifar
-from emopms.engine.models.weights import load_weights
+from emopms.engine.models.weights import load_weights, weights_fingerprint
 from emopms.errors import WeightsError
 from tests.engine.models.exploit import Exploit
 from tests.memory import little_memory
@@ -282,7 +288,9 @@ def test_truncated_files(name: str, kept: float, tmp_path: Path) -> None:
     [
         ([torch.zeros(1)], "no state dict but a list"),
         (torch.zeros(1), "no state dict but a Tensor"),
-        ({"net": {"weight": torch.zeros(1)}}, "under 'net' stands a dict"),
+        ({"net": {"weight": [1.0]}}, "under 'net' stands a dict"),
+        ({}, "it is empty"),
+        ({"epoch": 3}, "under 'epoch' stands a int"),
         ({"state_dict": {"weight": [1.0]}}, "under 'weight' stands a list"),
         ({0: torch.zeros(1)}, "under 0 stands a Tensor"),
     ],
@@ -327,3 +335,221 @@ def test_values_that_are_not_finite(tmp_path: Path) -> None:
     state["bn1.bias"][0] = float("inf")
     torch.save(state, tmp_path / "w.pt")
     assert "not finite, first in 'bn1.bias'" in _refusal(tmp_path / "w.pt").message
+
+
+# -- how people keep weights -------------------------------------------------------------------------------
+
+
+def _prefixed(prefix: str, state: State) -> State:
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+def _other(state: State) -> State:
+    return {name: tensor + 1 for name, tensor in state.items()}
+
+
+def _with_counters(state: State) -> State:
+    counts = {f"{name.rpartition('.')[0]}.total_ops": torch.zeros(1, dtype=torch.float64) for name in state}
+    return {**state, **counts, "total_ops": torch.zeros(1), "total_params": torch.zeros(1)}
+
+
+FORMS: dict[str, tuple[Callable[[State], Any], str]] = {
+    "compiled": (lambda s: _prefixed("_orig_mod.", s), "prefix '_orig_mod.' taken off"),
+    "compiled and parallel": (lambda s: _prefixed("module._orig_mod.", s), "prefix 'module._orig_mod.' taken off"),
+    "lightning": (
+        lambda s: {"state_dict": _prefixed("net.", s), "epoch": 3},
+        "under 'state_dict' with the prefix 'net.'",
+    ),
+    "lightning with a loss": (
+        lambda s: {"state_dict": {**_prefixed("backbone.", s), "loss.weight": torch.ones(10)}},
+        "left out were loss.weight",
+    ),
+    "tutorial": (
+        lambda s: {"model_state_dict": s, "optimizer_state_dict": {"state": {0: {"step": torch.ones(1)}}}},
+        "'model_state_dict'",
+    ),
+    "net": (lambda s: {"net": _prefixed("module.", s), "acc": 93.1}, "under 'net' with the prefix 'module.' taken off"),
+    "ema": (lambda s: {"ema": s, "model": None}, "under 'ema'"),
+    "deep": (lambda s: {"a": {"b": {"c": s}}}, "under 'a.b.c'"),
+    "two of the same": (lambda s: {"one": s, "two": s}, "under 'one'"),
+    "average": (lambda s: {"n_averaged": torch.tensor(5), **_prefixed("module.", s)}, "left out were n_averaged"),
+    "counted": (_with_counters, "left out were conv1.total_ops"),
+    "settings beside": (lambda s: {"model": s, "args": argparse.Namespace(lr=0.1, out=pathlib.Path("x"))}, "'model'"),
+    "numpy beside": (lambda s: {"model": s, "best": np.float64(93.1)}, "'model'"),
+    "average beside": (lambda s: {"state_dict": s, "state_dict_ema": _other(s)}, "'state_dict_ema' would fit, too"),
+    "plain": (lambda s: s, ""),
+}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("form", list(FORMS))
+def test_forms_in_which_weights_are_kept(form: str, zipped: bool, tmp_path: Path, logged: list[str]) -> None:
+    state, network = _network().state_dict(), _network()
+    wrap, said = FORMS[form]
+    torch.save(wrap(state), tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
+    load_weights(network, tmp_path / "w.pt")
+    load_weights(network, tmp_path / "w.pt")
+    assert _holds(network, state)
+    assert len(logged) == bool(said), "what was taken is said once"
+    assert all(said in line and str(tmp_path / "w.pt") in line for line in logged)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What is logged meanwhile."""
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="INFO")
+    yield lines
+    logger.remove(sink)
+
+
+def test_prefixes_in_safetensors(tmp_path: Path) -> None:
+    state, network = _network().state_dict(), _network()
+    save_file(_prefixed("model.", state), tmp_path / "w.safetensors")
+    load_weights(network, tmp_path / "w.safetensors")
+    assert _holds(network, state)
+
+
+@pytest.mark.parametrize(
+    ("key", "wrap"),
+    [
+        ("state_dict_ema", lambda s: {"state_dict": _other(s), "state_dict_ema": _prefixed("module.", s)}),
+        ("params_ema", lambda s: {"params": _other(s), "params_ema": s}),
+        ("a.b", lambda s: {"a": {"b": s, "c": _other(s)}}),
+        ("a", lambda s: {"a": {"b": s}, "c": _other(s)}),
+        ("teacher", lambda s: {**_prefixed("student.", _other(s)), **_prefixed("teacher.", s)}),
+    ],
+)
+def test_a_key_chooses_between_several(key: str, wrap: Callable[[State], Any], tmp_path: Path) -> None:
+    state, network = _network().state_dict(), _network()
+    torch.save(wrap(state), tmp_path / "w.pt")
+    load_weights(network, tmp_path / "w.pt", key)
+    assert _holds(network, state)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "places"),
+    [
+        (lambda s: {"params": _other(s), "params_ema": s}, ["under 'params'", "under 'params_ema'"]),
+        (lambda s: {**_prefixed("a.", _other(s)), **_prefixed("b.", s)}, ["the prefix 'a.'", "the prefix 'b.'"]),
+    ],
+)
+def test_several_weights_without_a_key_are_refused(
+    wrap: Callable[[State], Any], places: list[str], tmp_path: Path
+) -> None:
+    torch.save(wrap(_network().state_dict()), tmp_path / "w.pt")
+    error = _refusal(tmp_path / "w.pt")
+    assert "holds several weights of this network" in error.message
+    assert all(place in error.message for place in places)
+    key = error.remedy.partition("weights_key: ")[2].partition("}")[0]
+    load_weights(_network(), tmp_path / "w.pt", key)  # the remedy is true
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    torch.save({"state_dict": _network().state_dict(), "epoch": 3}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="no tensors under 'ema', which `weights_key` names") as caught:
+        load_weights(_network(), tmp_path / "w.pt", "ema")
+    assert "under 'state_dict'" in caught.value.remedy
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("dim", [0, 1, None])
+@pytest.mark.parametrize("norm", [nn.utils.weight_norm, parametrizations.weight_norm], ids=["old", "new"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_that_were_normalised(
+    norm: Callable[..., nn.Module], dim: int | None, prefix: str, tmp_path: Path
+) -> None:
+    """The network has them whole, and the file their lengths and directions."""
+    network, whole = (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)) for _ in range(2))
+    for layer in (network[0], network[2]):
+        norm(layer, dim=dim)
+        for parameter in layer.parameters():
+            nn.init.normal_(parameter)
+    images = torch.randn(2, 3, 8, 8)
+    torch.save({"model": _prefixed(prefix, network.state_dict())}, tmp_path / "w.pt")
+    load_weights(whole, tmp_path / "w.pt")
+    torch.testing.assert_close(whole(images), network(images))
+
+
+def test_names_that_only_look_like_those_of_normalised_weights(tmp_path: Path) -> None:
+    network = nn.ModuleDict({"to_g": nn.Linear(2, 2), "to_v": nn.Linear(2, 2)})
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    load_weights(network, tmp_path / "w.pt")
+    odd = nn.ParameterDict({"x_g": nn.Parameter(torch.ones(3)), "x_v": nn.Parameter(torch.ones(3))})
+    torch.save(odd.state_dict(), tmp_path / "w.pt")
+    load_weights(odd, tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda s: {**s, "mean": torch.zeros(3)}, "save the file without them"),
+        (lambda s: {n: t for n, t in s.items() if "running" not in n}, "which holds buffers, too"),
+        (lambda s: {**s, "linear.bias": torch.zeros(3)}, "number of classes"),
+    ],
+)
+def test_remedies_say_what_helps(change: Callable[[State], State], remedy: str, tmp_path: Path) -> None:
+    torch.save({"net": change(_network().state_dict())}, tmp_path / "w.pt")
+    error = _refusal(tmp_path / "w.pt")
+    assert "under 'net', does not fit" in error.message
+    assert remedy in error.remedy
+
+
+def test_an_object_beside_the_weights_runs_nothing(tmp_path: Path) -> None:
+    """Settings may be a Namespace; what such an object brings along may not be anything."""
+    trace = tmp_path / "executed"
+    torch.save({"model": _network().state_dict(), "args": argparse.Namespace(x=Exploit(trace))}, tmp_path / "w.pt")
+    assert "mkdir" in _refusal(tmp_path / "w.pt").message
+    assert not trace.exists()
+
+
+def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
+    """Stages of earlier versions are stored under it."""
+    torch.save(_network().state_dict(), tmp_path / "w.pt")
+    assert weights_fingerprint(tmp_path / "w.pt") == hashlib.sha256((tmp_path / "w.pt").read_bytes()).hexdigest()
+    with pytest.raises(WeightsError, match="is no file"):
+        weights_fingerprint(tmp_path)
+
+
+# -- what cannot be read, or never ends --------------------------------------------------------------------
+
+
+def test_a_file_larger_than_the_memory(tmp_path: Path) -> None:
+    for name, start in (("w.safetensors", b"\x60" + bytes(7) + b"{"), ("w.pt", b"PK\x03\x04"), ("w.bin", b"")):
+        with (tmp_path / name).open("wb") as file:
+            file.write(start)
+            file.truncate(2**40)
+        with little_memory():
+            assert "is 1,024.0 GiB large" in _refusal(tmp_path / name).message
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/kmsg").exists(), reason="the system has no such file")
+def test_a_file_of_the_system_that_says_that_it_is_empty(tmp_path: Path) -> None:
+    """Reading on from /proc/kmsg waits for the kernel."""
+    path = tmp_path / "w.pt"
+    path.symlink_to("/proc/kmsg")
+    assert "is empty" in _refusal(path).message
+    with pytest.raises(WeightsError, match="is no file"):
+        load_weights(_network(), pathlib.Path("/dev/zero"))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_weights(_network(), tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: torch.zeros(4, 3, 3, 3).to(torch.float8_e4m3fn), "numbers of the kind float8_e4m3fn"),
+        (lambda: torch.quantize_per_tensor(torch.zeros(4, 3, 3, 3), 1.0, 0, torch.qint8), "is quantised"),
+        (lambda: torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)]), "is a nested tensor"),
+        (lambda: torch.zeros(4, 3, 3, 3, device="meta"), "without data"),
+        (lambda: torch.zeros(4, 3, 3, 3).to_sparse(), "sparse"),
+    ],
+    ids=["eight bits", "quantised", "nested", "meta", "sparse"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tensors_that_are_no_plain_numbers(make: Callable[[], Tensor], said: str, tmp_path: Path) -> None:
+    torch.save({**_network().state_dict(), "conv1.weight": make()}, tmp_path / "w.pt")
+    error = _refusal(tmp_path / "w.pt")
+    assert said in error.message
+    assert "conv1.weight" in error.message
+    assert error.remedy

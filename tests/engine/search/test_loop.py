@@ -1,53 +1,35 @@
-"""The search: nothing twice, everything replayable, every objective checked."""
+"""The search loop: no candidate twice, interrupted searches resume, failures never reach the front."""
 
 from __future__ import annotations
 
-import errno
-import io
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
 
-from emopms.api import Algorithm, Objective, Sampling, SearchSpace, Task
+from emopms.api import Algorithm, Sampling, SearchSpace, Task
 from emopms.builtin.algorithm.nsga2 import Nsga2
-from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.sampling.importance import Importance
 from emopms.engine.search.cache import EvaluationCache
-from emopms.engine.search.evaluation import Evaluations, ObjectiveEvaluation
-from emopms.engine.search.log import EvaluationLog
+from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.loop import Generation, evolve
 from emopms.engine.search.start import SampledStart
-from emopms.engine.support.interruption import interrupted
 from emopms.errors import ComponentError, RunError
 from emopms.network.channels.encoding import Encoding
-from emopms.network.criteria import ClassifierLoss
 from emopms.network.partition.importance import magnitude
-from emopms.network.partition.subnetwork import subnetworks_of
-from emopms.network.runtime.device import Device
 from emopms.pareto import nondominated
 
+from .fakes import Fails, ListLog, Machine, cache_for
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from numpy.typing import NDArray
+
+    from .fakes import Batches
 
 OBJECTIVES = (Capability(), Macs())
 NSGA2 = Nsga2(pop_size=8, generations=5)
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    torch.manual_seed(0)
-    network = SmallResNet(widths=(4, 8)).build(input_shape=(1, 8, 8), classes=3).eval()
-    (sub,) = subnetworks_of(network, [], torch.zeros(2, 1, 8, 8))
-    images = torch.randn(64, 1, 8, 8)
-    with torch.inference_mode():
-        references = network(images)
-    labels = torch.randint(3, (64,))
-    return Task(sub, images, references, labels, ClassifierLoss(), Device("cpu"), tail=lambda scores: scores)
 
 
 def _search(task: Task, cache: EvaluationCache, algorithm: Nsga2 = NSGA2, **more: Any) -> Generation:
@@ -59,29 +41,8 @@ def encoding(task: Task, **settings: Any) -> Encoding:
     return Encoding(task.subnetwork.channels, magnitude(task.subnetwork), **settings)
 
 
-Batches = list[tuple[NDArray[np.bool_], Evaluations]]
-
-
-class ListLog(EvaluationLog):
-    """A log in memory that replays some batches of an earlier search."""
-
-    def __init__(self, batches: Batches | None = None) -> None:
-        self.batches: Batches = []
-        self._earlier = batches or []
-
-    def append(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
-        self.batches.append((genomes, found))
-
-    def replay(self) -> Iterator[tuple[NDArray[np.bool_], Evaluations]]:
-        return iter(self._earlier)
-
-
-def cache_for(task: Task, objectives: Sequence[Objective], log: EvaluationLog | None = None) -> EvaluationCache:
-    return EvaluationCache(ObjectiveEvaluation(task, objectives), log)
-
-
 def _logged(batches: Batches) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """All genomes that were judged, and their objectives."""
+    """All genomes that were evaluated, and their objectives."""
     return np.concatenate([genomes for genomes, _ in batches]), np.concatenate([found.values for _, found in batches])
 
 
@@ -125,25 +86,6 @@ def test_every_candidate_keeps_a_channel_of_each_group(task: Task) -> None:
         assert all(genome[group.genes].any() for group in task.subnetwork.channels.groups)
 
 
-class Fails(Objective):
-    """The share of channels kept, but for candidates without the last one."""
-
-    name: Literal["fails"] = "fails"
-    how: str
-    always: bool = False
-
-    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        values: NDArray[Any] = genomes.mean(axis=1)
-        bad = ~genomes[:, -1] | self.always
-        if self.how == "raises" and bad.any():
-            raise ValueError("I cannot see it")
-        if self.how == "no memory" and bad.any():
-            raise MemoryError
-        if self.how in ("nan", "inf"):
-            values[bad] = float(self.how)
-        return np.ma.masked_where(bad, values) if self.how == "masked" else values
-
-
 @pytest.mark.parametrize(
     ("how", "cause"),
     [("raises", "I cannot see it"), ("no memory", "MemoryError"), ("nan", "nan"), ("inf", "inf"), ("masked", "nan")],
@@ -164,52 +106,6 @@ def test_candidates_that_fail_are_counted_and_never_on_the_front(task: Task, how
     np.testing.assert_array_equal(last.objectives, alive[nondominated(alive)])
 
 
-def test_what_failed_is_remembered_with_its_cause(task: Task) -> None:
-    log = ListLog()
-    first = cache_for(task, (Fails(how="raises"), Macs()), log)
-    genomes = np.tile(task.subnetwork.dense, (2, 1))
-    genomes[1, -1] = False
-    values = first.evaluate(genomes)
-    second = cache_for(task, (Unasked(),), ListLog(log.batches))
-    assert second.failed == 0, "nobody has asked yet"
-    np.testing.assert_array_equal(second.evaluate(genomes), values)
-    assert (second.failed, second.cause) == (first.failed, first.cause) == (1, first.cause)
-
-
-class Unasked(Objective):
-    """Must not be asked."""
-
-    name: Literal["unasked"] = "unasked"
-
-    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        pytest.fail("these candidates are known")
-
-
-class Machine(Objective):
-    """Fails as the machine does, for candidates without the last channel."""
-
-    name: Literal["machine"] = "machine"
-    how: str
-
-    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        if not genomes[:, -1].all():
-            match self.how:
-                case "disk full":
-                    raise OSError(errno.ENOSPC, "No space left on device")
-                case "cause":
-                    try:
-                        raise OSError(errno.EIO, "Input/output error")
-                    except OSError as error:
-                        raise ValueError("could not measure") from error
-                case "closed stream":
-                    with io.StringIO() as stream:
-                        pass
-                    stream.write("progress")
-                case "exit":
-                    raise SystemExit(3)
-        return genomes.mean(axis=1)  # type: ignore[no-any-return]
-
-
 @pytest.mark.parametrize("how", ["disk full", "cause", "closed stream", "exit"])
 def test_a_failure_of_the_machine_ends_the_search_and_is_never_logged_as_the_candidates(task: Task, how: str) -> None:
     log = ListLog()
@@ -226,31 +122,6 @@ def test_a_batch_that_ends_the_search_is_not_logged(task: Task) -> None:
     _search(task, cache_for(task, OBJECTIVES, ListLog(log.batches)))  # the same command, once it is mended
 
 
-class GivesUp(Objective):
-    """Is told to end, and makes a failure of it."""
-
-    name: Literal["gives_up"] = "gives_up"
-    how: str
-
-    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        interrupted.set()
-        if self.how == "raises":
-            raise ValueError("something came up")
-        return np.full(len(genomes), np.nan)
-
-
-@pytest.mark.parametrize("how", ["raises", "returns"])
-def test_what_comes_of_an_interrupted_evaluation_is_not_remembered(task: Task, how: str) -> None:
-    log = ListLog()
-    cache = cache_for(task, (GivesUp(how=how),), log)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            cache.evaluate(task.subnetwork.dense[None, :])
-    finally:
-        interrupted.clear()
-    assert log.batches == []
-
-
 @pytest.mark.parametrize("how", ["raises", "no memory", "nan"])
 def test_a_search_in_which_everything_fails_ends_with_the_first_cause(task: Task, how: str) -> None:
     with pytest.raises(RunError, match=r"dense sub-network failed\. The first cause: .*'fails'"):
@@ -265,22 +136,6 @@ def test_a_generation_in_which_everything_fails_ends_the_search(task: Task) -> N
 
     with pytest.raises(RunError, match=r"all 8 candidates of generation 2 failed\. The first cause: out of luck"):
         _search(task, EvaluationCache(OnlyDense()))
-
-
-class Misshapen(Objective):
-    """Returns something else than a real number a candidate."""
-
-    name: Literal["misshapen"] = "misshapen"
-    complex: bool = False
-
-    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
-        return np.zeros(len(genomes), dtype=np.complex128) if self.complex else np.zeros((len(genomes), 2))
-
-
-@pytest.mark.parametrize(("complex_", "what"), [(False, r"shape \(1, 2\)"), (True, "complex128")])
-def test_an_objective_that_returns_the_wrong_shape_is_named(task: Task, complex_: bool, what: str) -> None:
-    with pytest.raises(RunError, match=f"'misshapen' returned .*{what}"):
-        cache_for(task, (Misshapen(complex=complex_),)).evaluate(task.subnetwork.dense[None, :])
 
 
 class Skewed(Sampling):

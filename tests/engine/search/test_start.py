@@ -1,15 +1,21 @@
-"""The genomes with which a search begins."""
+"""The sources of the genomes with which a search begins."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pytest
 
-from emopms.engine.search.start import JointStart
+from emopms.api import Sampling
+from emopms.builtin.sampling.uniform import Uniform
+from emopms.engine.search.start import JointStart, SampledStart
+from emopms.errors import ComponentError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from emopms.api import Task
 
 GENES = (2, 3)
 """Of the two sub-networks."""
@@ -45,3 +51,31 @@ def test_fewer_are_spread_over_the_front_and_each_is_given_once() -> None:
 def test_a_front_that_holds_only_the_dense_network_gives_nothing_else() -> None:
     start = JointStart(np.ones((1, 5), dtype=np.bool_), GENES)
     assert start.draw(7, np.random.default_rng(0)).all()
+
+
+def test_samples_are_those_of_the_component_for_the_task(task: Task) -> None:
+    found = SampledStart(Uniform(), task).draw(5, np.random.default_rng(3))
+    expected = Uniform().sample(task.subnetwork, task.inputs, 5, np.random.default_rng(3))
+    np.testing.assert_array_equal(found, expected)
+
+
+class Odd(Sampling):
+    """A sampling that returns what it is told to."""
+
+    name: Literal["odd"] = "odd"
+    kind: str
+
+    def sample(self, subnetwork: Any, inputs: Any, count: int, rng: np.random.Generator) -> Any:
+        match self.kind:
+            case "raises":
+                raise ZeroDivisionError("by zero")
+            case "numbers":
+                return rng.random((count, subnetwork.channels.genes))
+            case _:
+                return np.ones((count, subnetwork.channels.genes + 1), dtype=np.bool_)
+
+
+@pytest.mark.parametrize(("kind", "message"), [("raises", "by zero"), ("numbers", "float64"), ("genes", "booleans")])
+def test_a_sampling_that_fails_is_named(task: Task, kind: str, message: str) -> None:
+    with pytest.raises(ComponentError, match=f"sampling 'odd' .* failed to sample candidates: .*{message}"):
+        SampledStart(Odd(kind=kind), task).draw(4, np.random.default_rng(0))

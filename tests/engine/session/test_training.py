@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from emopms.engine.storage.store import Workspace
+    from emopms.engine.storage.artefact import Workspace
     from emopms.engine.support.progress import Tracker
 
 
@@ -102,7 +102,7 @@ def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
     out = store.begin("stage", "k")
     _train(out, Silent(), lambda network: sgd(network, tiny().pretrain))
     assert out.journal("checkpoints").numbers() == [4], "only the last"
-    store.complete(out)
+    out.complete({})
     assert [path.name for path in out.folder.iterdir()] == ["meta.json"]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emopms.engine.storage.store import Artefact
+    from emopms.engine.storage.artefact import Artefact
 
 
 def test_all_schemes_have_room() -> None:

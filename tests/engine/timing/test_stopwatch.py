@@ -1,4 +1,4 @@
-"""The stopwatch on a clock of our own: what it extrapolates, and where it stops."""
+"""The stopwatch on a simulated clock: what it extrapolates, and where it stops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emopms.engine.timing import stopwatch
-from emopms.engine.timing.stopwatch import Stopwatch
+from emopms.engine.timing.stopwatch import Stopwatch, TimingEffort
 from emopms.network.runtime.device import Device
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_long_work_is_tried_at_smaller_sizes(
 def test_the_fastest_repetition_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, unit=0.0)
     delays = iter([5.0, 0.3, 0.0, 0.2])
-    watch = Stopwatch(Device("cpu"))
+    watch = Stopwatch(Device("cpu"), TimingEffort(max_seconds=100.0))
 
     def prepare(size: int) -> Callable[[], object]:
         def work() -> None:
@@ -54,5 +54,36 @@ def test_the_fastest_repetition_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return work
 
-    monkeypatch.setattr(stopwatch, "_LIMIT", 100.0)
     assert watch.seconds(prepare, 4) == pytest.approx(0.02)
+
+
+def test_work_that_takes_too_long_is_done_once_at_the_first_size_and_once_at_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, unit=10.0)
+    assert Stopwatch(Device("cpu")).seconds(world.prepare, 1000) == pytest.approx(0.002 + 10.0 * 1000)
+    assert world.sizes == [8, 8, 32]
+
+
+@pytest.mark.parametrize(
+    ("effort", "sizes", "calls"),
+    [
+        (TimingEffort(first_size=10, growth=10, min_seconds=0.0, min_repetitions=2), [10, 10, 100], 1 + 2 + 2),
+        (TimingEffort(first_size=100, min_seconds=0.0, min_repetitions=1), [100, 100, 400], 1 + 1 + 1),
+        (TimingEffort(first_size=1000), [1000, 1000], 1 + 25),
+    ],
+)
+def test_the_effort_says_how_much_is_tried(
+    monkeypatch: pytest.MonkeyPatch, effort: TimingEffort, sizes: list[int], calls: int
+) -> None:
+    world = World(monkeypatch, unit=0.0)
+    assert Stopwatch(Device("cpu"), effort).seconds(world.prepare, 1000) == pytest.approx(0.002)
+    assert world.sizes == sizes
+    assert world.now == pytest.approx(0.002 * calls)
+
+
+def test_work_without_a_size_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, unit=0.001)
+    watch = Stopwatch(Device("cpu"))
+    assert watch.once(world.prepare(500)) == pytest.approx(0.502)
+    assert watch.peak == 10**6 + 1000 * 500

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -8,14 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.errors import NetworkError
-from emopms.network.graph import time_limit
 from emopms.network.graph.nodes import module_path, shape_of
 from emopms.network.graph.trace import trace
 
 from ..networks import IMAGES, Net
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def small() -> Net:
@@ -148,30 +144,6 @@ def test_a_network_that_computes_something_else_each_time_is_refused() -> None:
     network = Net(lambda net, x: net.conv(x) + torch.rand(1).double(), conv=nn.Conv2d(2, 2, 1)).double()
     with pytest.raises(NetworkError, match="something else when traced"):
         trace(network, IMAGES)
-
-
-def _long(x: Tensor) -> Tensor:
-    for _ in range(100_000):
-        x = x + 0
-    return x
-
-
-def _for_ever(x: Tensor) -> Tensor:
-    while True:
-        pass
-
-
-@pytest.mark.parametrize("run", [_long, _for_ever])
-def test_a_network_that_takes_too_long_is_interrupted_and_the_module_named(
-    run: Callable[[Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time_limit, "SECONDS", 0.2)
-    slow = Net(lambda net, x: run(x))
-    network = Net(lambda net, x: net.stage(net.conv(x)), conv=nn.Conv2d(2, 2, 1), stage=slow).double()
-    with pytest.raises(NetworkError, match="'stage'") as caught:
-        trace(network, IMAGES[:2])
-    assert "another model" in caught.value.remedy
-    trace(network.conv, IMAGES[:2])  # type: ignore[arg-type]  # and nothing goes on ticking
 
 
 class Mode(nn.BatchNorm2d):

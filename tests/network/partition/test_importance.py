@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from torch import nn
 
-from emopms.network.partition.importance import PIECE, PIECES, magnitude, sensitivity
+from emopms.network.partition.importance import DIRECTIONS, IMAGES_PER_DIRECTION, magnitude, sensitivity
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..chains import Case, cases
@@ -59,7 +59,7 @@ def test_sensitivity_is_the_squared_effect_of_fading() -> None:
     tail = [nn.Conv2d(6, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)]
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), *tail).eval()
     sub = subnetworks_of(net, ["2"], torch.zeros(2, 3, 6, 6))[0]
-    images = torch.randn(PIECE * PIECES, 3, 6, 6)
+    images = torch.randn(IMAGES_PER_DIRECTION * DIRECTIONS, 3, 6, 6)
     with torch.no_grad():
         dense = sub.forward(images)
         alone = [float((sub.forward(images, genome) - dense).square().sum()) for genome in ~np.eye(6, dtype=bool)]
@@ -71,7 +71,7 @@ def test_in_the_last_sub_network_sensitivity_is_the_curvature_of_its_divergence(
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, 5)).double().eval()
     sub = whole(net)
-    images = torch.randn(PIECE * PIECES, 2, 6, 6, dtype=torch.float64)
+    images = torch.randn(IMAGES_PER_DIRECTION * DIRECTIONS, 2, 6, 6, dtype=torch.float64)
     step, curvature = 1e-2, []
     with torch.no_grad():
         dense = net(images).log_softmax(dim=1)

@@ -28,8 +28,8 @@ def test_cuda_that_is_not_there_is_refused() -> None:
 def test_the_processor_uses_the_numbers_it_has(
     name: str, bf16: bool, int8: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_module, "_cpu_has_bf16", lambda: bf16)
-    monkeypatch.setattr(device_module, "_cpu_has_vnni", lambda: int8)
+    monkeypatch.setattr(device_module, "cpu_has_bf16", lambda: bf16)
+    monkeypatch.setattr(device_module, "cpu_has_vnni", lambda: int8)
     assert Device.choose(name) == Device("cpu", bf16=bf16, int8=int8)
 
 
@@ -40,11 +40,6 @@ def test_cuda_is_taken_where_it_is(name: str, type_: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     assert Device.choose(name).type == type_
     assert torch.backends.cudnn.deterministic == (type_ == "cuda"), "same seed, same machine, same result"
-
-
-def test_the_processor_says_what_it_has() -> None:
-    assert device_module._cpu_has_bf16() in (False, True)
-    assert device_module._cpu_has_vnni() in (False, True)
 
 
 @pytest.mark.parametrize(("bf16", "dtype"), [(False, torch.float32), (True, torch.bfloat16)])

@@ -1,4 +1,4 @@
-"""Attention: heads are kept or dropped as a whole, the number of heads with them."""
+"""Handlers of attention: heads are kept or dropped as a whole, and the number of heads follows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emopms.network.layers.head_counts import number_of_heads
 
 @handles(number_of_heads)
 def heads(op: Operation, weight: Value, width: int) -> Any:
-    """A number that follows the columns of a projection, one for each run of ``width`` columns: those stay together."""
+    """Label a number of heads: one for each ``width`` consecutive columns of a projection, which are merged."""
     columns = weight.dims[1]
     runs = columns.reshape(-1, width)
     for column in runs.T[1:]:
@@ -25,6 +25,7 @@ def heads(op: Operation, weight: Value, width: int) -> Any:
 def attention(
     op: Operation, query: Value, key: Value, value: Value, attn_mask: Value | None = None, *more: Any, **settings: Any
 ) -> Value:
+    """Merge the dimensions over which attention sums, and those of the batch."""
     op.require(not any(True for _ in values_in((more, settings))))
     op.require(not settings.get("enable_gqa"), "in which several heads of queries share one of keys")
     op.require(not op.is_free(key.dims[-2]))

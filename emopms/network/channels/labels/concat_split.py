@@ -1,4 +1,4 @@
-"""Tensors put together and taken apart."""
+"""Handlers of concatenation, splitting and indexing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from emopms.network.channels.labels.operation import Operation, Size, Value, fix
 
 @handles(torch.cat, torch.concat, torch.concatenate)
 def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
+    """Concatenate labels along one dimension and merge those of the others."""
     op.require(all(isinstance(tensor, Value) for tensor in tensors))
     first, *others = tensors
     axis = op.axis(dim, len(first.dims))
@@ -26,6 +27,7 @@ def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.stack)
 def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
+    """Merge the labels of all tensors; the new dimension is fixed."""
     first, *others = tensors
     for other in others:
         for left, right in zip(first.dims, other.dims, strict=True):
@@ -36,7 +38,7 @@ def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.chunk, "chunk")
 def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ...]:
-    """Equal parts, which stay equal."""
+    """Merge equal parts, so that they stay equal."""
     axis = op.axis(dim, len(x.dims))
     if op.is_free(x.dims[axis]):
         op.require(isinstance(chunks, int))
@@ -47,7 +49,7 @@ def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ..
 
 @handles(torch.split, torch.functional.split, "split", "split_with_sizes")
 def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any = 0, **kwargs: Any) -> Any:
-    """Parts as wide as what they are said to be: a number that is written down does not get smaller."""
+    """Split labels. Each size must be a fixed number for a fixed part, or a `Size` that follows its part."""
     axis, sizes = op.axis(dim, len(x.dims)), kwargs.get("split_size", split_size_or_sections)
     width = len(x.dims[axis])
     if not isinstance(sizes, tuple | list):
@@ -62,6 +64,7 @@ def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any 
 
 @handles(torch.unbind, "unbind")
 def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
+    """Remove a dimension, which must be fixed."""
     axis = op.axis(dim, len(x.dims))
     op.require(not op.is_free(x.dims[axis]))
     return (Value((*x.dims[:axis], *x.dims[axis + 1 :])),) * len(x.dims[axis])
@@ -69,6 +72,7 @@ def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
 
 @handles(operator.getitem)
 def getitem(op: Operation, x: Any, index: Any) -> Any:
+    """Index a sequence, or a tensor by integers, slices, None, Ellipsis or a tensor."""
     if isinstance(x, tuple | list):
         op.require(not any(True for _ in values_in(index)))
         return x[index]
@@ -93,14 +97,14 @@ def getitem(op: Operation, x: Any, index: Any) -> Any:
 
 
 def _looked_up(op: Operation, x: Value, index: Value) -> Value:
-    """Rows by their numbers, as in a table of position biases: they stay where they are."""
+    """Look rows up by number, as in a table of position biases; the rows are pinned."""
     for labels in (x.dims[0], *index.dims):
         op.pin(labels, "it is looked up by number")
     return Value((*index.dims, *x.dims[1:]))
 
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:
-    """A run of indices. Its ends must be where they are whatever is dropped before them."""
+    """Slice labels. The ends of the slice must stay right whichever labels before them are dropped."""
     ends = [len(end.labels) if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
     everything = len(run) == len(labels) and not any(isinstance(end, Size) for end in (part.start, part.stop))
@@ -112,4 +116,5 @@ def _slice(op: Operation, labels: Any, part: slice) -> Any:
 
 
 def _parts(x: Value, axis: int, ends: list[int]) -> tuple[Value, ...]:
+    """Split a tensor's labels along one dimension."""
     return tuple(Value((*x.dims[:axis], labels, *x.dims[axis + 1 :])) for labels in np.split(x.dims[axis], ends))

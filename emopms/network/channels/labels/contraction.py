@@ -1,4 +1,4 @@
-"""Convolutions, linear layers and matrix products: what they sum over must stay equally many on both sides."""
+"""Handlers of convolutions, linear layers and matrix products: labels of the dimensions they sum over are merged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def convolution(
     incoming = x.dims[1]
     depthwise = len(read) == 1 < len(incoming)
     if depthwise:
-        # one group a channel: their number follows the channels where the layer or the forward sees to that
+        # with one group a channel, the layer or the forward must adapt the number of groups
         op.require(op.layer is not None or op.is_size(groups, incoming))
         op.merge(np.repeat(incoming, len(made) // len(incoming)), made)
     else:
@@ -85,7 +85,7 @@ def _biased(op: Operation, made: Labels, bias: Value | None) -> Labels:
 
 
 def _count(op: Operation, positions: tuple[Labels, ...]) -> None:
-    """The cost model takes the number of positions as given: they must not be pruned."""
+    """Pin positions, because the cost model takes their number as constant."""
     for labels in positions:
         op.pin(labels, f"{op.name} counts it among its positions")
     if op.layer is None:

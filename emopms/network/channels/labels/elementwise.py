@@ -1,4 +1,4 @@
-"""Operations element by element: what stands at the same place belongs together."""
+"""Handlers of elementwise operations and reductions: labels at the same place are merged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]:
-    """The dimensions of tensors broadcast against each other, those that meet merged."""
+    """Return the labels of tensors after broadcasting, with those at the same place merged."""
     rank = max(map(len, tensors))
     met: list[Labels] = []
     for dim in range(-rank, 0):
@@ -42,7 +42,7 @@ def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]
     *("half", "double", "bfloat16", "type", "reciprocal", "hardtanh"),
 )
 def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
-    """With fewer channels, what is computed with their number would be another quantity."""
+    """Merge the labels of all tensors. A `Size` among the arguments is refused, because values would depend on it."""
     tensors = list(values_in((args, kwargs)))
     op.require(bool(tensors) and all(isinstance(value, Value) for value in tensors))
     return Value(broadcast(op, *(value.dims for value in tensors)))
@@ -51,7 +51,7 @@ def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
 @handles(operator.mul, operator.imul, operator.truediv, operator.itruediv, torch.mul, torch.div, "mul", "div")
 @handles(operator.pow, operator.floordiv, operator.mod)
 def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """A gate, a scale, or arithmetic with widths."""
+    """Multiply or divide tensors, or sizes."""
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
     return elementwise(op, left, right)
@@ -59,14 +59,17 @@ def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "sub")
 def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """A residual sum, unless one side is a parameter, a number, or has the very channels of the other."""
+    """Add tensors or sizes. A residual sum pins both sides unless residual streams are pruned.
+
+    A sum is no residual sum if one side is a parameter or a number, or if both sides have the same labels.
+    """
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
     streams = [value for value in (left, right) if isinstance(value, Value) and not value.learnt]
     if len(streams) == 2 and not op.prune_residual:
         for one, other in zip(*(value.dims[::-1] for value in streams), strict=False):
             if 1 in (len(one), len(other)):
-                continue  # one number for all
+                continue  # it is broadcast
             if len(one) != len(other) or op.union.roots(one) != op.union.roots(other):
                 for labels in (one, other):
                     op.pin(labels, "it belongs to a residual stream")
@@ -75,6 +78,7 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Value:
+    """Require a fixed dimension to normalise over."""
     op.require(not op.is_free(x.dims[op.axis(dim, len(x.dims))]))
     return x
 
@@ -82,7 +86,7 @@ def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Val
 @handles(torch.mean, torch.sum, torch.amax, torch.amin)
 @handles("mean", "sum", "amax", "amin")
 def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Over positions; over channels it would be another quantity with fewer of them."""
+    """Reduce over positions. Over free channels the result would depend on their number, so that is refused."""
     reduced = op.axes(dim, len(x.dims))
     op.require(not any(op.is_free(x.dims[axis]) for axis in reduced))
     kept = [None if axis in reduced else labels for axis, labels in enumerate(x.dims)]
@@ -91,5 +95,5 @@ def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, *
 
 @handles(torch.norm, torch.linalg.vector_norm, "norm")
 def norm(op: Operation, x: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """``p`` is ``ord`` to some."""
+    """Reduce as `reduction` does; some callers pass ``p`` as ``ord``."""
     return reduction(op, x, dim, keepdim)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Normalisation: its own tensors follow the channels; their statistics are those of the channels that are left."""
+"""Handlers of normalisation. Its own tensors follow the channels, and statistics are those of the channels left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def batch_norm(
 
 
 def _keep_two(op: Operation, x: Value) -> None:
-    """Weights that are standardised, those of one output at a time: of one alone there is no variance."""
+    """Pin two weights of each output that is standardised: one weight alone has no variance."""
     for labels in x.dims[2:]:
         roots = op.union.roots(labels)
         if len(set(roots)) == len(roots):
@@ -47,7 +47,7 @@ def instance_norm(
     **__: Any,
 ) -> Value:
     own = (running_mean, running_var, weight, bias)
-    op.require(op.layer is None or any(tensor is not None for tensor in own))  # it compares its width: see `sizes`
+    op.require(op.layer is None or any(tensor is not None for tensor in own))  # it compares its width (see `sizes`)
     return _by_channel(op, x, *own)
 
 
@@ -58,7 +58,7 @@ def group_norm(
     op.require(isinstance(num_groups, int))
     if num_groups < len(x.dims[1]):
         op.tie(x.dims[1], num_groups)
-    else:  # one group a channel: their number follows where the layer sees to that
+    else:  # with one group a channel, only a layer adapts the number of groups
         op.require(op.layer is not None and weight is not None)
     return _by_channel(op, x, weight, bias)
 

@@ -1,4 +1,4 @@
-"""What a handler sees of the operation it handles, and the table of handlers."""
+"""The operation that a handler gets, the values it works on, and the table of handlers."""
 
 from __future__ import annotations
 
@@ -23,33 +23,34 @@ class Value:
 
     dims: tuple[Labels, ...]
     learnt: bool = False
-    """Whether it is made of parameters alone."""
+    """Whether it depends on parameters alone."""
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The tensor's shape on the example."""
         return tuple(len(labels) for labels in self.dims)
 
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """An integer that counts labels: it shrinks as they are dropped."""
+    """An integer that counts labels, and so shrinks when they are dropped."""
 
     labels: Labels
 
 
 class TiedSize(Size):
-    """One that a module keeps beside its tensors: whatever it is used to count is tied to what it follows."""
+    """A size that a module stores as an attribute. The labels that it is used to count are merged with its own."""
 
 
 class Unknown:
-    """What came out of an operation that is not understood, where that is not one tensor."""
+    """The output of an operation that is not understood, if it is not one tensor."""
 
 
 class NotUnderstoodError(Exception):
-    """This use of an operation is not understood: whatever enters it is pinned.
+    """This use of an operation is not understood, so that its inputs are pinned.
 
     Args:
-        why: What is in the way, as the end of "it meets reshape, …".
+        why: The reason, as the end of "it meets reshape, …".
     """
 
     def __init__(self, why: str = "which is not understood here") -> None:
@@ -60,35 +61,42 @@ class NotUnderstoodError(Exception):
 class Operation:
     """One call in the graph.
 
-    A handler takes it, and behind it the arguments of the call, in which tensors are values and sizes that may
-    shrink are `Size`. It returns what the call returns, in the same terms, having tied what belongs together.
+    A handler is called with the operation and the arguments of the call. Tensors among these are `Value`, and sizes
+    that may shrink are `Size`. The handler merges the labels that belong together, and returns the call's result in the
+    same form.
     """
 
     union: UnionFind
+    """All labels."""
     name: str
+    """Name of the operation, for messages."""
     node: fx.Node
+    """The call's node."""
     layer: nn.Module | None
-    """The layer in whose forward this happens, if its static sizes follow its tensors (see `sizes`)."""
+    """The layer in whose forward the call is, if the layer's size attributes follow its tensors (see `RESIZABLE`)."""
     uncounted: set[str]
     """Operations that the cost model leaves out."""
     prune_residual: bool
+    """As in `channels_of`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the tensor that comes out, on the example."""
+        """Shape of the output tensor on the example."""
         shape: tuple[int, ...] = self.node.meta["shape"]
         return shape
 
     def require(self, condition: bool, why: str = "this use of which is not understood here") -> None:
+        """Raise `NotUnderstoodError` unless the condition holds."""
         if not condition:
             raise NotUnderstoodError(why)
 
     def merge(self, left: Labels, right: Labels) -> None:
+        """Merge labels pairwise; they must be equally many."""
         self.require(len(left) == len(right))
         self.union.merge(left, right)
 
     def tie(self, labels: Labels, parts: int) -> Labels:
-        """Equal parts, each of which keeps the same positions; returns the first of them."""
+        """Divide labels into equal parts, merge the parts, and return the first."""
         self.require(len(labels) % parts == 0)
         rows = labels.reshape(parts, -1)
         for row in rows[1:]:
@@ -97,18 +105,22 @@ class Operation:
         return first
 
     def pin(self, labels: Labels, reason: str) -> None:
+        """Pin labels for a reason."""
         self.union.pin(labels, reason)
 
     def is_free(self, labels: Labels) -> bool:
+        """Return whether any of the labels is free."""
         return self.union.is_free(labels)
 
     def size(self, labels: Labels) -> int | Size:
+        """Return the number of labels, as a `Size` if any of them is free."""
         return Size(labels) if self.is_free(labels) else len(labels)
 
     def is_size(self, written: Any, labels: Labels) -> bool:
-        """Whether a number that stands in the forward is how many there are of these labels, whatever is dropped.
+        """Return whether a number in the forward equals the number of these labels, whichever labels are dropped.
 
-        A `Follower` is made to be."""
+        The labels of a `TiedSize` are merged with these, so that it does.
+        """
         if isinstance(written, TiedSize) and len(written.labels) == len(labels):
             self.union.merge(written.labels, labels)
         if isinstance(written, Size):
@@ -117,22 +129,24 @@ class Operation:
         return written == len(labels) and not self.is_free(labels)
 
     def axis(self, dim: Any, rank: int) -> int:
+        """Return a dimension of a tensor, counted from 0."""
         self.require(isinstance(dim, int))
         return int(dim) % rank
 
     def axes(self, dims: Any, rank: int) -> list[int]:
+        """Return dimensions of a tensor, counted from 0; all for None."""
         if dims is None:
             return list(range(rank))
         return [self.axis(dim, rank) for dim in (dims if isinstance(dims, tuple | list) else (dims,))]
 
 
 def fixed(count: int) -> Labels:
-    """Labels of indices that are no channels."""
+    """Return labels of indices that are no channels."""
     return np.full(count, FIXED)
 
 
 def values_in(argument: Any) -> Iterator[Any]:
-    """All tensors, sizes and unknowns in an argument, however nested."""
+    """Yield all values, sizes and unknowns in a nested argument."""
     if isinstance(argument, Value | Size | Unknown):
         yield argument
     elif isinstance(argument, tuple | list):
@@ -145,11 +159,11 @@ def values_in(argument: Any) -> Iterator[Any]:
 
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
-"""By function, or by name of a tensor's method."""
+"""Handlers by function, or by name of a tensor's method."""
 
 
 def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a handler for functions and, by name, for methods of tensors, those that work in place included."""
+    """Register a handler for functions and, by name, for methods of tensors and their in-place variants."""
 
     def enter(handler: Callable[..., Any]) -> Callable[..., Any]:
         HANDLERS.update(dict.fromkeys(targets, handler))
@@ -159,11 +173,12 @@ def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def handler_of(target: Any) -> Callable[..., Any] | None:
+    """Return the handler of a node's target, or None."""
     if isinstance(target, str) and target not in HANDLERS and not target.startswith("__"):
         target = target.removesuffix("_")
     return HANDLERS.get(target)
 
 
 def flat(sizes: Sequence[Any]) -> tuple[Any, ...]:
-    """Sizes written one by one, ``x.view(2, 3)``, or as one sequence, ``x.view((2, 3))``."""
+    """Return sizes that are passed one by one, ``x.view(2, 3)``, or as one sequence, ``x.view((2, 3))``."""
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else tuple(sizes)

@@ -1,4 +1,4 @@
-"""One walk over a sub-network's graph, in the order of execution, that labels everything in it."""
+"""Propagation of labels through a sub-network's graph, in the order of execution."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 
 
 def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Collection[str] | None = None) -> Channels:
-    """Read the channel table off a traced sub-network (see `trace`).
+    """Find the channel table of a traced sub-network (see `trace`).
 
     Args:
-        prune_residual: Open residual streams inside the sub-network too: all layers that feed one stream then keep
-            the same channels.
-        only: Names of nodes: nothing but the channels of what they make.
+        part: The sub-network.
+        prune_residual: Prune residual streams inside the sub-network too. All layers that feed one stream then keep the
+            same channels.
+        only: Names of nodes. If given, only the channels of these nodes' values are genes.
     """
     walk = _Walk(part, prune_residual=prune_residual, only=only)
     walk.run(part.graph, part, "", None, [])
@@ -47,6 +48,8 @@ def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Col
 
 
 class _Walk:
+    """The labels of one sub-network while they are propagated."""
+
     def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
         self._part = part
         self._only = only
@@ -54,7 +57,7 @@ class _Walk:
         self._prune_residual = prune_residual
         self._union = UnionFind()
         self._names: dict[int, list[str]] = {}
-        """Names of each tensor; shared ones have several."""
+        """Names of each tensor by its id; shared tensors have several."""
         for name, tensor in (*part.named_parameters(remove_duplicate=False), *part.named_buffers()):
             self._names.setdefault(id(tensor), []).append(name)
         self._tensors: dict[int, Value] = {}
@@ -63,7 +66,15 @@ class _Walk:
         self._uncounted: set[str] = set()
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
-        """Label one graph: the sub-network's, or that of a layer in it. Returns what it returns."""
+        """Label one graph and return its labelled output.
+
+        Args:
+            graph: The sub-network's graph, or the graph inside a layer.
+            owner: The module to which the targets of the graph's nodes belong.
+            prefix: Path of the owner in the sub-network, with a dot at its end; empty for the sub-network itself.
+            layer: The layer, if its size attributes follow its tensors.
+            inputs: Labelled inputs of a layer.
+        """
         env: dict[fx.Node, Any] = {}
         given = iter(inputs)
         for node in graph.nodes:
@@ -91,21 +102,21 @@ class _Walk:
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
-        """A parameter or buffer, the same value wherever it is read. Constants and whole numbers are fixed."""
+        """Return the labels of a parameter or buffer, the same for every use. Constants and integers are fixed."""
         if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
             return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
         path, _, name = str(node.target).rpartition(".")
         layer = owner.get_submodule(path)
         tensor: Tensor = getattr(layer, name)
         if id(tensor) not in self._tensors:
-            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before those of the kernel
+            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before the kernel's
             dims = (*map(self._union.fresh, tensor.shape[:channels]), *map(fixed, tensor.shape[channels:]))
             self._tensors[id(tensor)] = Value(dims, learnt=True)
         return self._tensors[id(tensor)]
 
     def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         involved = list(values_in((args, dict(kwargs))))
-        if not involved:  # settings alone, or a tensor made of them
+        if not involved:  # it depends on settings alone
             return self._opaque(node, None)
         handler = handler_of(node.target)
         name = _operation(node)
@@ -157,10 +168,10 @@ class _Walk:
         return result
 
     def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
-        """Positions at which each weight of a convolution or linear layer multiplies for one image.
+        """Add the positions at which each weight of a convolution or linear layer multiplies for one image.
 
-        Not those for many divided by their number: what a layer makes of constants, such as the biases of positions,
-        is made once for all.
+        The shape for one image counts, not a batch's positions divided by its size: layers that run on constants, such
+        as biases of positions, run once for the whole batch.
         """
         transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
         shape: tuple[int, ...] = (node.all_input_nodes[0] if transposed else node).meta["shape_of_one"]
@@ -169,7 +180,7 @@ class _Walk:
         self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
 
     def _opaque(self, node: fx.Node, reason: str | None) -> Any:
-        """What comes out of an operation that is not understood: nothing that could be pruned."""
+        """Return the output of an operation that is not understood: nothing in it can be pruned."""
         shape = shape_of(node)
         if shape is None:
             return node.meta["value"] if node.meta["static"] else Unknown()
@@ -178,6 +189,7 @@ class _Walk:
         return self._blank(node, reason)
 
     def _blank(self, node: fx.Node, reason: str) -> Value:
+        """Return a value whose labels are all pinned for a reason."""
         label = self._union.fresh(1)
         self._union.pin(label, reason)
         return Value(tuple(np.repeat(label, size) for size in shape_of(node) or ()))
@@ -188,6 +200,7 @@ class _Walk:
                 self._union.pin(labels, reason)
 
     def table(self) -> Channels:
+        """Return the channel table for the labels that are free after the walk."""
         wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}
         gene_of: dict[int, int] = {}
         groups, pinned = [], {}

@@ -1,4 +1,4 @@
-"""The same elements in another shape: flattened, split up, transposed."""
+"""Handlers of operations that give the same elements another shape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
 FOLLOWS = -1
-"""In a shape that is written down: whatever the elements leave for this dimension."""
+"""In a shape argument: the size of this dimension follows from the number of elements."""
 
 WRITTEN = "which takes its width as a number"
 
@@ -71,7 +71,7 @@ def matrix_transpose(op: Operation, x: Value) -> Value:
 
 @handles("expand")
 def expand(op: Operation, x: Value, *sizes: Any) -> Value:
-    """Dimensions of one index are repeated; others stay as they are."""
+    """Repeat dimensions of size one; others stay as they are."""
     new = len(op.shape) - len(x.dims)
     dims = [
         written.labels if isinstance(written, Size) else fixed(width)
@@ -104,10 +104,12 @@ def reshape_as(op: Operation, x: Value, other: Value) -> Value:
 
 
 def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
-    """A reshape block by block: dimensions that become one, or one that becomes several.
+    """Reshape labels block by block: several dimensions become one, or one becomes several.
 
     Args:
-        written: The new shape as it stands in the forward: numbers, `Size`, or `FOLLOWS`.
+        op: The operation.
+        x: The tensor.
+        written: The new shape as the forward gives it: numbers, `Size`, or `FOLLOWS`.
     """
     op.require(len(written) == len(op.shape))
     dims = dict(enumerate(map(fixed, op.shape)))
@@ -117,17 +119,17 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
             if len(ins) == len(outs) == 1:
                 dims[outs[0]] = x.dims[ins[0]]
             elif pinned := [label for axis in ins for label in x.dims[axis][:1] if label != FIXED]:
-                dims |= {out: np.repeat(pinned[0], op.shape[out]) for out in outs}  # for the reason that ins are
+                dims |= {out: np.repeat(pinned[0], op.shape[out]) for out in outs}  # for the reason of the inputs
             op.require(all(op.is_size(written[out], dims[out]) for out in outs if isinstance(written[out], Size)))
             continue
-        if len(free) > 1:  # a dimension of one index keeps it
+        if len(free) > 1:  # a dimension of size one keeps its index
             free = [axis for axis in free if len(x.dims[axis]) > 1]
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])
-        derived = [out for out in outs if isinstance(written[out], TiedSize)]  # heads before widths of heads
+        derived = [out for out in outs if isinstance(written[out], TiedSize)]  # numbers of heads come first
         if not derived:
             derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
-        if len(derived) > 1:  # a flattening says so for all dimensions; those of one index are no channels
+        if len(derived) > 1:  # `flatten` gives FOLLOWS for all dimensions; those of size one are no channels
             derived = [out for out in derived if op.shape[out] > 1]
         op.require(len(derived) == 1, WRITTEN)
         axis = derived[0]
@@ -140,14 +142,14 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
 
 
 def _run(shape: list[int], axis: int, labels: Labels) -> Labels:
-    """The labels of one dimension along the flattened block."""
+    """Return the labels of one dimension along the flattened block."""
     across = [1] * len(shape)
     across[axis] = len(labels)
     return np.broadcast_to(labels.reshape(across), shape).reshape(-1)
 
 
 def _blocks(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-    """Runs of dimensions before and after that hold the same elements, as short as possible."""
+    """Yield the shortest runs of dimensions before and after the reshape that hold the same elements."""
     first = second = 0
     while first < len(before) or second < len(after):
         ins: list[int] = []

@@ -1,4 +1,4 @@
-"""Numbers that the forward reads off its tensors: exact where they follow what is dropped, else pinned."""
+"""Handlers of sizes that the forward reads from tensors. They follow the labels, or else the labels are pinned."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from emopms.network.channels.labels.operation import Operation, Size, TiedSize, 
 
 @handles(getattr)
 def attribute(op: Operation, x: Any, name: str) -> Any:
+    """Return the shape of a tensor, or another attribute that does not depend on its labels."""
     if isinstance(x, Value) and name == "shape":
         return size(op, x)
-    op.require(isinstance(x, Value) and op.node.meta["static"])  # its type, its device, its rank
+    op.require(isinstance(x, Value) and op.node.meta["static"])  # such as its dtype, device or rank
     return op.node.meta["value"]
 
 
 @handles("size")
 def size(op: Operation, x: Value, dim: Any = None) -> Any:
+    """Return the size of one dimension, or of all."""
     if dim is not None:
         return op.size(x.dims[op.axis(dim, len(x.dims))])
     return tuple(map(op.size, x.dims))
@@ -28,29 +30,31 @@ def size(op: Operation, x: Value, dim: Any = None) -> Any:
 
 @handles("dim", "ndimension", "is_floating_point", "is_contiguous")
 def setting(op: Operation, x: Value, **_: Any) -> Any:
+    """Return a property that no pruning changes."""
     return op.node.meta["value"]
 
 
 @handles(len)
 def length(op: Operation, x: Any) -> Any:
+    """Return the length of a sequence."""
     op.require(isinstance(x, tuple | list))
     return len(x)
 
 
 @handles(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 def comparison(op: Operation, left: Any, right: Any) -> Any:
-    """Of a width with one that a layer keeps, and that follows its tensors; others must stay as they are."""
+    """Return a comparison with a size attribute of a layer, which follows its tensors. Other comparisons pin."""
     op.require(op.layer is not None and op.node.meta["static"])
     return op.node.meta["value"]
 
 
 @handles(torch._assert)
 def check(op: Operation, condition: Any, message: str) -> None:
-    """What it depends on was pinned where it was compared."""
+    """Accept an assertion: the comparison in it has pinned what it depends on."""
 
 
 def arithmetic(op: Operation, left: Any, right: Any) -> Any:
-    """Multiples and parts of a width, and shapes put together."""
+    """Return multiples and quotients of a size, and concatenated shapes."""
     if op.node.target is operator.add and isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return (*left, *right)
     op.require(

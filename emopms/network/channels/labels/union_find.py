@@ -1,4 +1,4 @@
-"""Labels: merged into classes, some of them pinned for a reason."""
+"""Union-find over labels, in which classes can be pinned for a reason."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int64]
 
 FIXED = 0
-"""The label of whatever is no channel: images, positions, constants."""
+"""The label of indices that are no channels: images, positions, constants."""
 
 
 class UnionFind:
     """Union-find over labels, with the reason why a class is pinned.
 
-    Classes that are pinned are not united: each keeps its own reason.
+    Pinned classes are not united, so that each keeps its own reason.
     """
 
     def __init__(self) -> None:
@@ -22,27 +22,30 @@ class UnionFind:
         self._reason: dict[int, str] = {FIXED: "it belongs to something that is no channel"}
 
     def fresh(self, count: int) -> Labels:
+        """Return new free labels [count]."""
         first = len(self._parent)
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
 
     def padded(self, labels: Labels, before: int, after: int) -> Labels:
-        """Labels with padding at both ends."""
+        """Return labels with pinned labels for padding at both ends."""
         padding = self.fresh(before + after)
         self.pin(padding, "it is padding")
         return np.concatenate([padding[:before], labels, padding[before:]])
 
     def root(self, label: int) -> int:
+        """Return the representative of a label's class."""
         while self._parent[label] != label:
             self._parent[label] = self._parent[self._parent[label]]
             label = self._parent[label]
         return label
 
     def roots(self, labels: Labels) -> list[int]:
+        """Return the representative of each label's class."""
         return [self.root(label) for label in labels.tolist()]
 
     def merge(self, left: Labels, right: Labels) -> None:
-        """Tie labels pairwise; one that is pinned pins the other."""
+        """Merge the classes of labels pairwise; a pinned class pins the other."""
         if left is right:
             return
         for first, second in zip(self.roots(left), self.roots(right), strict=True):
@@ -55,17 +58,18 @@ class UnionFind:
                 self._parent[other] = one
 
     def pin(self, labels: Labels, reason: str) -> None:
+        """Pin the classes of labels, unless they are pinned already."""
         for root in set(self.roots(labels)):
             self._reason.setdefault(root, reason)
 
     def reason(self, label: int) -> str | None:
-        """Why a label is pinned; None where it is free."""
+        """Return the reason why a label is pinned, or None if it is free."""
         return self._reason.get(self.root(label))
 
     def is_free(self, labels: Labels) -> bool:
-        """Whether any of the labels is not pinned."""
+        """Return whether any of the labels is not pinned."""
         return any(root not in self._reason for root in set(self.roots(labels)))
 
     def are_same(self, left: Labels, right: Labels) -> bool:
-        """Whether as many of each class are among the one as among the other, so that they stay equally many."""
+        """Return whether both hold the same number of labels of each class, so that their sizes stay equal."""
         return sorted(self.roots(left)) == sorted(self.roots(right))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..networks import IMAGES, Net, assert_prunes_well, pruned_copy, whole
+from ...networks import IMAGES, Net, assert_prunes_well, pruned_copy, whole
 
 
 class Standardised(nn.Conv2d):

@@ -17,11 +17,10 @@ from emopms.errors import NetworkError
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.inference.evaluator import Evaluator
-from emopms.network.layers.head_counts import head_count_attributes
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
-from ..networks import pruned_copy, random_genome
-from ..zoo import Recipe, build, images
+from ...networks import pruned_copy, random_genome
+from ...zoo import Recipe, build, images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,16 +165,6 @@ def test_heads_that_lie_across_each_other_stay() -> None:
     network = Attention(by_width, num_heads=4)
     (group,) = whole(nn.Sequential(network, nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2))).channels.groups[:1]
     assert (group.name, group.size) == ("0.q", 1)
-
-
-def test_the_names_and_values_that_follow() -> None:
-    network = Attention(attend)
-    assert head_count_attributes(network) == ("proj", {"num_heads": 4})
-    network.num_heads = 5
-    assert head_count_attributes(network) == ("", {})
-    network.num_heads = 1
-    assert head_count_attributes(network) == ("", {})
-    assert head_count_attributes(nn.Linear(3, 3)) == ("", {})
 
 
 def divided_by_number(net: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -1,0 +1,161 @@
+"""Making a network of somebody's own ready to be pruned: without wrappers, masks and weights that are computed anew.
+
+Whatever is done here leaves what the network computes as it was; what cannot be done so is refused with the call that
+does it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from emopms.errors import NetworkError
+from emopms.plugin_file import reason
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def make_ready(network: nn.Module, *, input_shape: tuple[int, ...]) -> nn.Module:
+    """Unwrap a network, give its lazy layers their sizes, and fold weight normalisation into the weights.
+
+    Args:
+        network: The network; it is changed in place.
+        input_shape: Shape [C, H, W] of one image.
+
+    Returns:
+        The network itself, or what its wrapper held.
+
+    Raises:
+        NetworkError: A part of it is TorchScript, holds masks or computes its weights in some other way, or a lazy
+            layer finds no size.
+    """
+    network = _unwrapped(network)
+    for path, module in network.named_modules():
+        _require_plain(module, path)
+    _give_sizes(network, input_shape)
+    folded = [path for path, module in network.named_modules() if _fold_weight_norm(module)]
+    if folded:
+        _say_once(f"Weight normalisation was folded into the weights of {len(folded)} layers, first {folded[0]!r}.")
+    for path, module in network.named_modules():
+        for name in _parametrized(module, by_weight_norm=False):
+            _say_once(
+                f"The {name} of {path or 'the network'!r} is computed by a parametrization in every forward, so the "
+                "layer may not be pruned. torch.nn.utils.parametrize.remove_parametrizations(module, "
+                f"{name!r}) in the factory makes it a plain one."
+            )
+    return network
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    """Take out what wrappers for several devices and for compilation hold, at the top and anywhere inside."""
+    from torch import nn
+
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+    def inner(module: nn.Module) -> nn.Module:
+        while isinstance(module, wrappers) or type(module).__name__ == "OptimizedModule":
+            module = module._orig_mod if type(module).__name__ == "OptimizedModule" else module.module  # type: ignore[assignment]
+        return module
+
+    network = inner(network)
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if inner(child) is not child:
+                module.register_module(name, inner(child))
+    return network
+
+
+def _require_plain(module: nn.Module, path: str) -> None:
+    """Refuse a module that cannot be looked into, or with a hook that makes its weights anew in every forward."""
+    import torch
+    from torch.nn.utils import prune
+    from torch.nn.utils.spectral_norm import SpectralNorm
+
+    where = f"The module {path!r}" if path else "The network"
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetworkError(
+            f"{where} is TorchScript, and the layers of a scripted or traced module cannot be looked into.",
+            remedy="Build it from its Python code, without torch.jit.script and torch.jit.trace.",
+        )
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, prune.BasePruningMethod):
+            name = hook._tensor_name
+            raise NetworkError(
+                f"{where} holds a mask of torch.nn.utils.prune for its {name}, which is applied in every forward.",
+                remedy=f"Make it permanent in the factory: torch.nn.utils.prune.remove(module, {name!r}).",
+            )
+        if isinstance(hook, SpectralNorm):
+            raise NetworkError(
+                f"{where} has its {hook.name} normalised by torch.nn.utils.spectral_norm in every forward.",
+                remedy=f"Remove that in the factory: torch.nn.utils.remove_spectral_norm(module, {hook.name!r}).",
+            )
+
+
+def _give_sizes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Run two images of noise through a network with lazy layers, which find their sizes so."""
+    import torch
+    from torch.nn.parameter import is_lazy
+
+    def lazy() -> list[str]:
+        tensors = [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
+        return [name for name, tensor in tensors if is_lazy(tensor)]
+
+    if not lazy():
+        return
+    training = {module: module.training for module in network.modules()}
+    error: Exception | None = None
+    try:
+        with torch.no_grad():
+            network.eval()(torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0)))
+    except Exception as found:  # whatever its forward raises
+        error = found
+    for module, was in training.items():
+        module.training = was
+    if error is not None or lazy():
+        what = f": {reason(error)}" if error else ", and the forward does not come by it"
+        raise NetworkError(
+            f"The network has lazy layers, first {lazy()[0].rpartition('.')[0]!r}, whose sizes could not be found with "
+            f"images {list(input_shape)}{what}."
+            if lazy()
+            else f"The forward of the network fails on images {list(input_shape)}{what}.",
+            remedy="Run one batch of images through the network in the factory, or give the layers their sizes.",
+        ) from error
+
+
+def _fold_weight_norm(module: nn.Module) -> bool:
+    """Replace the two factors of a normalised weight by their product; whether there were any."""
+    import warnings
+
+    from torch.nn.utils import parametrize, remove_weight_norm
+    from torch.nn.utils.weight_norm import WeightNorm
+
+    hooks = [hook.name for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the old way is deprecated
+        for name in hooks:
+            remove_weight_norm(module, name)
+    names = _parametrized(module)
+    for name in names:
+        parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    return bool(hooks or names)
+
+
+def _parametrized(module: nn.Module, *, by_weight_norm: bool = True) -> list[str]:
+    """Names of the tensors that a module computes by weight normalisation and nothing else, or in some other way."""
+    from torch import nn
+    from torch.nn.utils import parametrizations
+
+    steps = getattr(module, "parametrizations", None)
+    if not isinstance(steps, nn.ModuleDict):
+        return []
+    plain = {name: all(isinstance(step, parametrizations._WeightNorm) for step in steps[name]) for name in steps}  # type: ignore[attr-defined]
+    return [name for name, is_plain in plain.items() if is_plain == by_weight_norm]
+
+
+@cache
+def _say_once(text: str) -> None:
+    """Log a line when it is first said: a run builds its network many times."""
+    from loguru import logger
+
+    logger.info("{}", text)

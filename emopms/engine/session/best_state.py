@@ -1,0 +1,72 @@
+"""The best state of a training, by validation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from emopms.engine.results.score import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from emopms.engine.storage.journal import Journal
+
+_PREFIX = "model."
+
+
+class BestState:
+    """Scores a network after each epoch and keeps the state with the highest accuracy; of equal ones the lowest loss.
+
+    Args:
+        network: The network in training.
+        validate: Scores it on validation images as it is, in evaluation mode.
+        journal: Holds the best state, so that an interrupted training still has it.
+    """
+
+    def __init__(self, network: nn.Module, validate: Callable[[], Score], journal: Journal) -> None:
+        self._network, self._validate, self._journal = network, validate, journal
+        self._best = self._read()
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs after which the best state was reached; 0 is the state before training."""
+        return self._best[0] if self._best else 0
+
+    def offer(self, epoch: int) -> Score:
+        """Score the network after so many epochs, and keep its state if it is the best."""
+        score = self._validate()
+        if self._best is None or _rank(score) > _rank(self._best[1]):
+            state = {f"{_PREFIX}{name}": tensor for name, tensor in self._network.state_dict().items()}
+            figures = {"score": torch.tensor([score.loss, score.accuracy], dtype=torch.float64)}
+            self._journal.put(epoch, state | figures)
+            self._journal.keep_only(epoch)
+            self._best = epoch, score
+        return score
+
+    def restore(self) -> Score:
+        """Load the best state into the network, and return its score."""
+        found = self._best and self._journal.get(self._best[0])
+        if (
+            not found or self._best is None
+        ):  # nothing was offered, or the entry was damaged since: the network is as it is
+            return self._validate()
+        self._network.load_state_dict(
+            {name.removeprefix(_PREFIX): tensor for name, tensor in found.items() if name.startswith(_PREFIX)}
+        )
+        return self._best[1]
+
+    def _read(self) -> tuple[int, Score] | None:
+        """Return the best epoch and score that an interrupted attempt has left."""
+        entries: list[tuple[int, dict[str, Tensor]]] = [
+            (number, entry) for number in self._journal.numbers() if (entry := self._journal.get(number)) is not None
+        ]
+        scores = [(number, Score(*entry["score"].tolist())) for number, entry in entries]
+        return max(scores, key=lambda found: _rank(found[1]), default=None)
+
+
+def _rank(score: Score) -> tuple[float, float]:
+    return score.accuracy, -score.loss

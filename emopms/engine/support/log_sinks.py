@@ -1,0 +1,76 @@
+"""Sinks of the log that stay, whatever plugins do with loguru's one logger of the process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Sink(Protocol):
+    """Where log lines go."""
+
+    def write(self, line: str) -> None:
+        """Take one line, its end included."""
+
+    def close(self) -> None:
+        """Take no more lines."""
+
+
+@contextmanager
+def logging_to(sink: Sink, **options: Any) -> Iterator[None]:
+    """Log to a sink while the body of the ``with`` statement runs.
+
+    Args:
+        options: As for `logger.add`.
+    """
+    kept = _KeptSink(sink, options)
+    _kept.append(kept)
+    try:
+        yield
+    finally:
+        _kept.remove(kept)
+        kept.end()
+
+
+def restore_sinks(whose: str) -> None:
+    """Add the sinks again that somebody has removed, as `logger.remove()` does, and warn.
+
+    Args:
+        whose: The code that ran just before, for the warning.
+    """
+    removed = [kept for kept in _kept if kept.removed]
+    for kept in removed:
+        kept.add()
+    if removed:
+        logger.warning("{} removed the sinks of the log: they are there again", whose)
+
+
+_kept: list[_KeptSink] = []
+
+
+class _KeptSink:
+    """A sink that notices its removal: loguru calls `stop`."""
+
+    def __init__(self, sink: Sink, options: dict[str, Any]) -> None:
+        self._sink, self._options = sink, options
+        self.add()
+
+    def add(self) -> None:
+        self.removed = False
+        self._number = logger.add(self, **self._options)
+
+    def end(self) -> None:
+        if not self.removed:
+            logger.remove(self._number)
+        self._sink.close()
+
+    def write(self, line: str) -> None:
+        self._sink.write(line)
+
+    def stop(self) -> None:
+        self.removed = True

@@ -1,0 +1,64 @@
+"""A hash of what a network computes: its graph, and the names, shapes and dtypes of its tensors, but not their values."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import nn
+
+
+def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> str:
+    """Return a SHA-256 of a network's graph and of all its tensors' names, shapes and dtypes.
+
+    Values count where no state dict holds them: those of buffers that are not saved.
+
+    Args:
+        network: The network.
+        parts: Its traced parts, in the order of the forward pass. Where it is cut does not matter.
+    """
+    digest = hashlib.sha256()
+    for line in _lines(parts):
+        digest.update(f"{line}\n".encode())
+    saved = network.state_dict()
+    tensors = {**saved, **{name: tensor for name, tensor in network.named_buffers() if name not in saved}}
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        if name not in saved:
+            digest.update(str(tensor.tolist()).encode())
+    return digest.hexdigest()
+
+
+def _lines(parts: Sequence[fx.GraphModule]) -> Iterator[str]:
+    """Yield a line for each node. Nodes are named by their number in the whole network."""
+    numbers: dict[fx.Node, str] = {}
+    last, count = "images", 0
+    for part in parts:
+        for node in part.graph.nodes:
+            if node.op == "placeholder":
+                numbers[node] = last
+                continue
+            if node.op == "output":
+                last = numbers[node.all_input_nodes[0]]
+                continue
+            arguments = fx.node.map_arg((node.args, node.kwargs), numbers.__getitem__)
+            count += 1
+            numbers[node] = f"%{count}"
+            yield f"%{count} {node.op} {_target(node, part)} {arguments} {node.meta.get('shape')} {node.meta.get('dtype')}"
+    yield f"output {last}"
+
+
+def _target(node: fx.Node, part: fx.GraphModule) -> str:
+    """Return what a node calls; for a layer also its settings."""
+    target = str(node.target)
+    if node.op == "call_function":
+        return f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', target)}"
+    if node.op == "call_module":
+        layer = part.get_submodule(target)
+        return f"{target} {type(layer).__qualname__}({layer.extra_repr()})"
+    return target

@@ -1,0 +1,99 @@
+"""Settings of the whole process that code of others may change: they are put back, and the code is named."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class _Setting(NamedTuple):
+    name: str
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+
+
+@contextmanager
+def unchanged_process(whose: str) -> Iterator[None]:
+    """Put settings back that the body of the ``with`` statement changes, and warn who did it.
+
+    These are the working directory and, where torch is imported before, its default dtype and device, its number of
+    threads, autocast, and whether it records gradients.
+
+    Args:
+        whose: The code that runs in the body, for the warning.
+    """
+    before = [(setting, _read(setting)) for setting in _settings()]
+    try:
+        yield
+    finally:
+        for setting, value in before:
+            if (after := _read(setting)) != value:
+                setting.write(value)
+                logger.warning("{} changed {} to {}: it is {} again", whose, setting.name, after, value)
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Run the body with torch's own defaults: float32 on the CPU, gradients recorded, no autocast."""
+    import torch
+
+    plain = {
+        "torch's default dtype": torch.float32,
+        "torch's default device": torch.device("cpu"),
+        "autocast on the CPU": False,
+        "autocast on CUDA": False,
+        "the recording of gradients": True,
+    }
+    settings = {setting.name: setting for setting in _settings()}
+    before = {name: settings[name].read() for name in plain}
+    try:
+        for name, value in plain.items():
+            if before[name] != value:
+                settings[name].write(value)
+        yield
+    finally:
+        for name in plain:
+            if settings[name].read() != before[name]:
+                settings[name].write(before[name])
+
+
+def _settings() -> list[_Setting]:
+    settings = [_Setting("the working directory", os.getcwd, os.chdir)]
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "set_grad_enabled"):  # not imported, or only in part
+        return settings
+    return [
+        *settings,
+        _Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+        _Setting(
+            "torch's default device",
+            torch.get_default_device,
+            lambda device: torch.set_default_device(None if device == torch.device("cpu") else device),
+        ),
+        _Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+        _Setting(
+            "autocast on the CPU",
+            lambda: torch.is_autocast_enabled("cpu"),
+            lambda on: torch.set_autocast_enabled("cpu", on),
+        ),
+        _Setting(
+            "autocast on CUDA",
+            lambda: torch.is_autocast_enabled("cuda"),
+            lambda on: torch.set_autocast_enabled("cuda", on),
+        ),
+        _Setting("the recording of gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+    ]
+
+
+def _read(setting: _Setting) -> Any:
+    try:
+        return setting.read()
+    except OSError:  # the working directory was removed
+        return None

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.contexts import artefacts_of, tiny_context
+
+if TYPE_CHECKING:
+    import emopms
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Artefact
+
+
+@pytest.fixture(scope="package")
+def artefacts(finished: emopms.Result) -> dict[str, Artefact]:
+    """The artefacts of a finished run of the tiny spec, by stage."""
+    return artefacts_of(finished)
+
+
+@pytest.fixture
+def context() -> Context:
+    """A new context of the tiny spec."""
+    return tiny_context()

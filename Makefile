@@ -1,11 +1,12 @@
 # make run: install and prune the quickstart.   make test: install with plugins and test extras, and run all tests.
+# make test-fast: only the quick ones, while you work.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
+.PHONY: run test test-fast test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -14,12 +15,18 @@ run: .venv/installed
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+# In at most 90 seconds on two quiet cores: without slow tests, and with fewer examples of property-based ones.
+test-fast: .venv/installed-dev
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not slow"
+
 # What README and the plugins' pages say about installing, in a fresh clone.
 test-install: .venv/installed-dev
 	EMOPMS_TEST_INSTALL=1 $(BIN)/python -m pytest -s tests/test_documents.py -k installation
 
+# Property-based tests with random seeds and ten times the examples, and 500 killed runs.
 nightly: .venv/installed-dev
-	EMOPMS_MUTATIONS=10000 $(BIN)/python -m pytest tests/test_mutations.py
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 -m hypothesis
+	HYPOTHESIS_PROFILE=nightly EMOPMS_MUTATIONS=10000 $(BIN)/python -m pytest tests/test_mutations.py
 	$(BIN)/python -m benchmarks.reliability kill --points 500
 
 # docs/components.md and schema/emopms.schema.json, from the code.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emopms.errors import PluginError
 from emopms.process_state import unchanged_process
+from emopms.source_files import hash_of_file_and_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def components_in(path: Path) -> Mapping[tuple[str, str], type[Any]]:
 
 
 def hash_of(module: ModuleType) -> str | None:
-    """Return the SHA-256 of the plugin file of a module, as it was executed; None for other modules."""
+    """Return a hash of a plugin file as it was executed, with its own imports; None for other modules."""
     digest: str | None = vars(module).get(_DIGEST)
     return digest
 
@@ -77,7 +78,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
     stem = path.stem.replace(".", "_")  # a dot in a module name would mean a package
     module = ModuleType(f"{stem}_{hashlib.sha256(bytes(path) + content).hexdigest()[:12]}")
     module.__file__ = str(path)
-    setattr(module, _DIGEST, hashlib.sha256(content).hexdigest())
+    setattr(module, _DIGEST, hash_of_file_and_imports(path, content))
     sys.modules[module.__name__] = module  # pydantic and pickle look up the names there that a class refers to
     try:
         # Its output must not mix with what a command prints, such as a JSON Schema.

@@ -7,8 +7,6 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from loguru import logger
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -35,6 +33,8 @@ def unchanged_process(whose: str) -> Iterator[None]:
     finally:
         for setting, value in before:
             if (after := _read(setting)) != value:
+                from loguru import logger  # here: reading a spec does without
+
                 setting.write(value)
                 logger.warning("{} changed {} to {}: it is {} again", whose, setting.name, after, value)
 

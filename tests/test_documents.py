@@ -71,6 +71,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
         assert block.kind in ("python", "yaml", "sh", "sh installs", "toml", "text"), f"{page}:{block.line}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for shared in ("specs", "docs"):

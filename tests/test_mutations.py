@@ -1,6 +1,6 @@
 """Shipped specs, changed at random: each is valid, or wrong at a place that the error names. Nothing else.
 
-``EMOPMS_MUTATIONS`` sets how many changes of each spec are tried (``make nightly``).
+``EMOPMS_MUTATIONS`` sets how many changes of each spec are tried (``make nightly``); else the profile does.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from emopms import registry
 from emopms.errors import SpecError
 from emopms.spec import Spec, load_spec, render
 from emopms.spec.scalars import dump
+from tests.examples import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
-MUTATIONS = int(os.environ.get("EMOPMS_MUTATIONS", "2000"))
+MUTATIONS = int(os.environ.get("EMOPMS_MUTATIONS", scaled(2000)))
 
 SNIPPETS = (
     *"{}[]:,#&*!|>'\"%@`?-\t\n\r\\~=<",

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emopms.pareto import hypervolume, nondominated, representatives, spread
+from tests.examples import scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-examples = settings(deadline=None, derandomize=True, max_examples=100, database=None)
+examples = settings(max_examples=scaled(100))
 
 
 @st.composite

@@ -49,6 +49,7 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) -> None:
     found = kill_runs(tmp_path, 3, seed=5, jobs=1, spec=spec)
     assert found["different"] == []
@@ -56,6 +57,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
     assert found["kills"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "last", "line"),
     [
@@ -103,6 +105,7 @@ class Stubborn(Objective):
 """
 
 
+@pytest.mark.slow
 def test_an_objective_that_swallows_the_signal_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     spec = tmp_path / "spec.yaml"
@@ -121,6 +124,7 @@ def test_an_objective_that_swallows_the_signal_changes_nothing(tmp_path: Path) -
     assert outcome(tmp_path / "run") == outcome(tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Path) -> None:
     run = tmp_path / "run"
     emopms.run(tiny(**QUICK), run_dir=run, device="cpu")
@@ -130,6 +134,7 @@ def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Pa
     assert len(cases) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "steps"),
     [("pretrain", 2), ("evolve/2", 3), ("rank", 1), ("refine", 1), ("measure", 1), ("finetune/macs-0.6", 1)],
@@ -143,6 +148,7 @@ def test_no_damaged_file_of_unfinished_work_does_harm_or_goes_unsaid(tmp_path: P
     assert all(case.file in case.said for case in cases)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_whenever_it_is_met_and_nothing_is_lost(tmp_path: Path) -> None:
     found = fill_at_every_write(tiny(**QUICK), tmp_path, every=7)
     assert found["other"] == []
@@ -150,5 +156,6 @@ def test_a_full_disk_is_named_whenever_it_is_met_and_nothing_is_lost(tmp_path: P
     assert found["same"]
 
 
+@pytest.mark.slow
 def test_a_long_search_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
     assert growth(tmp_path, early=50, late=250, population=12)["growth"] < 0.05

@@ -51,13 +51,13 @@ def main() -> None:
     logger.remove()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.command == "kill":
-            found = kill_runs(Path(folder), arguments.split_points, seed=arguments.seed, jobs=arguments.jobs)
+            found = kill_runs(Path(folder), arguments.points, seed=arguments.seed, jobs=arguments.jobs)
         elif arguments.command == "faults":
             found = _faults(Path(folder))
         else:
             found = growth(Path(folder))
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    name = f"kill_{arguments.split_points}" if arguments.command == "kill" else arguments.command
+    name = f"kill_{arguments.points}" if arguments.command == "kill" else arguments.command
     FIGURES.write_text(json.dumps({**figures, name: {**found, "machine": machine()}}, indent=1) + "\n")
     print(json.dumps(found, indent=1))  # noqa: T201
 

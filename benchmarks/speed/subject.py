@@ -201,5 +201,5 @@ def sharing_nothing(task: Task) -> Task:
 def with_same_images(context: Context, **changes: Any) -> Context:
     """Return a copy of the context with some changes. It shares the images that are already in memory."""
     other = replace(context, **changes)
-    vars(other)["splits"] = context.image_sets
+    vars(other)["image_sets"] = context.image_sets
     return other

@@ -60,6 +60,10 @@ class DataConformance(ComponentConformance):
         source = self._opened(tmp_path)
         claimed, found = (source.train_size, source.test_size), (len(source.train()), len(source.test()))
         assert claimed == found, f"train_size and test_size are {claimed}, but there are {found} images."
+        own = len(source.validation()) if source.validation_size else 0
+        assert own == source.validation_size, (
+            f"validation_size is {source.validation_size}, but there are {own} images."
+        )
 
     def test_normalisation_fits_the_channels(self, tmp_path: Path) -> None:
         channels = self._opened(tmp_path).shape[0]
@@ -85,6 +89,12 @@ class DataConformance(ComponentConformance):
         source = self._opened(tmp_path)
         train, test = _distinct(source.train()), _distinct(source.test())
         assert not test <= train, f"All {len(test)} different test images are training images, too."
+        if source.validation_size:
+            validation = _distinct(source.validation())
+            assert not validation <= train, (
+                f"All {len(validation)} different validation images are training images, too."
+            )
+            assert not validation <= test, f"All {len(validation)} different validation images are test images, too."
 
     def _opened(self, tmp_path: Path) -> Source:
         return self.component.open(self.folder(tmp_path))

@@ -28,6 +28,7 @@ def network(name: str, size: int, backbone: dict[str, Any] | None = None) -> Net
     return Network(name, size, 10, backbone or {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "backbone"), [("small", 12, SMALL), ("test_vit", 32, None)])
 def test_a_network_is_pruned_and_the_page_says_so(name: str, size: int, backbone: Any) -> None:
     steps = []
@@ -101,6 +102,7 @@ def test_what_takes_too_long_is_a_row_that_says_so() -> None:
     assert "not done after" in found["reason"]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_a_row_that_says_so() -> None:
     found = measured("no such network", limit=60)
     assert found["result"] == "wrong"

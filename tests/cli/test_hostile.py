@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import SMALL
 
 Case = tuple[str, ...]
@@ -104,6 +106,7 @@ OTHERS: list[Case] = [
 ]
 
 
+@pytest.mark.slow
 def test_every_one_is_refused_cleanly(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("link")
     (tmp_path / "small.yaml").write_text(SMALL)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(forecast.__kwdefaults__, "effort", TimingEffort(min_seconds=0.0, min_repetitions=1))
+    defaults = forecast.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "effort", TimingEffort(min_seconds=0.0, min_repetitions=1))
 
 
 def _plan(folder: Path, capsys: pytest.CaptureFixture[str], *options: str, **changes: Any) -> tuple[int, str, str]:

@@ -152,6 +152,7 @@ def test_a_run_directory_of_too_long_a_name(tmp_path: Path, capsys: pytest.Captu
     assert "File name too long" in error
 
 
+@pytest.mark.slow
 def test_as_a_process_in_plain_lines_with_a_table_at_the_end(tmp_path: Path) -> None:
     spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
     command = [sys.executable, "-m", "emopms", "run", str(spec), "--run-dir", "out"]
@@ -164,6 +165,7 @@ def test_as_a_process_in_plain_lines_with_a_table_at_the_end(tmp_path: Path) -> 
     assert manifest["command"] == ["emopms", "run", str(spec), "--run-dir", "out"]
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
     assert main(["run", str(spec), "--run-dir", str(tmp_path / "out"), "--quiet"]) == 0
@@ -195,9 +197,12 @@ def test_weights_that_are_not_finite(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "not finite" in error
 
 
-def test_something_in_the_way_of_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_in_the_way_of_the_results_gets_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "run" / "result.json").mkdir(parents=True)
     spec = _write(tmp_path, finetune={"epochs": 0}, export=["safetensors"])
-    code, error = _fail(capsys, str(spec), "--run-dir", str(tmp_path / "run"), "--quiet")
-    assert code == 3
-    assert "cannot be written" in error
+    assert main(["run", str(spec), "--run-dir", str(tmp_path / "run"), "--quiet", "--device", "cpu"]) == 0
+    assert "kept as result.json.kept" in capsys.readouterr().err
+    assert (tmp_path / "run" / "result.json").is_file()
+    assert (tmp_path / "run" / "result.json.kept").is_dir()

@@ -32,6 +32,7 @@ def test_widths_are_multiples(tmp_path: Path) -> None:
     assert min(widths["stage3.0.conv1.weight"], widths["stage2.0.conv1.weight"], widths["stage1.0.conv1.weight"]) < 16
 
 
+@pytest.mark.slow
 def test_boundaries_are_searched_and_cut(tmp_path: Path) -> None:
     result, widths = _run(
         tmp_path, {"prune_boundaries": True}, targets=[{"macs": 0.6}], objectives=["capability", "macs", "params"]
@@ -49,6 +50,7 @@ def test_boundaries_are_searched_and_cut(tmp_path: Path) -> None:
     assert widths["stem.0.weight"] == next(iter(network.parameters())).shape[0]
 
 
+@pytest.mark.slow
 def test_what_plan_shows_of_boundaries() -> None:
     expected = forecast(tiny(genome={"prune_boundaries": True}, constraint="none"), device="cpu")
     assert [search.name for search in expected.searches] == ["1", "2", "3", "boundaries"]

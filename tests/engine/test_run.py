@@ -82,6 +82,7 @@ def test_both_formats_give_the_same_outputs(finished: emopms.Result) -> None:
     torch.testing.assert_close(portable(images[:1]), expected[:1], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_reads_the_pt2_file_without_emopms(finished: emopms.Result) -> None:
     code = (
         "import sys, torch; network = torch.export.load(sys.argv[1]).module(); "
@@ -118,6 +119,7 @@ def test_a_second_run_takes_every_stage_from_the_store(finished: emopms.Result) 
     assert without_times(again.summary) == without_times(finished.summary)
 
 
+@pytest.mark.slow
 def test_the_same_spec_gives_the_same_result_elsewhere(
     finished: emopms.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +143,7 @@ def test_the_same_spec_gives_the_same_result_elsewhere(
         assert torch.equal(tensor, weights(finished.folder)[name])
 
 
+@pytest.mark.slow
 def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "changed"
     shutil.copytree(finished.folder, folder)
@@ -151,6 +154,7 @@ def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_p
     assert made == ["join", "refine", "measure", "finetune/macs-0.6", "export"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import emopms
@@ -55,6 +55,7 @@ def spec(request: pytest.FixtureRequest, unlabelled: dict[str, Any]) -> emopms.S
     return emopms.Spec.model_validate(base | {"data": data(calibration=128, validation=128), "export": ["safetensors"]})
 
 
+@pytest.mark.slow
 def test_test_images_change_nothing_but_the_reported_figures(
     spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_test_images_change_nothing_but_the_reported_figures(
         assert torch.equal(tensor, weights(spoilt.folder)[name])
 
 
+@pytest.mark.slow
 def test_what_ranks_was_not_searched_with(spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
     monkeypatch.setattr(ImageSets, "ranking", property(lambda image_sets: image_sets.validation))
@@ -85,6 +87,7 @@ def test_what_ranks_was_not_searched_with(spec: emopms.Spec, tmp_path: Path, mon
         assert all(same) == equal
 
 
+@pytest.mark.slow
 def test_only_the_last_stage_reads_test_images(
     spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +137,6 @@ def _splits(train: int, calibration: int, validation: int, seed: int) -> ImageSe
     return ImageSets(Numbered(train, 5), data, Device("cpu"), seed=seed)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.integers(2, 50), st.integers(2, 50), st.integers(2, 50), st.integers(0, 2**40))
 def test_the_five_parts_are_disjoint_and_complete(rest: int, calibration: int, validation: int, seed: int) -> None:
     image_sets = _splits(rest + 2 * calibration + validation, calibration, validation, seed)

@@ -123,6 +123,7 @@ def _settings(settings: Sequence[str]) -> list[str]:
     return [part for setting in settings for part in ("--set", setting)]
 
 
+@pytest.mark.slow
 def test_all_ten_install_show_up_pass_their_tests_and_run(tmp_path: Path) -> None:
     folders = {slot: write_plugin(slot, f"my_{slot}", tmp_path / "written") for slot in SLOTS}
     style = ("--config", ROOT / "pyproject.toml", ".")  # the order of imports hangs on what one counts as one's own

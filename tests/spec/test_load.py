@@ -14,6 +14,7 @@ from emopms.errors import Problem, SpecError
 from emopms.spec import FinetuneSettings, Spec, Target, Training, load_spec, render
 from emopms.spec.document import Document
 from emopms.spec.scalars import UNPRINTABLE, dump
+from tests.examples import scaled
 
 from . import fakes
 
@@ -254,7 +255,7 @@ specs = st.builds(
 
 
 @given(specs)
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 def test_written_specs_are_read_back(spec: Spec) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "spec.yaml")
@@ -281,7 +282,7 @@ def mutate(data: Any, path: KeyPath, value: object, change: str) -> None:
         data[f"{last}_"] = value
 
 
-@settings(max_examples=60)
+@settings(max_examples=scaled(60))
 @given(st.data(), st.sampled_from(ODD_VALUES), st.sampled_from(["set", "delete", "add"]))
 def test_mutated_specs_are_valid_or_have_positioned_problems(draws: st.DataObject, value: object, change: str) -> None:
     data = Spec.model_validate(Document.parse(SMALL.encode(), file="").data).resolved()

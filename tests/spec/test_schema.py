@@ -22,6 +22,7 @@ from emopms.spec.document import Document
 from emopms.spec.model import SLOT_FIELDS
 from emopms.spec.scalars import dump
 from emopms.spec.schema import json_schema
+from tests.examples import scaled
 
 from . import fakes
 from .test_load import SMALL, specs
@@ -118,7 +119,7 @@ def test_defaults_are_those_of_the_models(schema: dict[str, Any], installed: Non
 
 
 @given(specs)
-@settings(max_examples=40)
+@settings(max_examples=scaled(40))
 def test_every_valid_spec_is_accepted(spec: Spec) -> None:
     assert refusals(spec.resolved()) == []
 
@@ -144,7 +145,7 @@ WRITTEN: dict[str, list[Any]] = {
 }
 
 
-@settings(max_examples=150)
+@settings(max_examples=scaled(150))
 @given(st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in WRITTEN.items()}), st.data())
 def test_what_load_spec_accepts_is_accepted(changes: dict[str, Any], draws: st.DataObject) -> None:
     """The same, of specs as they may be written: short, incomplete, over another one."""

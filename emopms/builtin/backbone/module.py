@@ -84,7 +84,7 @@ class Module(Backbone):
         Raises:
             PluginError: See `build`; or there is no file.
         """
-        from emopms.builtin.backbone._sources import hash_of_sources
+        from emopms.source_files import hash_of_sources
 
         path, _, _ = self.factory.partition(":")
         defined = getattr(self._factory(), "__module__", path)

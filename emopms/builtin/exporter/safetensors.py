@@ -16,6 +16,7 @@ class Safetensors(Exporter):
     name: Literal["safetensors"] = "safetensors"
 
     def export(self, model: PrunedModel, folder: Path) -> None:
+        import hashlib
         import json
 
         import torch
@@ -30,5 +31,7 @@ class Safetensors(Exporter):
             raise RunError(
                 f"{folder / 'model.safetensors'} does not hold the tensors that were written.", remedy="Run again."
             )
-        text = json.dumps(model.architecture, indent=2, ensure_ascii=False)
+        digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        architecture = {**model.architecture, "sha256": {"model.safetensors": digest}}
+        text = json.dumps(architecture, indent=2, ensure_ascii=False)
         (folder / "architecture.json").write_text(text + "\n", encoding="utf-8")

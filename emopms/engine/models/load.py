@@ -75,7 +75,8 @@ def load(
         description = read_architecture(folder)
         backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
         file = regular(folder / WEIGHTS)
-        require_readable(file)
+        if file.exists():
+            require_readable(file)
         _require_unchanged(file, description)
         state = load_file(file)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:

@@ -54,6 +54,7 @@ A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
 | on test images | dense | this model |
 |---|---|---|
 | {quality} | {dense["accuracy"]:.2%} | {facts["accuracy"]:.2%} |
+| balanced {quality} | {dense["balanced_accuracy"]:.2%} | {facts["balanced_accuracy"]:.2%} |
 | {quality} before fine-tuning | | {facts["accuracy_before_finetune"]:.2%} |
 | MACs for one image | {dense["macs"]:,} | {facts["macs"]:,} ({facts["macs"] / dense["macs"]:.1%}) |
 | parameters | {dense["params"]:,} | {facts["params"]:,} ({facts["params"] / dense["params"]:.1%}) |

@@ -1,4 +1,4 @@
-"""The code of components from elsewhere: an edited plugin must not meet what its former self has stored."""
+"""Fingerprints of plugin code: an edited plugin must not get results from the store that its old code made."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 
 def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
-    """Hashes of the code of the components under some keys of a spec, by slot and name.
+    """Return hashes of the code of the components under some keys of a spec, by slot and name.
 
-    That is all Python files of the package that a component comes from, or the one file that defines it. Built-in
-    components are left out: a stage's version stands for them. What the files import from elsewhere is not looked at.
+    The code is all files of the package that a component comes from, or the file that defines it and what that imports
+    from its own folder. Built-in components are left out: a stage's version stands for them. What the files import
+    from elsewhere does not count.
 
     Raises:
-        PluginError: A component's source is nowhere to be read.
+        PluginError: The source of a component cannot be read.
     """
     components = [component for key in keys for component in _components(getattr(spec, key))]
     return {
@@ -37,7 +38,7 @@ def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _components(value: object) -> Iterator[Component]:
-    """The components in a value of a spec; one may hold others."""
+    """Yield the components in a value of a spec; one may hold others."""
     if isinstance(value, tuple):
         for item in value:
             yield from _components(item)
@@ -69,9 +70,11 @@ def _hash(component: type[Component]) -> str:
 
 
 def _hash_of_package(folders: list[Path]) -> str:
+    """Hash all files of a package: code may read any of them, so data files count, but not what Python compiles."""
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            for content in (str(file.relative_to(folder)).encode(), file.read_bytes()):
-                digest.update(hashlib.sha256(content).digest())
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                for content in (str(file.relative_to(folder)).encode(), file.read_bytes()):
+                    digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emopms.engine.models.network_checks import require_usable
+from emopms.engine.models.weights import weights_fingerprint
 from emopms.engine.session.context import Context
-from emopms.engine.session.networks import divide_as_specified, encoding_for, example_images, given_network
+from emopms.engine.session.networks import (
+    divide_as_specified,
+    encoding_for,
+    example_images,
+    fresh_network,
+    given_network,
+)
 from emopms.engine.session.partition_summary import PartSummary, Size, size_of, summarise_parts
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import DataError, NetworkError, SpecError
@@ -64,12 +71,13 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         _check_teacher(spec)
     network = given_network(spec, source, folder)
     example = example_images(source)
+    require_usable(network, lambda: fresh_network(spec, source, seeded=False), example)
     fingerprint = source.fingerprint
     if code := spec.backbone.fingerprint():
         fingerprint += "+" + code
     if spec.backbone.weights is not None:
         path = folder.find(spec.backbone.weights, what="weights file")
-        fingerprint += "+" + hashlib.sha256(path.read_bytes()).hexdigest()
+        fingerprint += "+" + weights_fingerprint(path)
     with guarded_call(spec.split, "find split points"):
         points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
     try:
@@ -176,7 +184,7 @@ def _check_data(spec: Spec, source: Source) -> None:
             remedy="Name a folder or file with images of at least two classes.",
         )
     data = spec.data
-    if data.held_out > source.train_size - 2:  # batch norm needs two images
+    if data.held_out_of(source) > source.train_size - 2:  # batch norm needs two images
         raise spec.problem(
             ("data", "calibration"),
             f"{data.calibration} calibration images, as many to rank with and {data.validation} validation images "

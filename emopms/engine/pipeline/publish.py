@@ -61,7 +61,14 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
     return {
         "name": context.spec.name,
         "quality": context.quality,
-        "dense": {"accuracy": dense.accuracy, "loss": dense.loss, "macs": dense.macs, "params": dense.params},
+        "dense": {
+            "accuracy": dense.accuracy,
+            "balanced_accuracy": dense.balanced_accuracy,
+            "recall": list(dense.recall),
+            "loss": dense.loss,
+            "macs": dense.macs,
+            "params": dense.params,
+        },
         "given": asdict(given) if (given := DenseNetwork.load(done["pretrain"].artefact).given) else None,
         "models": [
             {
@@ -74,6 +81,8 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
                 "params_cut": 1 - model.params / dense.params,
                 "accuracy_before_finetune": model.accuracy_before_finetune,
                 "accuracy": model.accuracy,
+                "balanced_accuracy": model.balanced_accuracy,
+                "recall": list(model.recall),
                 "epoch": model.epoch,
                 "meets_target": model.meets_target,
             }

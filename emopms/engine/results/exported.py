@@ -19,6 +19,10 @@ class ModelFigures:
     """Mean cross-entropy."""
     accuracy: float
     """Share of correct answers, from 0 to 1."""
+    balanced_accuracy: float
+    """Mean recall of the classes, from 0 to 1."""
+    recall: Sequence[float | None]
+    """Share of correct answers among the images of each class; None for a class without test images."""
     macs: int
     """Multiply-accumulates for one image."""
     params: int
@@ -36,11 +40,11 @@ class ExportedModel(ModelFigures):
     scheme: int
     """Row of its genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
-    epoch: int
-    """Number of epochs of fine-tuning after which its state was reached."""
-    meets_target: bool
-    """Whether its accuracy on validation images is within the target's bound."""
     """Share of correct answers after pruning and recalibration, from 0 to 1."""
+    epoch: int
+    """Number of epochs of fine-tuning that the model has seen; 0 for the network before fine-tuning."""
+    meets_target: bool
+    """Whether the accuracy on validation images is within the bound of the target."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +67,4 @@ class Exports:
 
 
 def _json(figures: ModelFigures) -> dict[str, Any]:
-    return {**asdict(figures), "not_counted": list(figures.not_counted)}
+    return {**asdict(figures), "recall": list(figures.recall), "not_counted": list(figures.not_counted)}

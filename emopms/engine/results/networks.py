@@ -24,7 +24,7 @@ class DenseNetwork:
     score: Score
     """Score on validation images."""
     given: Score | None = None
-    """Score of the weights that the spec names, before any training; None where it names none."""
+    """Score of the weights that the spec names, before any training; None if it names none."""
 
     def save(self, out: Workspace) -> None:
         """Store the network as ``network.safetensors``, ``score.json`` and, if weights are given, ``given.json``."""
@@ -72,9 +72,9 @@ class FinetunedNetwork:
     after: Score
     """Score after fine-tuning, on validation images."""
     epoch: int
-    """Number of epochs after which the published state was reached; 0 if fine-tuning made nothing better."""
+    """Number of epochs that ``state`` has seen; 0 if no epoch of fine-tuning improved the network."""
     meets_target: bool
-    """Whether the accuracy after fine-tuning is within the target's bound."""
+    """Whether the accuracy after fine-tuning is within the bound of the target."""
 
     def save(self, out: Workspace) -> None:
         """Store the network as ``recalibrated.safetensors``, ``network.safetensors`` and ``choice.json``."""

@@ -1,4 +1,4 @@
-"""The best state of a training, by validation."""
+"""The best state of a network in training, by its score on validation images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _PREFIX = "model."
 
 
 class BestState:
-    """Scores a network after each epoch and keeps the state with the highest accuracy; of equal ones the lowest loss.
+    """Scores a network after each epoch, and keeps the state with the highest accuracy.
+
+    Of states with equal accuracy, it keeps the one with the lowest loss.
 
     Args:
         network: The network in training.
-        validate: Scores it on validation images as it is, in evaluation mode.
-        journal: Holds the best state, so that an interrupted training still has it.
+        validate: Scores the network on validation images. It puts the network into eval mode.
+        journal: Stores the best state, from which an interrupted training continues.
     """
 
     def __init__(self, network: nn.Module, validate: Callable[[], Score], journal: Journal) -> None:
@@ -33,11 +35,11 @@ class BestState:
 
     @property
     def epoch(self) -> int:
-        """Number of epochs after which the best state was reached; 0 is the state before training."""
+        """Number of epochs that the best state has seen; 0 for the state before training."""
         return self._best[0] if self._best else 0
 
     def offer(self, epoch: int) -> Score:
-        """Score the network after so many epochs, and keep its state if it is the best."""
+        """Score the network after a number of epochs, keep its state if it is the best, and return the score."""
         score = self._validate()
         if self._best is None or _rank(score) > _rank(self._best[1]):
             state = {f"{_PREFIX}{name}": tensor for name, tensor in self._network.state_dict().items()}
@@ -48,11 +50,12 @@ class BestState:
         return score
 
     def restore(self) -> Score:
-        """Load the best state into the network, and return its score."""
+        """Load the best state into the network, and return its score.
+
+        Without a stored state, or if its entry was damaged, the network stays as it is and is scored again.
+        """
         found = self._best and self._journal.get(self._best[0])
-        if (
-            not found or self._best is None
-        ):  # nothing was offered, or the entry was damaged since: the network is as it is
+        if not found or self._best is None:
             return self._validate()
         self._network.load_state_dict(
             {name.removeprefix(_PREFIX): tensor for name, tensor in found.items() if name.startswith(_PREFIX)}
@@ -60,7 +63,7 @@ class BestState:
         return self._best[1]
 
     def _read(self) -> tuple[int, Score] | None:
-        """Return the best epoch and score that an interrupted attempt has left."""
+        """Return the epoch and the score of the best state that an interrupted attempt stored."""
         entries: list[tuple[int, dict[str, Tensor]]] = [
             (number, entry) for number in self._journal.numbers() if (entry := self._journal.get(number)) is not None
         ]
@@ -69,4 +72,5 @@ class BestState:
 
 
 def _rank(score: Score) -> tuple[float, float]:
+    """Return the sort key of a score; higher is better."""
     return score.accuracy, -score.loss

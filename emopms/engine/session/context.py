@@ -82,7 +82,7 @@ class Context:
     @property
     def train_size(self) -> int:
         """Number of training images."""
-        return self.source.train_size - self.spec.data.held_out
+        return self.source.train_size - self.spec.data.held_out_of(self.source)
 
     @property
     def example(self) -> Tensor:

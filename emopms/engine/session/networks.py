@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 
-def fresh_network(spec: Spec, source: Source) -> nn.Module:
+def fresh_network(spec: Spec, source: Source, *, seeded: bool = True) -> nn.Module:
     """Build the backbone on the CPU, with random weights from the spec's seed.
 
     Raises:
         ComponentError: The backbone fails to build the network.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(spec.seed, "backbone"))
+        if seeded:
+            torch.manual_seed(derive(spec.seed, "backbone"))
         with guarded_call(spec.backbone, "build its network"):
             network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
             if not isinstance(network, nn.Module):
@@ -52,7 +53,8 @@ def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
     """
     network = fresh_network(spec, source)
     if spec.backbone.weights is not None:
-        load_weights(network, folder.find(spec.backbone.weights, what="weights file"))
+        path = folder.find(spec.backbone.weights, what="weights file")
+        load_weights(network, path, spec.backbone.weights_key)
     return network
 
 

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.score import Score
-from emopms.errors import RunError
 from emopms.network.inference.pool import EvaluatorPool
 from emopms.network.runtime.device import fp32
 from emopms.network.runtime.free_memory import split_on_oom
@@ -40,29 +39,6 @@ BATCH = 512
 def guessing_loss(classes: int) -> float:
     """Return the cross-entropy of guessing. It is the loss of the reference point of hypervolumes."""
     return math.log(classes)
-
-
-def require_knowledge(measured: Score, *, classes: int, images: int, what: str, remedy: str) -> None:
-    """Refuse a network that is no better than guessing, as far as the number of images allows to tell.
-
-    Args:
-        measured: The score of the network.
-        classes: Number of classes.
-        images: Number of images that it was measured on.
-        what: Name of the network, which begins the error message.
-        remedy: The remedy that the error message gives.
-
-    Raises:
-        RunError: Its accuracy is less than three standard deviations above chance.
-    """
-    chance = 1 / classes
-    limit = min(chance + 3 * math.sqrt(chance * (1 - chance) / images), (1 + chance) / 2)
-    if not measured.accuracy >= limit:
-        raise RunError(
-            f"{what} is no better than guessing: {measured.accuracy:.1%} of {images} validation images right, "
-            f"of {classes} classes (loss {measured.loss:.3g}).",
-            remedy=remedy,
-        )
 
 
 def _all_batches(images: ImageSet) -> list[tuple[Tensor, Tensor]]:

@@ -76,8 +76,8 @@ def train(
         context: The run; its training images, device and progress are used.
         stage: Name of the stage, for the seed of order and augmentation, and for display.
         out: The workspace of the stage, whose journal holds the checkpoints.
-        best: Scores the model after each epoch and keeps its best state; the model itself ends with the last one.
-        quality: Name of the score's accuracy, for display.
+        best: Scores the model after each epoch and keeps the best state. The model itself ends with the last state.
+        quality: Name of the accuracy, for display.
 
     Raises:
         RunError: The mean loss of an epoch is not finite.
@@ -107,7 +107,7 @@ def train(
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
             note = f"loss {mean:.3f}"
-            if best:  # before the checkpoint: an attempt that resumes there has the best state of all epochs before
+            if best:  # before the checkpoint, so that an attempt that resumes there has the best of all earlier states
                 note += f" validation {quality} {best.offer(epoch + 1).accuracy:.1%}"
             _save(model, optimizer, epoch + 1, checkpoints)
             tracker.advance(note)

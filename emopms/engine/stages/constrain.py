@@ -11,7 +11,8 @@ from loguru import logger
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.engine.results.networks import CriteriaState, DenseNetwork
 from emopms.engine.search.criteria import make_criteria
-from emopms.engine.session.scoring import BATCH, require_knowledge, score
+from emopms.engine.session.knowledge import count_by_class, require_knowledge
+from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call, validate_array
@@ -67,9 +68,7 @@ class Constrain(Stage):
             100 * lost,
         )
         require_knowledge(
-            measured,
-            classes=context.classes,
-            images=len(context.image_sets.validation),
+            count_by_class(network, context.image_sets.validation, context.classes),
             what="The dense network after constraint training",
             remedy="Lower `lr` of the constraint, train it longer, or use `constraint: none`.",
         )
@@ -78,7 +77,7 @@ class Constrain(Stage):
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the seconds of training, recalibration and validation."""
         constraint = context.spec.constraint
-        validation = timer.forward(context.spec.data.validation)
+        validation = timer.forward(context.spec.data.validated_on(context.source))
         if not isinstance(constraint, ConstraintTraining):
             return validation
 

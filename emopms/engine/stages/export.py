@@ -14,6 +14,7 @@ from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
 from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.session.knowledge import count_by_class
 from emopms.engine.session.networks import example_images
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
@@ -42,7 +43,8 @@ class Export(Stage):
         models = []
         for target in context.spec.targets:
             finetuned = FinetunedNetwork.load(inputs[f"finetune/{target.slug}"])
-            before = _measure(context, context.network(finetuned.recalibrated))
+            recalibrated = context.network(finetuned.recalibrated)
+            before = score(recalibrated, context.image_sets.test, context.device, exact=True)
             network = context.network(finetuned.state)
             model = ExportedModel(
                 target=target.slug,
@@ -80,7 +82,10 @@ class Export(Stage):
 def _measure(context: Context, network: nn.Module) -> ModelFigures:
     """Measure a network on test images, in fp32 like exported models."""
     counted = count(network, context.example)
+    by_class = count_by_class(network, context.image_sets.test, context.classes)
     return ModelFigures(
+        balanced_accuracy=by_class.balanced_accuracy,
+        recall=by_class.recall,
         **asdict(score(network, context.image_sets.test, context.device, exact=True)),
         macs=counted.macs,
         params=counted.params,
@@ -117,7 +122,7 @@ def describe(context: Context, network: nn.Module, *, macs: int, params: int) ->
     return {
         "format": 1,
         "emopms": version("emopms"),
-        "backbone": {**context.spec.backbone.model_dump(mode="json"), "weights": None},
+        "backbone": {**context.spec.backbone.model_dump(mode="json"), "weights": None, "weights_key": None},
         "input": {
             "shape": list(context.source.shape),
             "mean": list(data.mean) * (channels if len(data.mean) == 1 else 1),

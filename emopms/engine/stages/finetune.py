@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Finetune(Stage):
     """Makes the pruned network of one target. Its result is a `FinetunedNetwork`, the best of all epochs by validation.
 
-    The network before fine-tuning counts too: training that makes it worse changes nothing.
+    The network before fine-tuning is a candidate too, so that fine-tuning never makes the network worse.
     """
 
     version: ClassVar[int] = 2
@@ -96,7 +96,7 @@ class Finetune(Stage):
         lowest = pretrained.score.accuracy - allowed_drop
         if not (met := after.accuracy >= lowest):
             logger.warning(
-                "{}: the fine-tuned model misses the target: its validation {} is {:.2%}, the lowest allowed {:.2%}",
+                "{}: the fine-tuned model misses the target: validation {} is {:.2%}, but {:.2%} is required",
                 self.target.slug,
                 context.quality,
                 after.accuracy,
@@ -114,7 +114,7 @@ class Finetune(Stage):
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the seconds of recalibration, fine-tuning and validation."""
-        settings, validation = context.spec.finetune, timer.forward(context.spec.data.validation)
+        settings, validation = context.spec.finetune, timer.forward(context.spec.data.validated_on(context.source))
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
             dense = context.random_network()

@@ -79,7 +79,7 @@ class Measure(Stage):
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the seconds of measuring all schemes and the dense network."""
-        return (context.spec.schemes + 1) * timer.forward(context.spec.data.validation)
+        return (context.spec.schemes + 1) * timer.forward(context.spec.data.validated_on(context.source))
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the costs [n, k] of genomes [n, genes], the dense one last; costs that cannot be evaluated are NaN."""

@@ -10,7 +10,8 @@ from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.session.best_state import BestState
-from emopms.engine.session.scoring import require_knowledge, score
+from emopms.engine.session.knowledge import count_by_class, require_knowledge
+from emopms.engine.session.scoring import score
 from emopms.engine.session.training import sgd, train
 from emopms.engine.stages.base import Stage
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from emopms.engine.session.training import Loss
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+
+
+_REMEDY = "Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,10 @@ class Pretrain(Stage):
         given = best.offer(0) if spec.backbone.weights is not None else None
         if given is not None:
             logger.info(
-                "weights as given: validation {} {:.2%}, loss {:.4f}", context.quality, given.accuracy, given.loss
+                "dense network with the given weights: validation {} {:.2%}, loss {:.4f}",
+                context.quality,
+                given.accuracy,
+                given.loss,
             )
         train(
             network,
@@ -68,18 +75,16 @@ class Pretrain(Stage):
             spec.pretrain.epochs,
         )
         require_knowledge(
-            measured,
-            classes=context.classes,
-            images=len(validation),
+            count_by_class(network.eval(), validation, context.classes),
             what="The dense network",
-            remedy="Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`.",
+            remedy=" ".join(filter(None, [_REMEDY, context.source.doubt if given else ""])),
         )
         DenseNetwork(network.state_dict(), measured, given).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the seconds of the training, and of the validation after each epoch."""
         schedule = context.spec.pretrain
-        validation = timer.forward(context.spec.data.validation)
+        validation = timer.forward(context.spec.data.validated_on(context.source))
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
             network = context.random_network()

@@ -62,6 +62,7 @@ def thinned(task: Task, share: int) -> NDArray[Any]:
     return np.stack([task.subnetwork.dense, np.arange(task.subnetwork.channels.genes) % share == 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_narrow_candidate_is_faster(heavy: Task, runtime: Literal["torch", "onnxruntime"]) -> None:
     wide, narrow = Latency(runtime=runtime, repeats=31, batch_size=2).evaluate(thinned(heavy, 16), heavy)
@@ -116,6 +117,7 @@ def test_what_is_timed_is_physically_smaller_in_eval_mode_and_leaves_the_task_al
     torch.testing.assert_close(task.subnetwork.module.state_dict(), before, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_features_left_in_bf16_are_timed_in_fp32(task: Task, runtime: Literal["torch", "onnxruntime"]) -> None:
     rough = replace(task, inputs=task.inputs.bfloat16())

@@ -41,6 +41,9 @@ def run(folder: Path, **changes: Any) -> emopms.Result:
     return emopms.run(emopms.Spec.model_validate(TINY | changes), run_dir=folder, device="cpu")
 
 
+pytestmark = pytest.mark.slow  # a whole run
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
     return run(tmp_path_factory.mktemp("run"), objectives=["capability", LATENCY])

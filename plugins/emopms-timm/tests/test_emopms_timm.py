@@ -40,6 +40,7 @@ def build(model: str, **args: Any) -> torch.nn.Module:
     return Timm(model=model, args=args).build(input_shape=SHAPE, classes=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

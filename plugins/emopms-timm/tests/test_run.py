@@ -43,6 +43,9 @@ def corners(count: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any],
     return pixels.clip(0, 1).astype(np.float32), labels
 
 
+pytestmark = pytest.mark.slow  # a whole run
+
+
 @pytest.fixture(scope="module")
 def dense(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """Return a folder with images and weights trained without emopms, and their accuracy on the test images."""

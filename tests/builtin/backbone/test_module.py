@@ -149,6 +149,21 @@ def test_the_fingerprint_follows_what_the_factory_imports(
         monkeypatch.delitem(sys.modules, module)
 
 
+def test_a_module_that_draws_as_it_is_imported_leaves_the_weights_as_the_seed_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is imported by the first of the builds alone."""
+    (tmp_path / "drawing_net.py").write_text(
+        "import torch\nNOISE = torch.rand(5)\ndef make(): return torch.nn.Linear(2, 2)"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    built = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        built.append(_build("drawing_net:make").get_parameter("weight"))
+    assert torch.equal(*built)
+
+
 def test_a_single_file_counts_with_the_files_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "single_net.py").write_text("from torch import nn\nimport its_blocks\ndef make(): return nn.ReLU()")
     (tmp_path / "its_blocks.py").write_text("")

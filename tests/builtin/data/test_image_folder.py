@@ -413,6 +413,7 @@ def test_images_that_lie_on_their_side_in_the_file_have_the_size_in_which_they_a
     np.testing.assert_array_equal(source.train().pixels[0], source.train().pixels[1])
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_data_are_passed_over(tmp_path: Path) -> None:
     files = layout(**{"train/2/b.png": encoded(Image.new("RGB", (4, 6)), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")})
     assert opened(write(tmp_path, files, packed=True)).train_size == 3

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from emopms.api import JointSchemes, Ranker, SubFront
 from emopms.builtin.ranker.greedy import Greedy
 from emopms.builtin.ranker.impairment import Impairment
+from tests.examples import scaled
 
-examples = settings(deadline=None, derandomize=True, max_examples=80, database=None)
+examples = settings(max_examples=scaled(80))
 ALL: list[Ranker] = [Impairment(), Greedy()]
 
 

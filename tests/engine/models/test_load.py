@@ -194,6 +194,12 @@ def _record_checksum(folder: Path) -> None:
     _edit(folder, sha256={"model.safetensors": found})
 
 
+def test_a_folder_without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="does not hold a model"):
+        emopms.load(folder)
+
+
 def test_a_flipped_bit(folder: Path) -> None:
     _record_checksum(folder)
     emopms.load(folder)

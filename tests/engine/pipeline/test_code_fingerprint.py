@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from types import ModuleType
@@ -12,9 +13,10 @@ import torch
 
 import emopms
 from emopms.api import Cost
-from emopms.engine.pipeline.code_fingerprint import code_fingerprint
+from emopms.engine.pipeline.code_fingerprint import _hash, code_fingerprint
 from emopms.engine.pipeline.plan import plan
 from emopms.errors import PluginError, WeightsError
+from emopms.source_files import hash_of_file_and_imports
 from emopms.spec import load_spec
 from emopms.spec.scalars import dump
 from tests.engine.conftest import TINY, stages, tiny
@@ -140,6 +142,7 @@ def test_components_within_components_count(spec: Path) -> None:
     assert set(found) == {"objective/sum", "objective/channels"}
 
 
+@pytest.mark.slow
 def test_a_run_with_a_plugin_file(spec: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     spec.write_text(dump(TINY | FAST | {"backbone": {"name": "my_net", "widths": [8, 8, 16]}}))
@@ -163,9 +166,39 @@ def test_a_run_with_a_plugin_file(spec: Path, tmp_path: Path) -> None:
         emopms.load(model, plugins=[str(tmp_path / "mine.py")])
 
 
+@pytest.mark.slow
 def test_what_an_edited_plugin_takes_from_the_store(spec: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     emopms.run(spec, run_dir=path, device="cpu")
     edit(spec)
     cached = stages(emopms.run(spec, run_dir=path, device="cpu"))
     assert {name for name, taken in cached.items() if taken} == {"pretrain", "selectors", "constrain"}
+
+
+def test_what_a_plugin_file_imports_from_its_own_folder_counts(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spec.parent / "my_helper.py").write_text("FACTOR = 1\n")
+    edit(spec, "import my_helper\n")
+    monkeypatch.syspath_prepend(spec.parent)
+    before = keys(load_spec(spec))
+    (spec.parent / "my_helper.py").write_text("FACTOR = 2\n")
+    edit(spec, "# so that it runs again in this process\n")
+    text = (spec.parent / "mine.py").read_bytes()
+    both = hash_of_file_and_imports(spec.parent / "mine.py", text)
+    assert changed(before, keys(load_spec(spec))) >= {"evolve"}
+    (spec.parent / "my_helper.py").write_text("FACTOR = 3\n")
+    assert hash_of_file_and_imports(spec.parent / "mine.py", text) != both
+
+
+def test_a_data_file_of_a_plugin_s_package_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "my_data_plugin"
+    package.mkdir()
+    (package / "__init__.py").write_text(PLUGIN)
+    (package / "table.csv").write_text("1")
+    monkeypatch.syspath_prepend(tmp_path)
+    component = importlib.import_module("my_data_plugin").Channels
+    before = _hash.__wrapped__(component)
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "x.pyc").write_text("compiled")
+    assert _hash.__wrapped__(component) == before
+    (package / "table.csv").write_text("2")
+    assert _hash.__wrapped__(component) != before

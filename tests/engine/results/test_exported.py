@@ -13,14 +13,26 @@ if TYPE_CHECKING:
 
 
 def test_exports_come_back_from_their_file(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    dense = ModelFigures(loss=0.1, accuracy=0.95, macs=1000, params=100, not_counted=["softmax"])
+    dense = ModelFigures(
+        loss=0.1,
+        accuracy=0.95,
+        balanced_accuracy=0.9,
+        recall=[1.0, 0.8, None],
+        macs=1000,
+        params=100,
+        not_counted=["softmax"],
+    )
     models = [
         ExportedModel(
             target=target,
             scheme=scheme,
             loss=0.2,
             accuracy=0.9,
+            balanced_accuracy=0.9,
+            recall=[0.9, 0.9],
             accuracy_before_finetune=0.5,
+            epoch=scheme,
+            meets_target=scheme == 0,
             macs=500,
             params=50,
             not_counted=[],
@@ -34,5 +46,16 @@ def test_exports_come_back_from_their_file(out: Workspace, stored: Callable[[], 
 
 
 def test_kinds_that_are_not_counted_may_be_a_tuple(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    Exports(ModelFigures(loss=0.1, accuracy=0.95, macs=1, params=1, not_counted=("a", "b")), []).save(out)
+    Exports(
+        ModelFigures(
+            loss=0.1,
+            accuracy=0.95,
+            balanced_accuracy=0.9,
+            recall=[1.0, 0.8, None],
+            macs=1,
+            params=1,
+            not_counted=("a", "b"),
+        ),
+        [],
+    ).save(out)
     assert Exports.load(stored()).dense.not_counted == ["a", "b"]

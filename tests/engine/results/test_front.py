@@ -28,7 +28,8 @@ def test_a_front_comes_back_from_its_file(out: Workspace, stored: Callable[[], A
     found = Front.load(artefact)
     np.testing.assert_array_equal(found.genomes, PRUNED)
     np.testing.assert_array_equal(found.objectives, OBJECTIVES)
-    assert (found.genomes.dtype, found.objectives.dtype) == (np.bool_, np.float64)
+    assert found.genomes.dtype == np.bool_
+    assert found.objectives.dtype == np.float64
 
 
 def test_a_file_with_other_arrays_is_refused(out: Workspace, stored: Callable[[], Artefact]) -> None:

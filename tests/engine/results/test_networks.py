@@ -39,6 +39,15 @@ def test_a_dense_network_comes_back_from_its_files(out: Workspace, stored: Calla
     found = DenseNetwork.load(artefact)
     _assert_equal(found.state, _state(0))
     assert found.score == Score(loss=0.25, accuracy=0.9)
+    assert found.given is None
+
+
+def test_the_score_of_given_weights_is_stored_beside(out: Workspace, stored: Callable[[], Artefact]) -> None:
+    given = Score(loss=0.5, accuracy=0.8)
+    DenseNetwork(_state(0), Score(loss=0.25, accuracy=0.9), given).save(out)
+    artefact = stored()
+    assert artefact.files == ["given.json", "network.safetensors", "score.json"]
+    assert DenseNetwork.load(artefact).given == given
 
 
 def test_criteria_keep_the_file_name_of_version_0_1(out: Workspace, stored: Callable[[], Artefact]) -> None:
@@ -55,13 +64,14 @@ def test_criteria_without_parameters_have_an_empty_state(out: Workspace, stored:
 
 def test_a_finetuned_network_comes_back_from_its_files(out: Workspace, stored: Callable[[], Artefact]) -> None:
     before, after = Score(loss=1.5, accuracy=0.5), Score(loss=0.5, accuracy=0.8)
-    FinetunedNetwork(_state(2), _state(3), 7, before, after).save(out)
+    FinetunedNetwork(_state(2), _state(3), 7, before, after, epoch=2, meets_target=False).save(out)
     artefact = stored()
     assert artefact.files == ["choice.json", "network.safetensors", "recalibrated.safetensors"]
     found = FinetunedNetwork.load(artefact)
     _assert_equal(found.recalibrated, _state(2))
     _assert_equal(found.state, _state(3))
     assert (found.scheme, found.before, found.after) == (7, before, after)
+    assert (found.epoch, found.meets_target) == (2, False)
 
 
 def test_a_file_that_changed_is_refused(out: Workspace, stored: Callable[[], Artefact]) -> None:

@@ -36,9 +36,7 @@ def test_costs_are_those_of_the_pruned_network_in_the_order_of_the_spec() -> Non
     context = tiny_context(objectives=["macs", "capability", "params"])
     divided = context.divide(context.random_network())
     rng = np.random.default_rng(0)
-    genomes = divided.whole.repair(
-        rng.random((3, divided.channels.genes)) < 0.6, rng.random(divided.channels.genes)
-    )
+    genomes = divided.whole.repair(rng.random((3, divided.channels.genes)) < 0.6, rng.random(divided.channels.genes))
     found = NetworkCosts(context, divided.whole).evaluate(genomes)
     assert found.values.shape == (3, 2), "one column for each cost objective"
     for genome, costs in zip(genomes, found.values, strict=True):

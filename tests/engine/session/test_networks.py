@@ -57,7 +57,8 @@ class Faulty(Backbone):
 
 
 @pytest.mark.parametrize(
-    ("raises", "message"), [(True, "no network for 10 classes"), (False, r"build returned str, not a torch\.nn\.Module")]
+    ("raises", "message"),
+    [(True, "no network for 10 classes"), (False, r"build returned str, not a torch\.nn\.Module")],
 )
 def test_a_backbone_that_fails_is_named(source: Source, raises: bool, message: str) -> None:
     with pytest.raises(ComponentError, match=f"backbone 'faulty' .* failed to build its network: .*{message}"):

@@ -49,9 +49,7 @@ def test_a_size_is_that_of_the_pruned_network() -> None:
     assert size_of(divided.costs, least) == Size(counted.macs, counted.params)
 
 
-@pytest.mark.parametrize(
-    ("genome", "space"), [({}, 2**8 - 1), ({"coding": "widths"}, 8), ({"channel_multiple": 4}, 3)]
-)
+@pytest.mark.parametrize(("genome", "space"), [({}, 2**8 - 1), ({"coding": "widths"}, 8), ({"channel_multiple": 4}, 3)])
 def test_the_space_is_that_of_the_encoding(genome: dict[str, object], space: int) -> None:
     first = tiny_parts(genome=genome)[0]
     assert (first.genes, first.groups) == (8, 1)

@@ -42,9 +42,7 @@ def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
     again = Scorer(divided.whole, images, device).score(genomes, journal)
     assert again == scores, "what is in the journal is not measured again, and comes to the same"
     held = Scorer(divided.whole, images, device, hold=True)
-    assert [*held.score(genomes[:5]), *held.score(genomes[5:])] == scores, (
-        "bit by bit, with whomever"
-    )
+    assert [*held.score(genomes[:5]), *held.score(genomes[5:])] == scores, "bit by bit, with whomever"
     evaluators = [Evaluator(sub) for sub in divided.parts]
     cuts = np.cumsum([sub.channels.genes for sub in divided.parts])[:-1]
     for genome, measured in zip(genomes, scores, strict=True):

@@ -33,7 +33,10 @@ def test_schemes_take_a_point_of_each_front(context: Context, artefacts: dict[st
             for front, part in zip(fronts, np.split(genome, edges), strict=True)
         ]
         chosen = list(zip(fronts, rows, strict=True))
-        assert all((front.genomes[row] == part).all() for (front, row), part in zip(chosen, np.split(genome, edges), strict=True))
+        assert all(
+            (front.genomes[row] == part).all()
+            for (front, row), part in zip(chosen, np.split(genome, edges), strict=True)
+        )
         assert impairment == pytest.approx(sum(front.impairment[row] for front, row in chosen))
         assert costs[0] == pytest.approx(sum(front.costs[row, 0] for front, row in chosen))
     assert schemes.genomes[schemes.dense].all()
@@ -64,7 +67,9 @@ class Odd(Ranker):
             raise ValueError("no scheme")
         choices = np.zeros((2, len(fronts) - (self.kind == "choices")), dtype=np.intp)
         costs = np.zeros((2, 1 + (self.kind == "costs")))
-        return JointSchemes(choices * (1.0 if self.kind == "numbers" else 1), np.zeros(2 + (self.kind == "loss")), costs)
+        return JointSchemes(
+            choices * (1.0 if self.kind == "numbers" else 1), np.zeros(2 + (self.kind == "loss")), costs
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from emopms.api import Cost
 from emopms.engine.results.schemes import MeasuredSchemes, MeasureSummary, Schemes
 from emopms.engine.results.score import Score
 from emopms.engine.session.scoring import Scorer
+from emopms.engine.storage.store import Store
 from emopms.errors import RunError
 from emopms.pareto import nondominated
-from tests.engine.contexts import run_stage, tiny_context
+from tests.engine.contexts import run_stage, stage, tiny_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def test_schemes_are_in_order_of_cost_and_the_front_is_marked(artefacts: dict[st
     summary = MeasureSummary.load(artefacts["measure"])
     assert summary.measured == len(found.loss)
     assert -1 <= summary.kendall_tau <= 1
-    assert summary.hypervolume_reference == (pytest.approx(np.log(10)), 1.0)
+    assert summary.hypervolume_reference == pytest.approx((np.log(10), 1.0))
     assert 0 < summary.hypervolume < np.log(10)
 
 
@@ -94,9 +95,6 @@ def test_the_dense_network_must_have_costs(artefacts: dict[str, Artefact], tmp_p
 def test_an_interrupted_measurement_resumes_from_its_journal(
     context: Context, artefacts: dict[str, Artefact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emopms.engine.storage.store import Store
-    from tests.engine.contexts import stage
-
     out = Store(tmp_path).begin("measure", "key")
     stage("measure", context).run(context, artefacts, out)
     assert out.journal("measured").numbers()

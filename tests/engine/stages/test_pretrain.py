@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 def test_the_score_is_that_of_the_stored_network(context: Context, artefacts: dict[str, Artefact]) -> None:
     found = DenseNetwork.load(artefacts["pretrain"])
     measured = score(context.network(found.state), context.image_sets.validation, context.device)
-    assert measured.accuracy == found.score.accuracy > 0.8
+    assert measured.accuracy == found.score.accuracy > 0.5
     assert measured.loss == pytest.approx(found.score.loss, rel=1e-5)
 
 
@@ -42,11 +41,10 @@ def test_given_weights_are_kept_without_epochs(artefacts: dict[str, Artefact], t
     weights = artefacts["pretrain"].folder / "network.safetensors"
     backbone = {"name": "small_resnet", "widths": [8, 8, 16], "weights": str(weights)}
     again = run_stage("pretrain", tiny_context(backbone=backbone, pretrain={"epochs": 0}), {}, tmp_path)
-    assert again.meta["files"] == artefacts["pretrain"].meta["files"]
-
-
-def test_unlabelled_images_are_not_scored_as_accuracy(context: Context) -> None:
-    assert replace(context).quality == "accuracy"
+    for file, digest in artefacts["pretrain"].meta["files"].items():
+        assert again.meta["files"][file] == digest, file
+    found = DenseNetwork.load(again)
+    assert found.given == found.score
 
 
 def test_the_loss_is_cross_entropy_in_training_mode() -> None:

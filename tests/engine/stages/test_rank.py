@@ -34,7 +34,9 @@ def test_an_impairment_is_the_increase_in_loss_by_one_point_alone(
     start = sum(sub.channels.genes for sub in divided.searched[:index])
     genomes = np.tile(divided.whole.dense, (len(ranked.genomes), 1))
     genomes[:, start : start + ranked.genomes.shape[1]] = ranked.genomes
-    loss = np.array([each.loss for each in Scorer(divided.whole, context.image_sets.ranking, context.device).score(genomes)])
+    loss = np.array(
+        [each.loss for each in Scorer(divided.whole, context.image_sets.ranking, context.device).score(genomes)]
+    )
     np.testing.assert_allclose(ranked.impairment, loss - loss[ranked.dense], atol=1e-6)
     np.testing.assert_array_equal(ranked.costs[:, 0], divided.searched[index].costs.macs(ranked.genomes))
 

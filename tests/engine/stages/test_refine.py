@@ -82,6 +82,7 @@ def test_what_is_measured_in_the_end_is_what_it_found(stages: dict[str, Artefact
         assert loss == measured["loss"][-1] + predicted[genome.tobytes()]
 
 
+@pytest.mark.slow
 def test_without_it_the_joint_schemes_are_measured(finished: emopms.Result, tmp_path: Path) -> None:
     plain = emopms.run(tiny(refine=0), run_dir=tmp_path, device="cpu")
     assert "refine" not in [stage["name"] for stage in plain.summary["stages"]]
@@ -105,6 +106,7 @@ class Picky(Cost):
         return np.where(odd, np.nan, share)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -63,6 +63,6 @@ def test_the_loss_adds_up_all_criteria_but_the_last_and_trains_nothing_else(cont
         features = sub.forward(features)
         expected = expected + criterion(features, features, labels)
     torch.testing.assert_close(total, expected)
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is not None for parameter in criteria.parameters())
     assert all(parameter.grad is None for sub in parts for parameter in sub.module.parameters())

@@ -1,4 +1,4 @@
-"""The source files that a network is made of: the module that makes it, and what that imports from beside it."""
+"""The source files of code that a spec names: a module, and what it imports from beside it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ def hash_of_sources(modules: Iterable[ModuleType]) -> str:
         _collect(module.__name__, root, only, found)
         if module.__name__ not in found:  # a module whose file is elsewhere than its name says
             found[module.__name__] = _file(module).read_bytes()
+    return _digest(found)
+
+
+def hash_of_file_and_imports(path: Path, content: bytes) -> str:
+    """Hash a Python file that is run by its path, and what it imports from its own folder (see `hash_of_sources`).
+
+    Args:
+        path: The file.
+        content: Its bytes, as they were run.
+    """
+    found: dict[str, bytes] = {}
+    for name in _imports(content, ""):
+        _collect(name, path.parent, None, found)
+    return _digest({"": content, **found}) if found else hashlib.sha256(content).hexdigest()
+
+
+def _digest(found: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name, content in sorted(found.items()):
         for part in (name.encode(), content):
@@ -81,7 +98,7 @@ def _imports(content: bytes, package: str) -> Iterator[str]:
     """Names of modules that a source imports anywhere in it, and of what could be one."""
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError):  # it is imported by nobody as it is
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # it is imported by nobody as it is
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

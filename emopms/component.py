@@ -7,26 +7,60 @@ return objects with state (a module, an algorithm in progress); they never store
 from __future__ import annotations
 
 import json
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from emopms import registry
-from emopms.errors import PluginError
+from emopms.errors import PluginError, did_you_mean
 from emopms.plugin_file import reason
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic._internal._model_construction import ModelMetaclass
     from pydantic.json_schema import JsonSchemaValue
+else:
+    ModelMetaclass = type(BaseModel)
 
 
-class Settings(BaseModel):
+class SettingsType(ModelMetaclass):
+    """The type of classes of settings. It keeps `help` of such a class short: pydantic would add 500 lines."""
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not name.startswith("__") and not hasattr(BaseModel, name)]
+
+
+class Settings(BaseModel, metaclass=SettingsType):
     """A frozen, strict group of settings. The docstring below a field becomes its description."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Make the signature short: names and defaults of the fields, without pydantic's annotations."""
+        super().__pydantic_init_subclass__(**options)
+        defaults = {name: field.get_default() for name, field in cls.model_fields.items() if not field.is_required()}
+        cls.__signature__ = Signature(
+            [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=defaults.get(name, Parameter.empty))
+                for name in cls.model_fields
+            ]
+        )
+
+    if not TYPE_CHECKING:  # a type checker derives the parameters from the fields
+
+        def __init__(self, /, **values):
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                _add_remedies(type(self), error)
+                raise
+
+        __init__.__pydantic_base_init__ = True  # pydantic need not call it when it validates a mapping
 
 
 class Component(Settings):
@@ -124,6 +158,17 @@ class Slot:
                 f"{self.slot} {value['name']!r} of {origin} failed to validate its parameters: {reason(error)}.",
                 "This is a defect of that component.",
             ) from error
+
+
+def _add_remedies(settings: type[Settings], error: ValidationError) -> None:
+    """Note below an error of pydantic what the user can do. Python shows it for an error that nobody catches."""
+    for details in error.errors(include_url=False, include_context=False):
+        if len(details["loc"]) != 1 or not isinstance(name := details["loc"][0], str):
+            continue
+        if details["type"] == "extra_forbidden":
+            error.add_note(f"{name}: {did_you_mean(name, settings.model_fields)}")
+        elif (field := settings.model_fields.get(name)) and field.description:
+            error.add_note(f"{name}: {' '.join(field.description.split())}")
 
 
 def _read(component: type[Component], value: dict[str, Any]) -> Component:

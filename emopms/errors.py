@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-class EmopmsError(Exception):
+class ShortHelp(type):
+    """A metaclass that lets `help` and `dir` show what a class adds, without the methods that Python gives to all."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if not name.startswith("__") and not hasattr(Exception, name)]
+
+
+class EmopmsError(Exception, metaclass=ShortHelp):
     """Base class of all errors that emopms reports on purpose.
 
     Args:
@@ -24,6 +31,8 @@ class EmopmsError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        if remedy:
+            self.add_note(remedy)  # Python shows it below the message of an error that nobody catches
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,10 @@ class SpecError(EmopmsError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{p.dotted}: {p.message}" if p.path else p.message for p in problems))
         self.problems = tuple(problems)
+        for problem in self.problems:
+            if problem.remedy:
+                named = problem.path and len(self.problems) > 1
+                self.add_note(f"{problem.dotted}: {problem.remedy}" if named else problem.remedy)
 
 
 class PluginError(EmopmsError):

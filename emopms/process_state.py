@@ -33,9 +33,12 @@ def unchanged_process(whose: str) -> Iterator[None]:
     finally:
         for setting, value in before:
             if (after := _read(setting)) != value:
+                setting.write(value)
+                if (whose, setting.name) in _named:
+                    continue
                 from loguru import logger  # here: reading a spec does without
 
-                setting.write(value)
+                _named.add((whose, setting.name))
                 logger.warning("{} changed {} to {}: it is {} again", whose, setting.name, after, value)
 
 
@@ -62,6 +65,10 @@ def plain_torch() -> Iterator[None]:
         for name in plain:
             if settings[name].read() != before[name]:
                 settings[name].write(before[name])
+
+
+_named: set[tuple[str, str]] = set()
+"""Code and settings that a warning has named. One that is called for every candidate is named once."""
 
 
 def _settings() -> list[_Setting]:

@@ -1,4 +1,4 @@
-"""Every code block of every page runs.
+"""Every code block of every page runs, and what pages link to and name exists.
 
 Blocks of a page run in order, in one folder that holds ``specs/`` and ``docs/``, and Python blocks share their
 variables. A first line ``# some/file.yaml`` or ``# file.py`` says that the block is that file; other YAML blocks are
@@ -69,6 +69,47 @@ def name_of(page: Path) -> str:
 def test_every_block_says_what_it_is(page: Path) -> None:
     for block in blocks(page):
         assert block.kind in ("python", "yaml", "sh", "sh installs", "toml", "text"), f"{page}:{block.line}"
+
+
+def prose(page: Path) -> str:
+    """The text of a page without its code blocks."""
+    return re.sub(r"^```.*\n(?:.*\n)*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)
+    words = [re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings]
+    return {text.strip().lower().replace(" ", "-") for text in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), f"{name_of(page)} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{name_of(page)} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    for path, test in re.findall(r"`(tests/[^`:<]*)(?:::([^`]*))?`", prose(page)):
+        assert (ROOT / path).exists(), f"{name_of(page)} names {path}"
+        if test:
+            source = (ROOT / path).read_text(encoding="utf-8")
+            assert re.search(rf"^ *def {test}\(", source, flags=re.MULTILINE), f"{name_of(page)} names {path}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    """Paths start from the repository, from the package or its engine, or from the page's own folder."""
+    roots = (ROOT, ROOT / "emopms", ROOT / "emopms" / "engine", page.parent)
+    for path in re.findall(r"`((?:[\w-]+/)+(?:[\w-]+\.\w+)?)`", prose(page)):
+        if path.endswith(".py") or path.split("/")[0] in ("emopms", "engine", "network", "builtin"):
+            assert any((root / path).exists() for root in roots), f"{name_of(page)} names {path}"
 
 
 @pytest.mark.slow

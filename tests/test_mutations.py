@@ -157,6 +157,7 @@ def check(path: Path) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_a_changed_spec_is_valid_or_wrong_at_a_place(path: Path, tmp_path: Path) -> None:
     original, changed = path.read_text(encoding="utf-8"), tmp_path / "spec.yaml"

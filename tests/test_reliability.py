@@ -12,7 +12,7 @@ import yaml
 
 import emopms
 from benchmarks.reliability.faults import DAMAGES, damage_files, interrupted
-from benchmarks.reliability.full_disk import fill_at_every_write
+from benchmarks.reliability.full_disk import fill_at_every_evaluation, fill_at_every_write
 from benchmarks.reliability.growth import growth
 from benchmarks.reliability.killing import kill_runs
 from benchmarks.reliability.subject import finish, outcome, stage_of, start
@@ -153,6 +153,14 @@ def test_a_full_disk_is_named_whenever_it_is_met_and_nothing_is_lost(tmp_path: P
     found = fill_at_every_write(tiny(**QUICK), tmp_path, every=7)
     assert found["other"] == []
     assert found["failed"] == found["named_error"] > 10
+    assert found["same"]
+
+
+@pytest.mark.slow
+def test_a_full_disk_that_an_objective_meets_is_never_taken_for_a_candidate_that_fails(tmp_path: Path) -> None:
+    found = fill_at_every_evaluation(tiny(**QUICK), tmp_path, every=3)
+    assert found["other"] == []
+    assert found["failed"] == found["named_error"] > 3
     assert found["same"]
 
 

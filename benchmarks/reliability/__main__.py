@@ -3,8 +3,8 @@
     python -m benchmarks.reliability {kill,faults,growth}
 
 ``kill`` kills real runs at random moments, resumes them and compares the results with those of an undisturbed run.
-``faults`` damages every file of a run, and simulates a full disk at every write. ``growth`` measures the memory of a
-long search.
+``faults`` damages every file of a run, and simulates a full disk at every write and every evaluation of an objective.
+``growth`` measures the memory of a long search.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from loguru import logger
 import emopms
 from benchmarks.machine import machine
 from benchmarks.reliability.faults import DAMAGES, damage_files, interrupted, tally
-from benchmarks.reliability.full_disk import fill_at_every_write
+from benchmarks.reliability.full_disk import fill_at_every_evaluation, fill_at_every_write
 from benchmarks.reliability.growth import growth
 from benchmarks.reliability.killing import kill_runs
 from benchmarks.reliability.subject import SPEC
@@ -78,6 +78,7 @@ def _faults(folder: Path) -> dict[str, Any]:
         "unfinished": tally(unfinished),
         "others": bad,
         "full_disk": fill_at_every_write(spec, folder / "full"),
+        "full_disk_for_objective": fill_at_every_evaluation(spec, folder / "objective"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Simulates a full disk at every write of a run."""
+"""Simulates a full disk at every write of a run, and at every evaluation of an objective."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import errno
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import emopms
 from benchmarks.reliability.subject import outcome
+from emopms.builtin.objective.capability import Capability
 from emopms.engine.support.progress import Silent
 from emopms.errors import EmopmsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from emopms.api import Task
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _COUNTED = {"open": 0, "os.mkdir": 0, "os.rename": 1, "shutil.copyfile": 1}
@@ -73,14 +81,58 @@ def fill_at_every_write(spec: emopms.Spec, folder: Path, *, every: int = 1) -> d
     Returns:
         JSON counts of failed writes by kind of error, and whether the result equals that of an undisturbed run.
     """
-    roomy, tight = folder / "roomy", folder / "tight"
-    emopms.run(spec, run_dir=roomy, device="cpu", progress=Silent())
+    tight, passes = folder / "tight", set[str]()
+    failed = _run_until_complete(spec, tight, lambda: FullDisk(tight, passes, every=every).entered())
+    return {"writes": len(passes), **failed, "same": outcome(tight) == _undisturbed(spec, folder)}
+
+
+def fill_at_every_evaluation(spec: emopms.Spec, folder: Path, *, every: int = 1) -> dict[str, Any]:
+    """Run a spec again and again. In each attempt an objective meets a full disk, at the next new batch of candidates.
+
+    Args and returns are those of `fill_at_every_write`; ``evaluations`` counts the batches.
+    """
+    tight, passes = folder / "tight", set[bytes]()
+    failed = _run_until_complete(spec, tight, lambda: _objective_without_disk(passes, every))
+    return {"evaluations": len(passes), **failed, "same": outcome(tight) == _undisturbed(spec, folder)}
+
+
+@dataclass
+class _Failure:
+    failed: str = ""
+
+
+@contextmanager
+def _objective_without_disk(passes: set[bytes], every: int) -> Iterator[_Failure]:
+    """Let the objective ``capability`` meet a full disk at the first batch at which it has not met one before."""
+    failure, evaluate = _Failure(), Capability.evaluate
+
+    def meet(self: Capability, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        batch = f"{task.subnetwork.name} {genomes.shape}".encode() + genomes.tobytes()
+        if not failure.failed and batch not in passes:
+            passes.add(batch)
+            if len(passes) % every == 0:
+                failure.failed = f"evaluation {len(passes)}"
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return evaluate(self, genomes, task)
+
+    with mock.patch.object(Capability, "evaluate", meet):
+        yield failure
+
+
+def _undisturbed(spec: emopms.Spec, folder: Path) -> dict[str, str]:
+    emopms.run(spec, run_dir=folder / "roomy", device="cpu", progress=Silent())
+    return outcome(folder / "roomy")
+
+
+def _run_until_complete(
+    spec: emopms.Spec, run_dir: Path, disturbed: Callable[[], AbstractContextManager[FullDisk | _Failure]]
+) -> dict[str, Any]:
+    """Run a spec until nothing fails any more, and count the failures by kind of error."""
     named, other = 0, []
-    passes: set[str] = set()
     while True:
-        with FullDisk(tight, passes, every=every).entered() as disk:
+        with disturbed() as disk:
             try:
-                emopms.run(spec, run_dir=tight, device="cpu", progress=Silent())
+                emopms.run(spec, run_dir=run_dir, device="cpu", progress=Silent())
             except EmopmsError as error:
                 if "No space left" in str(error):
                     named += 1
@@ -92,13 +144,7 @@ def fill_at_every_write(spec: emopms.Spec, folder: Path, *, every: int = 1) -> d
                 if not disk.failed:
                     break
                 other.append(f"{disk.failed}: not reported")
-    return {
-        "writes": len(passes),
-        "failed": named + len(other),
-        "named_error": named,
-        "other": other,
-        "same": outcome(tight) == outcome(roomy),
-    }
+    return {"failed": named + len(other), "named_error": named, "other": other}
 
 
 _disk: FullDisk | None = None

@@ -37,6 +37,8 @@ class SearchSpace:
 class Search(Protocol):
     """An algorithm in progress. The engine asks for genomes, evaluates them, and tells their objectives."""
 
+    __slots__ = ()
+
     def ask(self) -> NDArray[Any]:
         """Return the next genomes to evaluate, boolean [n, genes]. An empty array ends the search."""
 

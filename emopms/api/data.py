@@ -107,7 +107,7 @@ class Data(AddedFields):
     slot: ClassVar[str] = "data"
 
     calibration: Annotated[int, Field(ge=2)] = 1024
-    """Images on which candidates are judged during the search; as many others rank and refine what it found."""
+    """Images on which candidates are evaluated during the search; as many others rank and refine what it found."""
     validation: Annotated[int, Field(ge=2)] = 1024
     """Images on which schemes for the whole network are measured and chosen. Where the data have validation images of
     their own, at most so many of them are used."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from emopms.cli.output import tell, usable_streams
 from emopms.cli.parser import parse
 from emopms.cli.signals import Ending
 from emopms.errors import EmopmsError, SpecError
@@ -20,26 +20,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0 for success, 2 for a wrong spec or component, 3 for a run that cannot continue, 130 after
-        SIGINT, 141 after a closed pipe, 143 after SIGTERM.
+        The exit code: 0 for success, 1 if the output of a command cannot be written, 2 for a wrong spec or component,
+        3 for a run that cannot continue, 130 after SIGINT, 141 after a closed pipe, 143 after SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not raise an error
             stream.reconfigure(errors="backslashreplace")
-    arguments = parse(sys.argv[1:] if argv is None else argv)
-    with Ending() as ending:
+    with usable_streams(), Ending() as ending:
         try:
+            arguments = parse(sys.argv[1:] if argv is None else argv)
             import_module(f"emopms.cli.{arguments.command}").command(arguments)
-            sys.stdout.flush()
         except BaseException as error:
             # A library may have turned the signal's exception into another one.
             if ending.signal is not None or isinstance(error, KeyboardInterrupt):
                 return ending.leave()
             if isinstance(error, EmopmsError):
-                print(explain(error), file=sys.stderr)  # noqa: T201
+                tell(explain(error))
                 return error.exit_code
             if isinstance(error, BrokenPipeError):  # as in `emopms schema | head`
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
                 return 141
             raise
     return 0

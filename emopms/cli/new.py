@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emopms.scaffold import write_plugin
+from emopms.cli.output import show
+from emopms.scaffold import component_name, write_plugin
 
 if TYPE_CHECKING:
     import argparse
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> None:
     """Write a plugin package and print the next steps."""
-    folder = write_plugin(arguments.slot, arguments.name, arguments.into)
+    name = component_name(arguments.name)
+    folder = write_plugin(arguments.slot, name, arguments.into)
     lines = (
-        f"{folder}/ is a package with the {arguments.slot} {arguments.name}. Next:",
+        f"{folder}/ is a package with the {arguments.slot} {name}. Next:",
         f"  cd {folder}",
         "  pip install -e '.[test]' && pytest",
-        f"  emopms plugins {arguments.slot}/{arguments.name}",
+        f"  emopms plugins {arguments.slot}/{name}",
     )
-    print("\n".join(lines))  # noqa: T201
+    show("\n".join(lines))

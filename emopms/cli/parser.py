@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emopms import __version__
+from emopms.cli.output import show, tell
 from emopms.registry import SLOTS
 
 if TYPE_CHECKING:
@@ -17,11 +19,17 @@ _CLEAN = "runs clean"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that writes as the rest of the command does. Words of the user may hold control characters."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (show if file is sys.stdout else tell)(message.removesuffix("\n"))
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(
-        prog="emopms", description="Prune PyTorch networks by evolutionary multi-objective search."
-    )
+    top = _Parser(prog="emopms", description="Prune PyTorch networks by evolutionary multi-objective search.")
     top.add_argument("--version", action="version", version=f"emopms {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

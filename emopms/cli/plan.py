@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.text import Text
 
-from emopms.cli.tables import columns, console, size
+from emopms.cli.output import printable
+from emopms.cli.tables import Columns, duration, show_tables, size
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.table import Table
-
     from emopms.engine.forecast.forecast import Forecast, MemoryForecast
     from emopms.engine.session.partition_summary import Size
     from emopms.spec import Spec
 
-_WIDTH = 100
-"""Number of columns if the output is not a terminal."""
 _STATES = {"complete": "cached", "begun": "to resume", "damaged": "to repeat, damaged", "absent": "to run"}
 
 
@@ -37,14 +34,14 @@ def command(arguments: argparse.Namespace) -> None:
 
     with Console(stderr=True).status("measuring the speed of the stages"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
-    console(_WIDTH).print(render(spec, expected))
+    show_tables(render(spec, expected))
     require_reachable_targets(spec, expected.floor)
 
 
 def render(spec: Spec, expected: Forecast) -> Group:
     """Return a forecast as tables, which are readable without colours."""
-    parts = [
-        Text(f"{spec.name}: run directory {expected.folder}, on {expected.device}"),
+    parts: list[Text | Columns | None] = [
+        Text(printable(f"{spec.name}: run directory {expected.folder}, on {expected.device}")),
         _blocks(expected),
         _searches(expected),
         _pinned(expected),
@@ -52,21 +49,23 @@ def render(spec: Spec, expected: Forecast) -> Group:
         _stages(expected),
         _memory(expected.memory),
     ]
-    return Group(*(line for part in parts if part is not None for line in (part, Text())))
+    lines: list[Text | Columns] = [line for part in parts if part is not None for line in (part, Text())]
+    return Group(*lines)
 
 
-def _blocks(expected: Forecast) -> Table:
-    table = columns("sub-network", "blocks", left=("blocks",))
+def _blocks(expected: Forecast) -> Columns:
+    table = Columns("sub-network", "blocks", left=("blocks",))
     for part in expected.searches:
         table.add_row(part.name, ", ".join(part.blocks))
     return table
 
 
-def _searches(expected: Forecast) -> Table:
-    table = columns(
+def _searches(expected: Forecast) -> Columns:
+    table = Columns(
         "sub-network",
         "prunable\nchannels",
-        *("groups", "candidates", "MACs", "at least\nremain", "parameters", "at least\nremain", "evaluations"),
+        *("groups", "candidates", "MACs", "least\nMACs", "parameters", "least\nparameters", "evaluations"),
+        glued=("least\nMACs", "least\nparameters"),
     )
     parts = expected.searches
     for part, evaluations in zip(parts, expected.evaluations, strict=True):
@@ -93,21 +92,21 @@ def _at_most(evaluations: int) -> str:
     return f"≤ {evaluations:,}"
 
 
-def _pinned(expected: Forecast) -> Table | None:
+def _pinned(expected: Forecast) -> Columns | None:
     layers: dict[str, list[str]] = {}
     for part in expected.searches:
         for layer, reason in part.pinned.items():
             layers.setdefault(reason, []).append(layer)
     if not layers:
         return None
-    table = columns("not prunable", "reason", left=("not prunable", "reason"))
+    table = Columns("not prunable", "reason", left=("not prunable", "reason"))
     for reason, names in layers.items():
         table.add_row(", ".join(names), reason)
     return table
 
 
-def _targets(spec: Spec, expected: Forecast) -> Table:
-    table = columns("target", "", "bound", "minimum", "reachable", left=("target", "", "reachable"))
+def _targets(spec: Spec, expected: Forecast) -> Columns:
+    table = Columns("target", "", "bound", "minimum", "reachable", left=("target", "", "reachable"))
     for target in spec.targets:
         label = target.slug
         for name, bound in target.bounds.items():
@@ -118,8 +117,8 @@ def _targets(spec: Spec, expected: Forecast) -> Table:
     return table
 
 
-def _stages(expected: Forecast) -> Table:
-    table = columns("stage", "state", "estimate", left=("stage", "state"))
+def _stages(expected: Forecast) -> Columns:
+    table = Columns("stage", "state", "estimate", left=("stage", "state"))
     for stage in expected.stages:
         cached = stage.state == "complete"
         table.add_row(stage.name, _STATES[stage.state], "" if cached else duration(stage.seconds))
@@ -128,10 +127,10 @@ def _stages(expected: Forecast) -> Table:
     return table
 
 
-def _memory(memory: MemoryForecast | None) -> Table | None:
+def _memory(memory: MemoryForecast | None) -> Columns | None:
     if memory is None:
         return None
-    table = columns("memory", "estimate", "", left=("memory", ""))
+    table = Columns("memory", "estimate", "", left=("memory", ""))
     table.add_row(
         "images",
         size(memory.images),
@@ -141,13 +140,3 @@ def _memory(memory: MemoryForecast | None) -> Table | None:
     table.add_row("features", size(memory.features), "calibration features of the largest sub-network search")
     table.add_row("working", size(memory.working), memory.working_of)
     return table
-
-
-def duration(seconds: float) -> str:
-    """Format a duration, such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

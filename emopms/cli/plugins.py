@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from emopms.cli.output import show
 from emopms.errors import PluginError, did_you_mean
 from emopms.registry import SLOTS, names
 from emopms.spec.catalog import catalog, description, entry, example, parameters, summary
@@ -21,7 +22,7 @@ def command(arguments: argparse.Namespace) -> None:
     """List all components, one per line, or describe one."""
     path, files = arguments.component, arguments.files
     lines = _list(files) if path is None else _describe(path, files)
-    print("\n".join(lines))  # noqa: T201
+    show("\n".join(lines))
 
 
 def _list(files: Files) -> Iterator[str]:

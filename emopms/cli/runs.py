@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from emopms.cli.tables import columns, console, printable, size
+from emopms.cli.output import printable, show
+from emopms.cli.tables import Columns, show_tables, size
 from emopms.engine.storage.cleanup import clean, find_removable
 from emopms.engine.storage.inventory import find_runs, inspect_run
 
@@ -14,13 +15,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from rich.table import Table
-
     from emopms.engine.storage.cleanup import CleanupPlan
     from emopms.engine.storage.inventory import RunStatus
-
-_WIDTH = 160
-"""Number of columns if the output is not a terminal."""
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -31,22 +27,22 @@ def command(arguments: argparse.Namespace) -> None:
     """
     folders = find_runs(arguments.folder)
     if not folders:
-        print(f"no run directories in {printable(arguments.folder)}")  # noqa: T201
+        show(f"no run directories in {printable(arguments.folder)}")
     elif arguments.clean:
         _clean(folders, remove=arguments.yes)
     else:
         with Console(stderr=True).status("verifying the checksums of stored files"):
             runs = [inspect_run(folder) for folder in folders]
-        console(_WIDTH).print(_table(runs))
+        show_tables(_table(runs))
 
 
-def _table(runs: list[RunStatus]) -> Table:
-    table = columns("run", "state", "last written", "size", "removable", left=("run", "state"))
+def _table(runs: list[RunStatus]) -> Columns:
+    table = Columns("run", "state", "last written", "size", "removable", left=("run", "state"))
     for run in runs:
         state = f"{run.state} ({run.detail})" if run.detail else run.state
         touched = f"{run.touched:%Y-%m-%d %H:%M}" if run.touched else ""
         table.add_row(
-            *(printable(run.folder.name or run.folder.resolve().name), printable(state), touched),
+            *(run.folder.name or run.folder.resolve().name, state, touched),
             *(size(run.size), size(run.cleanup.size)),
         )
     if len(runs) > 1:
@@ -61,13 +57,14 @@ def _clean(folders: list[Path], *, remove: bool) -> None:
         if remove and found.removable:
             found = clean(folder)
         freed += found.size
-        print("".join(f"{line}\n" for line in _lines(folder, found)), end="")  # noqa: T201
+        for line in _lines(folder, found):
+            show(line)
     if remove:
-        print(f"{size(freed)} freed")  # noqa: T201
+        show(f"{size(freed)} freed")
     elif freed:
-        print(f"{size(freed)} can be freed. Nothing has been removed. To remove the files, add --yes.")  # noqa: T201
+        show(f"{size(freed)} can be freed. Nothing has been removed. To remove the files, add --yes.")
     else:
-        print("nothing to remove")  # noqa: T201
+        show("nothing to remove")
 
 
 def _lines(folder: Path, found: CleanupPlan) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
+from emopms.cli.output import show, tell
 from emopms.spec.catalog import catalog
 from emopms.spec.schema import json_schema
 
@@ -18,5 +18,5 @@ def command(arguments: argparse.Namespace) -> None:
     entries = catalog(arguments.files)
     for entry in entries:
         if entry.error:
-            print(f"left out: {entry.error.message}\n  {entry.error.remedy}", file=sys.stderr)  # noqa: T201
-    print(json.dumps(json_schema(entry.component for entry in entries if entry.component), indent=1))  # noqa: T201
+            tell(f"left out: {entry.error.message}\n  {entry.error.remedy}")
+    show(json.dumps(json_schema(entry.component for entry in entries if entry.component), indent=1))

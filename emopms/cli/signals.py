@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from emopms.cli.output import tell
 from emopms.engine.support.interruption import interrupted
 
 if TYPE_CHECKING:
@@ -53,14 +55,15 @@ class Ending:
             signal.signal(each, signal.SIG_IGN)  # the process is ending already: ignore further signals
         code = self._last_line()
         if self.signal is not None:
-            sys.stdout.flush()
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
             os._exit(code)  # a return could end with SIGINT's own code, if the exception has passed through `exec`
         return code
 
     def _last_line(self) -> int:
         number = self.signal or signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else "terminated"
-        print(f"{what}; run the same command again to continue", file=sys.stderr, flush=True)  # noqa: T201
+        tell(f"{what}; run the same command again to continue")
         return 128 + number
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

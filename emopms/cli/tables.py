@@ -3,23 +3,120 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.table import Table
+from rich.text import Text
+
+from emopms.cli.output import printable, printable_lines, show_escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
+
+_UNLIMITED: Final = 1_000_000
+"""Number of columns if the output is not a terminal: there a row of a table is a line."""
+_NARROWEST: Final = 16
+"""Number of columns below which a column of text is not made narrower."""
+_GAP: Final = 2
+"""Number of columns between two columns of a table."""
 
 
-def console(width: int) -> Console:
-    """Return a console on standard output; ``width`` is its number of columns if the output is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False, emoji=False)
+def show_tables(renderable: RenderableType) -> None:
+    """Write tables to standard output, with control characters escaped.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        OutputError: Standard output is closed or full.
+    """
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _UNLIMITED, highlight=False, markup=False, emoji=False)
+    if not terminal:
+        console.no_color = True
+    segments = [
+        Segment(printable_lines(segment.text), segment.style)
+        for segment in console.render(renderable)
+        if not segment.control
+    ]
+    with console.capture() as captured:
+        console.print(Segments(segments), end="")
+    text = captured.get()
+    show_escaped(text if terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
-def columns(*headings: str, left: tuple[str, ...] = ()) -> Table:
-    """Return a table. Columns in ``left`` hold text, which may wrap; the others hold numbers, which do not."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        text = heading in left
-        table.add_column(heading, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-    return table
+class Columns:
+    """A table whose figures and names are never cut.
+
+    A column of text may wrap, a column of numbers does not. If the columns do not fit side by side, the table continues
+    below: the first column is shown again, with the columns that remain.
+    """
+
+    def __init__(self, *headings: str, left: Sequence[str] = (), glued: Sequence[str] = ()) -> None:
+        """Describe the columns.
+
+        Args:
+            headings: The headings; a line break in a heading makes the column narrower.
+            left: The headings of the columns that hold text.
+            glued: The headings of the columns that stay beside the column before them.
+        """
+        self._headings = headings
+        self._glued = [heading in glued for heading in headings]
+        self._text = [heading in left for heading in headings]
+        self._rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        """Add a row. Control characters are escaped."""
+        self._rows.append(tuple(map(printable, cells)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        for number, part in enumerate(self._parts(options.max_width)):
+            if number:
+                yield Text()
+            yield self._table(part, options.max_width)
+
+    def _parts(self, width: int) -> list[list[int]]:
+        """Divide the columns into groups that fit side by side; each begins with the first column."""
+        groups: list[list[int]] = []
+        for index in range(1, len(self._headings)):
+            if self._glued[index] and groups:
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        parts, used = [[0]], self._least(0)
+        for group in groups:
+            needed = sum(_GAP + self._least(index) for index in group)
+            if used + needed > width and len(parts[-1]) > 1:
+                parts.append([0])
+                used = self._least(0)
+            parts[-1] += group
+            used += needed
+        return parts
+
+    def _least(self, index: int) -> int:
+        """Return the smallest width of a column."""
+        cells = [self._headings[index], *(row[index] for row in self._rows)]
+        widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
+        return min(widest, _NARROWEST) if self._text[index] else widest
+
+    def _table(self, part: list[int], width: int) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+        fits = sum(self._least(index) + _GAP for index in part) - _GAP <= width
+        for index in part:
+            text = self._text[index]
+            table.add_column(
+                Text(self._headings[index]),
+                justify="left" if text else "right",
+                no_wrap=fits and not text,
+                overflow="fold",
+                min_width=min(self._least(index), width) if fits else None,
+            )
+        for row in self._rows:
+            table.add_row(*(Text(row[index]) for index in part))
+        return table
 
 
 def size(count: int) -> str:
@@ -34,6 +131,11 @@ def size(count: int) -> str:
     return f"{amount:,.1f} TiB"
 
 
-def printable(text: object) -> str:
-    """Return a text on one line, with control characters escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+def duration(seconds: float) -> str:
+    """Format a duration, such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

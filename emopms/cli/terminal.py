@@ -3,111 +3,206 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from loguru import logger
+from rich.cells import cell_len
 from rich.console import Console, Group
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.live import Live
 from rich.text import Text
 
+from emopms.cli.output import printable, tell
+from emopms.cli.overall import Overall
+from emopms.cli.tables import Columns
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from types import TracebackType
+
+    from rich.console import RenderableType
+
+_NAME: Final = 22
+"""Number of columns for the name of a stage."""
+_WIDEST_BAR: Final = 24
+_NARROWEST_BAR: Final = 8
 
 
 class Bars:
-    """Progress as one bar per long stage."""
+    """Progress on a terminal: a bar for the work that runs, and below it one line for the whole run.
 
-    def __init__(self, console: Console) -> None:
+    Nothing in these lines is cut: the bar becomes shorter or is left out, and the note moves to a line of its own.
+    """
+
+    def __init__(self, console: Console, overall: Overall | None = None) -> None:
         self._console = console
+        self._overall = Overall() if overall is None else overall
+        self._work: _Work | None = None
+        self._live = Live(console=console, get_renderable=self.lines, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def begin(self, stages: Mapping[str, float | None]) -> None:
+        self._overall.begin(stages)
 
     @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[_Bar]:
-        columns = (
-            TextColumn("  {task.description:<22}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            yield _Bar(progress, progress.add_task(label, total=total, note=""))
+    def track(self, label: str, total: int, unit: str) -> Iterator[_Work]:
+        self._work = _Work(label, total, unit, self._overall)
+        try:
+            yield self._work
+        finally:
+            self._work = None
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
-        if seconds is not None:
-            took = "cached" if cached else f"{seconds:.1f} s"
-            self._console.print(f"  {name:<22} {took}", markup=False)
+        if seconds is None:
+            self._overall.begin_stage(name)
+            return
+        self._overall.end_stage(name, seconds)
+        took = "cached" if cached else f"{seconds:.1f} s"
+        self._console.print(Text(f"  {printable(name):<{_NAME}} {took}"))
+
+    def lines(self) -> RenderableType:
+        """Return the lines that are shown now."""
+        width = self._console.width
+        lines = [] if self._work is None else self._work.lines(width)
+        return Group(*lines, Text(f"  {self._overall.describe()}"))
 
 
-class _Bar:
-    def __init__(self, progress: Progress, task: Any) -> None:
-        self._progress, self._task = progress, task
+class _Work:
+    """A piece of work with a bar."""
+
+    def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
+        self._label, self._total, self._unit, self._overall = printable(label), total, printable(unit), overall
+        self._done, self._note = 0, ""
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
-        self._progress.update(self._task, advance=steps, note=note)
+        self._done += steps
+        self._note = printable(note)
+        self._overall.advance(self._share())
+
+    def _share(self) -> float:
+        return min(1.0, self._done / self._total) if self._total else 1.0
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the name, the bar, the count and the note in as few lines as the terminal allows."""
+        name, count = f"  {self._label:<{_NAME}}", f"{self._done}/{self._total} {self._unit}"
+        note = f", {self._note}" if self._note else ""
+        room = width - cell_len(f"{name}  {count}{note}") - 1
+        if room < _NARROWEST_BAR:  # the note gets a line of its own
+            room = width - cell_len(f"{name}  {count}") - 1
+            text = [Text(f"    {self._note}")] if self._note else []
+            return [self._bar(name, room, count), *text]
+        return [self._bar(name, room, count + note)]
+
+    def _bar(self, name: str, room: int, after: str) -> Text:
+        if room < _NARROWEST_BAR:
+            return Text(f"{name} {after}")
+        width = min(room, _WIDEST_BAR)
+        done = int(width * self._share())
+        return Text.assemble(f"{name} ", ("━" * done, "green"), ("━" * (width - done), "bright_black"), f" {after}")
 
 
 class Lines:
     """Progress as log lines."""
 
+    def __init__(self) -> None:
+        self._overall = Overall()
+
+    def begin(self, stages: Mapping[str, float | None]) -> None:
+        self._overall.begin(stages)
+
     @contextmanager
     def track(self, label: str, total: int, unit: str) -> Iterator[_Counter]:
-        yield _Counter(label, total, unit)
+        yield _Counter(label, total, unit, self._overall)
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
+        if seconds is None:
+            self._overall.begin_stage(name)
+            return
+        self._overall.end_stage(name, seconds)
         if cached:
             logger.info("{}: cached", name)
-        elif seconds is not None:
-            logger.info("{}: {:.1f} s", name, seconds)
+        else:
+            logger.info("{}: {:.1f} s ({})", name, seconds, self._overall.describe())
 
 
 class _Counter:
     """Logs about ten lines per stage, whatever the number of steps."""
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
-        self._label, self._total, self._unit = label, total, unit
+    def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
+        self._label, self._total, self._unit, self._overall = label, total, unit, overall
         self._done = 0
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
         every = max(1, self._total // 10)
         logged, self._done = self._done // every, self._done + steps
+        self._overall.advance(min(1.0, self._done / self._total) if self._total else 1.0)
         if self._done // every > logged or self._done == self._total:
             text = f"{self._label}: {self._done}/{self._total} {self._unit}"
             logger.info("{}", f"{text}, {note}" if note else text)
+
+
+def log_format(record: Any) -> str:
+    """Return loguru's format of a record: the message on one line, then the traceback if there is one.
+
+    Control characters in the message are escaped.
+    """
+    record["extra"]["line"] = printable(record["message"])
+    return "{extra[line]}\n{exception}"
+
+
+class LogLines:
+    """The sink of the log: standard error, where lines appear above the bars."""
+
+    def __init__(self, console: Console | None) -> None:
+        """Choose where the lines go.
+
+        Args:
+            console: The console with the bars; None if standard error is not a terminal. There lines are not wrapped.
+        """
+        self._console = console
+
+    def write(self, line: str) -> None:
+        if self._console is None:
+            tell(line.rstrip("\n"))
+        else:
+            text = "\n".join(map(printable, line.rstrip("\n").split("\n")))
+            self._console.print(Text(text))
+
+    def close(self) -> None:
+        pass
 
 
 def closing_table(summary: dict[str, Any], folder: Path) -> Group:
     """Return the table of the dense and the pruned networks, and the paths of the results."""
     dense, quality = summary["dense"], summary["quality"]
     title = f"{quality} with the dense network" if quality == "agreement" else quality
-    table = Table(title=f"{summary['name']}: {title} on test images", title_justify="left")
-    for column in ("model", "MACs", "parameters", "before fine-tuning", quality, "change"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    table.add_row("dense", f"{dense['macs']:,}", f"{dense['params']:,}", "", f"{dense['accuracy']:.2%}", "")
+    table = Columns("model", quality, "change\n(points)", "MACs", "parameters", "before\nfine-tuning", left=("model",))
+    table.add_row("dense", f"{dense['accuracy']:.2%}", "", f"{dense['macs']:,}", f"{dense['params']:,}", "")
     for model in summary["models"]:
         table.add_row(
             model["target"],
+            f"{model['accuracy']:.2%}",
+            f"{100 * (model['accuracy'] - dense['accuracy']):+.2f}",
             f"{model['macs']:,} ({1 - model['macs_cut']:.1%})",
             f"{model['params']:,} ({1 - model['params_cut']:.1%})",
             f"{model['accuracy_before_finetune']:.2%}",
-            f"{model['accuracy']:.2%}",
-            f"{100 * (model['accuracy'] - dense['accuracy']):+.2f} points",
         )
     search, rank = summary["search"], summary["rank"]
     facts = (
-        f"{search['evaluations']:,} evaluations in {search['seconds']:.1f} s, hypervolume {search['hypervolume']:.3f}; "
+        f"{search['evaluations']:,} evaluations in {search['seconds']:.1f} s, hypervolume {search['hypervolume']:.3f}",
         f"{rank['schemes']:,} joint schemes, {rank['measured']} networks measured, "
-        f"Kendall's tau {rank['kendall_tau']:.2f}\n"
-        f"models in {folder / 'models'}, the front in {folder / 'front.csv'}, all results in {folder / 'result.json'}"
+        f"Kendall's tau {rank['kendall_tau']:.2f}",
+        f"models: {folder / 'models'}",
+        f"front: {folder / 'front.csv'}",
+        f"all results: {folder / 'result.json'}",
     )
-    return Group(table, Text(facts))
+    heading = Text(printable(f"{summary['name']}: {title} on test images"))
+    return Group(heading, Text(), table, Text(), *(Text(printable(fact), overflow="fold") for fact in facts))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from emopms.cli.output import show, tell
 from emopms.errors import SpecError
 from emopms.spec import load_spec, render
+from emopms.spec.given_weights import require_weights_file
 
 if TYPE_CHECKING:
     import argparse
@@ -19,14 +20,18 @@ def command(arguments: argparse.Namespace) -> None:
         SpecError: The problems of the last wrong spec. Those of earlier specs are printed before.
     """
     failed: SpecError | None = None
+    valid = 0
     for path in arguments.specs:
         try:
-            load_spec(path, arguments.overrides)
+            require_weights_file(load_spec(path, arguments.overrides))
         except SpecError as error:
             if failed:
-                print(render(failed), end="\n\n", file=sys.stderr)  # noqa: T201
+                tell(f"{render(failed)}\n")
             failed = error
         else:
-            print(f"{path}: valid")  # noqa: T201
+            show(f"{path}: valid")
+            valid += 1
+    if valid:
+        show("Data, weights and split points are not checked here: `emopms plan` checks them.")
     if failed:
         raise failed

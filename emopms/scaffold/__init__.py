@@ -1,5 +1,5 @@
 """Creates plugin packages for ``emopms new``."""
 
-from emopms.scaffold.write import write_plugin
+from emopms.scaffold.write import component_name, write_plugin
 
-__all__ = ["write_plugin"]
+__all__ = ["component_name", "write_plugin"]

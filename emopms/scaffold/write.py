@@ -24,7 +24,7 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
 
     Args:
         slot: One of `emopms.registry.SLOTS`.
-        name: Name of the component in a spec, such as ``my_latency``.
+        name: Name of the component in a spec, such as ``my_latency``; dashes become underscores.
         into: The folder in which the package's folder is created.
 
     Returns:
@@ -33,10 +33,11 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
     Raises:
         PluginError: The name is taken or not valid, or the folder exists or cannot be written.
     """
+    name = component_name(name)
     if not _NAME.fullmatch(name) or keyword.iskeyword(name) or read_plain(name) != name:
         raise PluginError(
             f"{name!r} is not a valid name of a component.",
-            remedy="Use small letters, digits and single underscores, such as my_latency.",
+            remedy="Use small letters, digits and single underscores or dashes, such as my_latency.",
         )
     module = f"emopms_{name}"
     if claims := registry.origins(slot, name):
@@ -64,6 +65,11 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
             f"{folder} cannot be written: {error.strerror or error}.", remedy="Choose another folder with --into."
         ) from error
     return folder
+
+
+def component_name(written: str) -> str:
+    """Return the name of a component as a spec has it: dashes, as in the names of packages, become underscores."""
+    return written.replace("-", "_")
 
 
 def _template(file: str) -> str:

@@ -56,7 +56,7 @@ def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
         return document.problem(path, "this key is required.", _describe(path, document, files))
     if kind == "extra_forbidden":
         key = str(path[-1])
-        known = set(_fields(path[:-1], document, files)) | ({EXTENDS} if len(path) == 1 else set())
+        known = set(_fields(path[:-1], document, files)) | ({EXTENDS} if len(path) == 1 and document.file else set())
         remedy = did_you_mean(key, known)
         if ":" in key:
             remedy = f"Write a space after the colon: `{key.replace(':', ': ', 1)}`."

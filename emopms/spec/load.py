@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -14,7 +16,6 @@ from emopms.spec.model import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
 
     from emopms.spec.document import Document
 
@@ -35,14 +36,33 @@ def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
-        raise SpecError(_problems(error, document)) from error
+        raise SpecError(problems(error, document)) from None
     if document.problems:
         raise SpecError(document.problems)
     spec._document = document
     return spec
 
 
-def _problems(error: ValidationError, document: Document) -> list[Problem]:
+def as_spec(given: Spec | Mapping[str, Any] | str | PathLike[str]) -> Spec:
+    """Return a spec that is given in any form: a spec itself, a mapping as in a YAML file, or the path of such a file.
+
+    Raises:
+        SpecError: The file cannot be read, or the spec is not valid.
+        TypeError: It is none of these.
+    """
+    if isinstance(given, Spec):
+        return given
+    if isinstance(given, Mapping):
+        return Spec(**given)
+    if isinstance(given, str | PathLike):
+        return load_spec(Path(given))
+    raise TypeError(
+        f"expected an emopms.Spec, a mapping with the keys of a spec, or the path of a YAML file; got {given!r}"
+    )
+
+
+def problems(error: ValidationError, document: Document) -> list[Problem]:
+    """Translate an error of pydantic into problems of a document, in file order."""
     found = error.errors(include_url=False)
     places = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
     # pydantic counts only valid items and then reports the list as too short: skip this if items have errors.
@@ -54,9 +74,9 @@ def _problems(error: ValidationError, document: Document) -> list[Problem]:
     else:
         files = [Path(file) for file in document.data.get("plugins", ())]
     unread = {problem.path for problem in document.problems}
-    problems = [explain(details, document, files) for details in found[:_MOST_PROBLEMS]]
-    problems = [*document.problems, *(problem for problem in problems if problem.path not in unread)]
-    problems.sort(key=lambda problem: (problem.file != document.file, problem.file, problem.line, problem.column))
+    explained = [explain(details, document, files) for details in found[:_MOST_PROBLEMS]]
+    explained = [*document.problems, *(problem for problem in explained if problem.path not in unread)]
+    explained.sort(key=lambda problem: (problem.file != document.file, problem.file, problem.line, problem.column))
     if (more := len(found) - _MOST_PROBLEMS) > 0:
-        problems.append(Problem((), f"there are {more} more problems.", "Is this a spec?", file=document.file))
-    return problems
+        explained.append(Problem((), f"there are {more} more problems.", "Is this a spec?", file=document.file))
+    return explained

@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    ValidationError,
     field_validator,
     model_serializer,
     model_validator,
@@ -39,7 +40,11 @@ from emopms.spec.document import Document, KeyPath
 from emopms.spec.scalars import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
+
+    Given = str | Mapping[str, Any]
+    """A component as it is written in a spec: its name, or a mapping with its name and parameters."""
 
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
@@ -206,6 +211,47 @@ class Spec(Settings):
     """The file formats to write. `safetensors` must be one of them."""
 
     _document: Document | None = PrivateAttr(default=None)
+
+    if TYPE_CHECKING:  # in Python, too, a component may be given by its name or by a mapping
+
+        def __init__(
+            self,
+            *,
+            version: Literal[1],
+            name: str,
+            backbone: Backbone | Given,
+            data: Data | Given,
+            targets: Sequence[Target | Mapping[str, float]],
+            seed: int = ...,
+            plugins: Sequence[str | PathLike[str]] = ...,
+            pretrain: Training | Mapping[str, Any] = ...,
+            split: Split | Given | Sequence[str] = ...,
+            genome: Genome | Mapping[str, Any] = ...,
+            selector: Selector | Given = ...,
+            constraint: Constraint | Given = ...,
+            objectives: Sequence[Objective | Given] = ...,
+            sampling: Sampling | Given = ...,
+            algorithm: Algorithm | Given = ...,
+            ranker: Ranker | Given = ...,
+            points: int = ...,
+            refine: int = ...,
+            schemes: int = ...,
+            finetune: FinetuneSettings | Mapping[str, Any] = ...,
+            export: Sequence[Exporter | Given] = ...,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, /, **values):
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                from emopms.spec.load import problems
+                from emopms.spec.values import Values
+
+                raise SpecError(problems(error, Values.of(values))) from None
+
+        __init__.__pydantic_base_init__ = True  # `load_spec` translates the errors of a file
 
     @field_validator("objectives", "export")
     @classmethod

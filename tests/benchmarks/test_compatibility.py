@@ -59,6 +59,7 @@ def page_of(rows: list[dict[str, Any]]) -> str:
     return page.page(figures)
 
 
+@pytest.mark.slow
 def test_a_refusal_is_a_row_with_the_reason() -> None:
     found = row.examine(network("pinned", 8, {"name": "module", "factory": f"{__name__}:pinned"}))
     assert found["result"] == "refused"
@@ -70,6 +71,7 @@ def pinned() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
 
 
+@pytest.mark.slow
 def test_a_table_that_ties_the_wrong_channels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sliced evaluation and surgery go by the same table and agree; the network with zeros does not."""
 

@@ -26,6 +26,15 @@ def test_it_writes_here_and_says_what_next(
     assert (tmp_path / "emopms-my-cost" / "emopms_my_cost.py").exists()
 
 
+def test_dashes_become_underscores(emopms: Callable[..., Shown], tmp_path: Path) -> None:
+    shown = emopms("new", "objective", "my-other-cost", "--into", tmp_path)
+    assert (shown.code, shown.err) == (0, "")
+    assert "is a package with the objective my_other_cost." in shown.out
+    assert "  emopms plugins objective/my_other_cost\n" in shown.out
+    written = (tmp_path / "emopms-my-other-cost" / "emopms_my_other_cost.py").read_text()
+    assert 'name: Literal["my_other_cost"]' in written
+
+
 def test_it_writes_elsewhere(emopms: Callable[..., Shown], tmp_path: Path) -> None:
     assert emopms("new", "ranker", "mine", "--into", tmp_path / "there").code == 0
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["emopms-mine"]
@@ -35,7 +44,7 @@ def test_it_writes_elsewhere(emopms: Callable[..., Shown], tmp_path: Path) -> No
 
 
 def test_names_refused(emopms: Callable[..., Shown], tmp_path: Path) -> None:
-    for name in ("macs", "a-b", "null"):
+    for name in ("macs", "a--b", "null"):
         shown = emopms("new", "objective", name, "--into", tmp_path)
         assert (shown.code, shown.out) == (2, "")
         assert shown.err.startswith("error: ")

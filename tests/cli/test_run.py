@@ -78,6 +78,7 @@ def test_a_target_out_of_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "cannot be met" in error
 
 
+@pytest.mark.slow
 def test_a_target_that_the_search_did_not_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = _write(
         tmp_path,
@@ -197,6 +198,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "not finite" in error
 
 
+@pytest.mark.slow
 def test_what_is_in_the_way_of_the_results_gets_another_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emopms.cli.tables import printable, size
+from emopms.cli.output import printable
+from emopms.cli.tables import size
 from emopms.engine.storage.store import Store
 
 if TYPE_CHECKING:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from .conftest import Shown
 
 
+NOTE = "Data, weights and split points are not checked here: `emopms plan` checks them.\n"
+
+
 def test_valid(emopms: Callable[..., Shown], write: Callable[..., Path]) -> None:
     path = write(SMALL)
-    assert emopms("validate", path) == (0, f"{path}: valid\n", "")
+    assert emopms("validate", path) == (0, f"{path}: valid\n{NOTE}", "")
 
 
 def test_every_problem_at_once_with_line_caret_and_remedy(
@@ -43,7 +46,7 @@ def test_several_specs(emopms: Callable[..., Shown], write: Callable[..., Path],
     also = write(SMALL + "schemes: x\n", "also.yaml")
     shown = emopms("validate", wrong, good, tmp_path / "none.yaml", also)
     assert shown.code == 2
-    assert shown.out == f"{good}: valid\n"
+    assert shown.out == f"{good}: valid\n{NOTE}"
     starts = [block.split(": ")[0] for block in shown.err.split("\n\n")]
     assert starts == [f"{wrong}:6:7", str(tmp_path / "none.yaml"), f"{also}:6:10"]
 
@@ -110,3 +113,30 @@ def test_data_and_network_are_not_looked_at(
     monkeypatch.setenv("EMOPMS_DATA", "/nowhere")
     spec = SMALL.replace("digits", "{name: idx, root: not-there}") + "split: [not_there]\n"
     assert emopms("validate", write(spec)).code == 0
+
+
+def weights(path: str) -> str:
+    return SMALL.replace("small_resnet", f"{{name: small_resnet, weights: {path}}}")
+
+
+def test_weights_that_do_not_exist(
+    emopms: Callable[..., Shown], write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write(weights("/nowhere/w.safetensors"))
+    shown = emopms("validate", path)
+    assert (shown.code, shown.out) == (2, "")
+    assert f"{path}:3:41: backbone.weights: there is no file /nowhere/w.safetensors." in shown.err
+    monkeypatch.setenv("EMOPMS_DATA", str(tmp_path))
+    shown = emopms("validate", write(weights("w.safetensors")))
+    assert shown.code == 2
+    assert f"there is no file {tmp_path / 'w.safetensors'}.\n" in shown.err
+    assert "EMOPMS_DATA" in shown.err
+    (tmp_path / "w.safetensors").touch()
+    assert emopms("validate", write(weights("w.safetensors"))).code == 0
+
+
+def test_weights_whose_folder_the_run_may_still_choose(
+    emopms: Callable[..., Shown], write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EMOPMS_DATA", raising=False)
+    assert emopms("validate", write(weights("w.safetensors"))).code == 0

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
+
 from emopms.api import Folder
 from emopms.engine.pipeline.plan import plan
-from emopms.engine.pipeline.preflight import prepare
+from emopms.engine.session.context import Context
+from emopms.engine.session.partition_summary import summarise_parts
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.network.runtime.device import Device
@@ -15,25 +19,29 @@ from tests.engine.conftest import tiny
 
 if TYPE_CHECKING:
     import emopms
-    from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.stages.base import Stage
     from emopms.engine.storage.artefact import Artefact
 
 
 def tiny_context(**changes: Any) -> Context:
-    """Return the context of the tiny spec with some keys changed."""
-    return _prepared(**changes)[0]
+    """Return the context of the tiny spec with some keys changed. Nothing is checked beforehand, as a run does."""
+    spec, folder = tiny(**changes), Folder(Path(), "")
+    return Context(
+        spec=spec,
+        folder=folder,
+        source=spec.data.open(folder),
+        device=Device.choose("cpu"),
+        progress=Silent(),
+        split_points=spec.split.find(nn.Identity(), torch.zeros(1)),  # those that the spec names
+    )
 
 
 def tiny_parts(**changes: Any) -> tuple[PartSummary, ...]:
     """Return the summaries of its searches."""
-    return _prepared(**changes)[1]
-
-
-def _prepared(**changes: Any) -> tuple[Context, tuple[PartSummary, ...]]:
-    found = prepare(tiny(**changes), folder=Folder(Path(), ""), device=Device.choose("cpu"), progress=Silent())
-    return found.context, found.parts
+    context = tiny_context(**changes)
+    divided = context.divide(context.random_network())
+    return summarise_parts(divided, [context.encoding(sub) for sub in divided.searched])
 
 
 def stage(name: str, context: Context) -> Stage:

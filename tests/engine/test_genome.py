@@ -26,6 +26,7 @@ def _run(folder: Path, genome: dict[str, Any], **changes: Any) -> tuple[emopms.R
     return result, {name: len(tensor) for name, tensor in state.items() if name.endswith("weight") and tensor.dim() > 1}
 
 
+@pytest.mark.slow
 def test_widths_are_multiples(tmp_path: Path) -> None:
     _, widths = _run(tmp_path, {"coding": "widths", "channel_multiple": 4, "prune_residual": True})
     assert all(width % 4 == 0 for name, width in widths.items() if not name.startswith("head"))

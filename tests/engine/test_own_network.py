@@ -90,6 +90,7 @@ def test_the_network_that_the_user_makes_becomes_the_pruned_one(
     assert not network.training
 
 
+@pytest.mark.slow
 def test_loading_never_imports_what_the_files_name(own: emopms.Result, package: Path) -> None:
     """In a fresh process in which it could be imported."""
     code = f"""
@@ -132,6 +133,7 @@ def test_the_model_card_says_how_to_load_it(own: emopms.Result) -> None:
     assert 'emopms.load("path/to/this/folder", network=make())' in card
 
 
+@pytest.mark.slow
 def test_an_edited_factory_is_run_again(own: emopms.Result, package: Path) -> None:
     again = emopms.run(_spec(), run_dir=own.folder, device="cpu")
     assert all(stages(again).values())

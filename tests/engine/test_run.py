@@ -177,6 +177,7 @@ def test_other_components_take_the_same_road(changes: dict[str, object], tmp_pat
     assert model["accuracy"] == model["accuracy_before_finetune"], "no fine-tuning, no change"
 
 
+@pytest.mark.slow
 def test_an_accuracy_target_takes_the_fewest_macs_within_it(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
@@ -197,6 +198,7 @@ def test_models_that_were_deleted_come_back(finished: emopms.Result, tmp_path: P
     assert (folder / "models" / "macs-0.6" / "model.pt2").exists()
 
 
+@pytest.mark.slow
 def test_models_of_dropped_targets_stay(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
@@ -206,6 +208,7 @@ def test_models_of_dropped_targets_stay(finished: emopms.Result, tmp_path: Path)
         assert torch.equal(tensor, weights(finished.folder)[name])
 
 
+@pytest.mark.slow
 def test_a_user_s_own_files_in_the_run_directory_stay(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
@@ -218,6 +221,7 @@ def test_a_user_s_own_files_in_the_run_directory_stay(finished: emopms.Result, t
     assert (folder / "models" / "macs-0.6" / "README.md.kept").read_text() == "my own words"
 
 
+@pytest.mark.slow
 def test_each_stage_says_what_made_it(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
@@ -234,6 +238,7 @@ def test_each_stage_says_what_made_it(finished: emopms.Result, tmp_path: Path) -
     assert manifest["stages"]["pretrain"] == before["pretrain"], "which was not run again"
 
 
+@pytest.mark.slow
 def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)

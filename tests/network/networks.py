@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from torch import Tensor, nn
 
 from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+from tests.examples import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
     Genome = NDArray[np.bool_]
 
-examples = settings(
-    deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+examples = settings(max_examples=scaled(40))
 
 
 def conv_norm_linear() -> Net:

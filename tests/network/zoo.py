@@ -269,9 +269,65 @@ class Attention(Block):
         return x + y.transpose(1, 2).view(x.shape)  # type: ignore[no-any-return]
 
 
+class Excited(Block):
+    """Squeeze-and-excitation as it is written most often: the gate gets its shape from the sizes of what it gates."""
+
+    free = ("a", "squeeze")
+
+    def __init__(self, incoming: int, width: int, norm: int, how: int, other: int) -> None:
+        super().__init__()
+        self.outgoing, self.how = incoming, how % 4
+        self.a, self.b = nn.Conv2d(incoming, width, 3, padding=1), nn.Conv2d(width, incoming, 1)
+        self.squeeze, self.excite = nn.Linear(width, 4), nn.Linear(4, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.a(x)
+        n, c, h, w = y.size()
+        gate = self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(y, 1).view(n, c)))).sigmoid()
+        if self.how < 2:
+            gate = gate.view(n, c, 1, 1) if self.how else gate.flatten().view(-1, c, 1, 1)
+        else:
+            gate = gate[:, :, None, None].expand(n, c, h, w) if self.how == 2 else gate.view(*y.shape[:2], 1, 1)
+        return x + self.b(y * gate)  # type: ignore[no-any-return]
+
+
+class Tied(Block):
+    """Two convolutions that share one weight, and one whose weight another layer's transposed convolution shares."""
+
+    free = ("a", "c")
+
+    def __init__(self, incoming: int, width: int, norm: int, how: int, other: int) -> None:
+        super().__init__()
+        self.outgoing = incoming
+        self.a = nn.Conv2d(incoming, width, 1)
+        self.b, self.again = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.again.weight = self.b.weight
+        self.c, self.back = nn.Conv2d(width, 6, 3, padding=1), nn.ConvTranspose2d(6, width, 3, padding=1)
+        self.back.weight = self.c.weight
+        self.d = nn.Conv2d(width, incoming, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.again(F.relu(self.b(F.relu(self.a(x))))))
+        return x + self.d(self.back(F.relu(self.c(y))))  # type: ignore[no-any-return]
+
+
 KINDS: dict[str, Callable[..., Block]] = {
     kind.__name__: kind
-    for kind in (Plain, Grouped, Inverted, Dense, Gated, Shuffled, Upsampled, ConvNeXt, Mixer, Attention, Heads)
+    for kind in (
+        Plain,
+        Grouped,
+        Inverted,
+        Dense,
+        Gated,
+        Shuffled,
+        Upsampled,
+        ConvNeXt,
+        Mixer,
+        Attention,
+        Heads,
+        Excited,
+        Tied,
+    )
 }
 
 

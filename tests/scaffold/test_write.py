@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "a-b", "a b", "A", "1a", "_a", "a_", "a__b", "é", "a.b", "../a", "a\n", "a/b"),
+        *("", "a--b", "-a", "a b", "A", "1a", "_a", "a_", "a__b", "é", "a.b", "../a", "a\n", "a/b"),
         *("class", "lambda", "null", "true", "no_\0", "none.py"),
     ],
 )

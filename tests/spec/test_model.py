@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
 
 def messages(**changes: Any) -> list[str]:
     with pytest.raises(ValidationError) as caught:
-        Spec(**(SMALL | changes))
+        Spec.model_validate(SMALL | changes)
     return [error["msg"] for error in caught.value.errors()]
 
 
@@ -52,31 +52,31 @@ def test_components_mappings_and_names_are_equal() -> None:
         backbone=fakes.Net(depth=8),
         data=fakes.Blobs(),
         split=fakes.At(),
-        objectives=(fakes.Capability(), "macs"),  # type: ignore[arg-type]
+        objectives=(fakes.Capability(), "macs"),
         targets=(Target(macs=0.5),),
     )
 
     assert spec == Spec(**SMALL)
     assert hash(spec) == hash(Spec(**SMALL))
-    assert spec != Spec(**SMALL | {"seed": 1})
+    assert spec != Spec.model_validate(SMALL | {"seed": 1})
 
 
 def test_partial_settings_keep_the_other_defaults() -> None:
-    spec = Spec(**SMALL | {"pretrain": {"epochs": 3}, "finetune": {"epochs": 0}})
+    spec = Spec.model_validate(SMALL | {"pretrain": {"epochs": 3}, "finetune": {"epochs": 0}})
 
     assert spec.pretrain == Training(epochs=3)
     assert spec.finetune.lr == 0.02
 
 
 def test_a_bare_list_is_short_for_the_split_at_it() -> None:
-    split = Spec(**SMALL | {"split": ["layer1", "layer2"]}).split
+    split = Spec.model_validate(SMALL | {"split": ["layer1", "layer2"]}).split
 
     assert split == fakes.At(points=("layer1", "layer2"))
 
 
 @pytest.mark.parametrize("name", ["a", "cifar10-resnet56", "v1.2_b", "2024", "_x"])
 def test_names(name: str) -> None:
-    assert Spec(**SMALL | {"name": name}).name == name
+    assert Spec.model_validate(SMALL | {"name": name}).name == name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a..b", ".a", "a/b", "a\\b", "a b", "a\n", "é", "-a", "a.", "x" * 101])

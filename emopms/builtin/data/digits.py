@@ -19,7 +19,7 @@ class Digits(Data):
 
     name: Literal["digits"] = "digits"
     calibration: Annotated[int, Field(ge=2)] = 256
-    """Images on which candidates are judged during the search."""
+    """Images on which candidates are evaluated during the search."""
     validation: Annotated[int, Field(ge=2)] = 256
     """Images on which schemes for the whole network are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)

@@ -1,0 +1,1 @@
+"""Weights from elsewhere and exported models: reading, checking and describing them."""

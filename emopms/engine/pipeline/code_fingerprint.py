@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from emopms.component import Component, Settings
 from emopms.errors import PluginError
 from emopms.plugin_file import hash_of, reason
+from emopms.source_files import hash_of_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,8 +60,10 @@ def _hash(component: type[Component]) -> str:
     try:
         if folders := getattr(top, "__path__", None):
             return _hash_of_package([Path(folder) for folder in folders])
+        if file:
+            return hash_of_sources([module])
         # Without a file, as in a notebook, the source of the class itself has to do.
-        content = Path(file).read_bytes() if file else inspect.getsource(component).encode()
+        content = inspect.getsource(component).encode()
     except (OSError, TypeError) as error:
         raise PluginError(
             f"The source of the {component.slot} {component.__qualname__} cannot be read: {reason(error)}.",

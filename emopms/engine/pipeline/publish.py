@@ -92,7 +92,7 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
             "evaluations": sum(SearchSummary.load(stage.artefact).evaluations for stage in searches),
             "seconds": round(sum(stage.seconds for stage in searches), 3),
             "hypervolume": measured.hypervolume,
-            "hypervolume_reference": list(measured.hypervolume_reference),
+            "hypervolume_reference": measured.hypervolume_reference,
         },
         "rank": {
             "kendall_tau": measured.kendall_tau,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from emopms.api import SubFront
+from emopms.engine.results.stored import Points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Front:
+class Front(Points):
     """The non-dominated candidates of one search, and the dense sub-network in the last row."""
 
     genomes: NDArray[np.bool_]
@@ -31,7 +32,7 @@ class Front:
         objectives: NDArray[np.float64],
         dense_genome: NDArray[np.bool_],
         dense_objectives: NDArray[np.float64],
-    ) -> Front:
+    ) -> Self:
         """Return a front that contains the dense point exactly once, in its last row.
 
         Args:
@@ -46,29 +47,18 @@ class Front:
             np.concatenate([objectives[pruned], dense_objectives[None, :]]),
         )
 
-    @property
-    def dense(self) -> int:
-        """Row of the dense point."""
-        return len(self.genomes) - 1
-
-    @property
-    def pruned(self) -> slice:
-        """Rows of all other points."""
-        return slice(self.dense)
-
     def save(self, out: Workspace) -> None:
         """Store the front as ``front.npz``."""
-        out.save_arrays("front", genomes=self.genomes, objectives=self.objectives)
+        self._save(out, "front")
 
     @classmethod
-    def load(cls, artefact: Artefact) -> Front:
+    def load(cls, artefact: Artefact) -> Self:
         """Load the front that `save` stored."""
-        arrays = artefact.arrays("front")
-        return cls(arrays["genomes"].astype(np.bool_), arrays["objectives"])
+        return cls._load(artefact, "front")
 
 
 @dataclass(frozen=True)
-class RankedFront:
+class RankedFront(Points):
     """Points of one front, each measured in the otherwise dense network. The dense point is in the last row."""
 
     genomes: NDArray[np.bool_]
@@ -79,20 +69,15 @@ class RankedFront:
     """[p, k], one column for each cost objective."""
 
     @property
-    def dense(self) -> int:
-        """Row of the dense point."""
-        return len(self.genomes) - 1
-
-    @property
     def sub_front(self) -> SubFront:
         """The impairments and costs, which rankers receive."""
         return SubFront(self.impairment, self.costs)
 
     def save(self, out: Workspace, search: str) -> None:
         """Store the points of a search as ``front-<search>.npz``."""
-        out.save_arrays(f"front-{search}", genomes=self.genomes, impairment=self.impairment, costs=self.costs)
+        self._save(out, f"front-{search}")
 
     @classmethod
-    def load(cls, artefact: Artefact, search: str) -> RankedFront:
+    def load(cls, artefact: Artefact, search: str) -> Self:
         """Load the points that `save` stored for a search."""
-        return cls(**artefact.arrays(f"front-{search}"))
+        return cls._load(artefact, f"front-{search}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from emopms.engine.results.stored import Points, Summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Schemes:
+class Schemes(Points):
     """Schemes for the whole network, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
@@ -23,23 +25,18 @@ class Schemes:
     costs: NDArray[np.float64]
     """[s, k], one column for each cost objective."""
 
-    @property
-    def dense(self) -> int:
-        """Row of the dense network."""
-        return len(self.genomes) - 1
-
     def save(self, out: Workspace) -> None:
         """Store the schemes as ``schemes.npz``."""
-        out.save_arrays("schemes", **vars(self))
+        self._save(out, "schemes")
 
     @classmethod
-    def load(cls, artefact: Artefact) -> Schemes:
+    def load(cls, artefact: Artefact) -> Self:
         """Load the schemes that `save` stored."""
-        return cls(**artefact.arrays("schemes"))
+        return cls._load(artefact, "schemes")
 
 
 @dataclass(frozen=True)
-class MeasuredSchemes:
+class MeasuredSchemes(Points):
     """Schemes measured on validation images, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
@@ -59,41 +56,31 @@ class MeasuredSchemes:
     on_front: NDArray[np.bool_]
     """[s]: whether the scheme is non-dominated in loss and costs."""
 
-    @property
-    def dense(self) -> int:
-        """Row of the dense network."""
-        return len(self.genomes) - 1
-
     def save(self, out: Workspace) -> None:
         """Store the schemes as ``schemes.npz``."""
-        out.save_arrays("schemes", **vars(self))
+        self._save(out, "schemes")
 
     @classmethod
-    def load(cls, artefact: Artefact) -> MeasuredSchemes:
+    def load(cls, artefact: Artefact) -> Self:
         """Load the schemes that `save` stored."""
-        return cls(**artefact.arrays("schemes"))
+        return cls._load(artefact, "schemes")
 
 
 @dataclass(frozen=True)
-class JoinSummary:
+class JoinSummary(Summary):
     """The number of schemes that the ranker found."""
+
+    _file = "summary"
 
     joint_schemes: int
     """Number of all schemes. `Schemes` holds only as many of them as the spec asks for."""
 
-    def save(self, out: Workspace) -> None:
-        """Store the summary as ``summary.json``."""
-        out.save_json("summary", asdict(self))
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> JoinSummary:
-        """Load the summary that `save` stored."""
-        return cls(**artefact.json("summary"))
-
 
 @dataclass(frozen=True)
-class MeasureSummary:
+class MeasureSummary(Summary):
     """The quality of the whole search, from the measured schemes."""
+
+    _file = "summary"
 
     kendall_tau: float
     """Rank correlation of predicted and measured loss, from −1 to 1; 0 if all predictions are equal."""
@@ -101,15 +88,5 @@ class MeasureSummary:
     """Number of networks with a finite loss and finite costs."""
     hypervolume: float
     """Hypervolume of the loss and the first cost, which is divided by the cost of the dense network."""
-    hypervolume_reference: tuple[float, float]
+    hypervolume_reference: list[float]
     """Reference point of the hypervolume: the loss of guessing, and the cost of the dense network, which is 1."""
-
-    def save(self, out: Workspace) -> None:
-        """Store the summary as ``summary.json``."""
-        out.save_json("summary", asdict(self))
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> MeasureSummary:
-        """Load the summary that `save` stored."""
-        fields = artefact.json("summary")
-        return cls(**fields | {"hypervolume_reference": tuple(fields["hypervolume_reference"])})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from emopms.engine.storage.artefact import Artefact, Workspace
+from emopms.engine.results.stored import Summary
 
 
 @dataclass(frozen=True)
-class SearchSummary:
+class SearchSummary(Summary):
     """Numbers of candidates and generations of one search."""
+
+    _file = "search"
 
     evaluations: int
     """Number of distinct candidates that were evaluated."""
@@ -23,12 +23,3 @@ class SearchSummary:
     """Number of evaluations that failed."""
     first_failure: str
     """Reason of the first failure; empty if there is none."""
-
-    def save(self, out: Workspace) -> None:
-        """Store the summary as ``search.json``."""
-        out.save_json("search", asdict(self))
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> SearchSummary:
-        """Load the summary that `save` stored."""
-        return cls(**artefact.json("search"))

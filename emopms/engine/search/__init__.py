@@ -1,0 +1,1 @@
+"""One search: the loop, its evaluations, their cache and their log."""

@@ -1,0 +1,1 @@
+"""Code that all stages share: the context, networks, images, training and scoring."""

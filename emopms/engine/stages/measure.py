@@ -74,7 +74,7 @@ class Measure(Stage):
             kendall_tau=float(np.nan_to_num(kendalltau(predicted, loss).statistic)),
             measured=len(loss),
             hypervolume=hypervolume(np.column_stack([loss, costs[:, 0] / costs[-1, 0]]), reference),
-            hypervolume_reference=reference,
+            hypervolume_reference=list(reference),
         ).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:

@@ -37,7 +37,10 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
     whose = f"{component.slot} {component.name!r} ({type(component).__module__}:{type(component).__qualname__})"
     try:
         with unchanged_process(f"The {whose}"):
-            yield
+            try:
+                yield
+            finally:
+                restore_sinks(f"The {whose}")  # first, since what else is put back is logged
         if interrupted.is_set():
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -54,8 +57,6 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
             if is_full(error)
             else "Check its settings; run.log and --log-level debug show the traceback.",
         ) from error
-    finally:
-        restore_sinks(f"The {whose}")
 
 
 def is_passing(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Sinks of the log that stay, whatever plugins do with loguru's one logger of the process."""
+"""Log sinks that survive plugins, although all code of a process shares the one logger of loguru."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Where log lines go."""
+    """A destination of log lines."""
 
     def write(self, line: str) -> None:
-        """Take one line, its end included."""
+        """Receive one line, with its line break."""
 
     def close(self) -> None:
-        """Take no more lines."""
+        """Close the destination: no more lines follow."""
 
 
 @contextmanager
@@ -26,7 +26,8 @@ def logging_to(sink: Sink, **options: Any) -> Iterator[None]:
     """Log to a sink while the body of the ``with`` statement runs.
 
     Args:
-        options: As for `logger.add`.
+        sink: Receives the lines.
+        options: The options of `logger.add`.
     """
     kept = _KeptSink(sink, options)
     _kept.append(kept)
@@ -38,19 +39,22 @@ def logging_to(sink: Sink, **options: Any) -> Iterator[None]:
 
 
 def restore_sinks(whose: str) -> None:
-    """Add the sinks again that somebody has removed, as `logger.remove()` does, and warn.
+    """Add all sinks again that other code has removed, such as by `logger.remove()`, and log a warning.
 
     Args:
-        whose: The code that ran just before, for the warning.
+        whose: Name of the code that ran just before, for the warning.
     """
     removed = [kept for kept in _kept if kept.removed]
     for kept in removed:
         kept.add()
-    if removed:
-        logger.warning("{} removed the sinks of the log: they are there again", whose)
+    if removed and whose not in _named:
+        _named.add(whose)
+        logger.warning("{} removed the sinks of the log; they were added again", whose)
 
 
 _kept: list[_KeptSink] = []
+_named: set[str] = set()
+"""Code that a warning has named. One that is called for every candidate is named once."""
 
 
 class _KeptSink:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
 
@@ -24,6 +24,14 @@ class Tracker(Protocol):
 
 class Progress(Protocol):
     """A display of long work."""
+
+    def begin(self, stages: Mapping[str, float | None]) -> None:
+        """Learn the stages of the whole run, before the first of them begins.
+
+        Args:
+            stages: The names of all stages, in order. The values are the seconds that each took when an earlier run
+                completed it, also with other settings; None if no earlier run did.
+        """
 
     def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Tracker]:
         """Show a piece of work while the ``with`` statement runs.
@@ -46,6 +54,9 @@ class Progress(Protocol):
 
 class Silent:
     """A display that shows nothing."""
+
+    def begin(self, stages: Mapping[str, float | None]) -> None:
+        pass
 
     @contextmanager
     def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:

@@ -1,0 +1,1 @@
+"""Genes: which channels belong together, slicing, surgery and costs."""

@@ -1,24 +1,27 @@
 """MACs and parameters: predicted for whole populations at once, and counted on a real module.
 
-MACs are the multiply–accumulates of convolutions and linear layers for one input. Normalisation, activations, pooling
-and sums are not counted; results name the operations that are left out.
+MACs are the multiply–accumulates of convolutions and linear layers for one input, those inside `nn.MultiheadAttention`
+among them. Products of activations, normalisation, pooling and sums are not counted; results name what is left out.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from emopms.network.layers.attention_macs import is_attention, product_macs, projection_macs, tokens_of
 from emopms.network.layers.modes import in_eval
+from emopms.network.layers.shared_tensors import names_by_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -75,12 +78,15 @@ class CostModel:
 
     def __init__(self, channels: Channels, module: nn.Module) -> None:
         self._macs, self._params = _SumOfProducts(channels.genes), _SumOfProducts(channels.genes)
-        for name, parameter in module.named_parameters():
-            self._params.add(*_factors(channels, name, parameter.shape))
+        for names in names_by_tensor(module.named_parameters(remove_duplicate=False)).values():
+            cut = next((name for name in names if name in channels.dims), names[0])
+            self._params.add(*_factors(channels, cut, module.get_parameter(cut).shape))
         for layer in channels.layers:
             owner, _, attribute = layer.weight.rpartition(".")
             rest, labels = _factors(channels, layer.weight, getattr(module.get_submodule(owner), attribute).shape)
             self._macs.add(rest * layer.uses, labels)
+        if channels.never_cut:
+            self._macs.add(sum(channels.never_cut.values()), [])
 
     def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the MACs for one input of each genome [n, genes] → [n]."""
@@ -112,7 +118,9 @@ class Count:
     params: int
     """Number of parameters."""
     uncounted: tuple[str, ...]
-    """Classes of modules with parameters of their own that ran and are not in ``macs``."""
+    """Classes of modules with parameters of their own that ran and are not in ``macs``, or not fully."""
+    uncounted_macs: Mapping[str, int] = field(default_factory=dict)
+    """Multiply–accumulates that are not in ``macs``, for those of these classes for which they are known."""
 
 
 def count(network: nn.Module, example: Tensor) -> Count:
@@ -127,19 +135,24 @@ def count(network: nn.Module, example: Tensor) -> Count:
     """
     macs = 0
     uncounted: set[str] = set()
+    products: Counter[str] = Counter()
 
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Any], output: Tensor) -> None:
         nonlocal macs
         if isinstance(module, nn.modules.conv._ConvTransposeNd):
-            macs += inputs[0].numel() * math.prod(module.weight.shape[1:])
+            macs += next(iter([*inputs, *named.values()])).numel() * math.prod(module.weight.shape[1:])
         elif isinstance(module, nn.modules.conv._ConvNd):
             macs += output.numel() * math.prod(module.weight.shape[1:])
         elif isinstance(module, nn.Linear):
             macs += output.numel() * module.weight.shape[1]
+        elif is_attention(module):
+            shapes = [tokens.shape for tokens in tokens_of(inputs, named)]
+            macs += projection_macs(module, *shapes)
+            products[type(module).__name__] += product_macs(module, *shapes[:2])
         elif any(True for _ in module.parameters(recurse=False)):
             uncounted.add(type(module).__name__)
 
-    hooks = [module.register_forward_hook(record) for module in network.modules()]
+    hooks = [module.register_forward_hook(record, with_kwargs=True) for module in network.modules()]
     try:
         with in_eval(network), torch.no_grad():
             network(example[:1])
@@ -147,4 +160,4 @@ def count(network: nn.Module, example: Tensor) -> Count:
         for hook in hooks:
             hook.remove()
     params = sum(parameter.numel() for parameter in network.parameters())
-    return Count(macs, params, tuple(sorted(uncounted)))
+    return Count(macs, params, tuple(sorted(uncounted | products.keys())), products)

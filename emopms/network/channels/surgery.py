@@ -12,6 +12,7 @@ from emopms.errors import WeightsError
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import joined
 from emopms.network.layers.attributes import sync_sizes
+from emopms.network.layers.shared_tensors import names_by_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,9 +32,7 @@ def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.b
     tables, genomes = zip(*cuts, strict=True)
     dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     state = slice_tensors(dense, joined(tables), np.concatenate(genomes))
-    names: dict[int, list[str]] = {}
-    for name, tensor in network.state_dict(keep_vars=True).items():
-        names.setdefault(id(tensor), []).append(name)
+    names = names_by_tensor(network.state_dict(keep_vars=True).items())
     for same in names.values():  # a tensor with several names may be cut under one of them only
         smallest = min((state[name] for name in same), key=Tensor.numel)
         state |= dict.fromkeys(same, smallest)
@@ -53,19 +52,20 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         WeightsError: The state has other tensors than the network, or larger ones.
     """
     require_same_tensors(network, state, origin="the pruned state", shrunk=True)
-    successors: dict[nn.Parameter, nn.Parameter] = {}  # layers that share a parameter still share it afterwards
+    successors: dict[Tensor, Tensor] = {}  # tensors with several names still have them afterwards
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
-        for name, parameter in module.named_parameters(recurse=False):
+        for name, parameter in list(module.named_parameters(recurse=False, remove_duplicate=False)):
             wanted = state[prefix + name]
             if parameter.shape != wanted.shape:
                 empty = torch.empty(wanted.shape, dtype=parameter.dtype, device=parameter.device)
                 new = nn.Parameter(empty, requires_grad=parameter.requires_grad)
                 setattr(module, name, successors.setdefault(parameter, new))
-        for name, buffer in module.named_buffers(recurse=False):
+        for name, buffer in list(module.named_buffers(recurse=False, remove_duplicate=False)):
             wanted = state.get(prefix + name, buffer)
             if buffer.shape != wanted.shape:
-                module.register_buffer(name, torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device))
+                empty = torch.empty(wanted.shape, dtype=buffer.dtype, device=buffer.device)
+                module.register_buffer(name, successors.setdefault(buffer, empty))
     sync_sizes(network)
     network.load_state_dict(state)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,12 @@ class Channels:
     pinned: Mapping[str, str]
     """Layers whose output channels cannot be pruned, and why."""
     uncounted: tuple[str, ...]
-    """Operations in the graph that the cost model does not count as MACs."""
+    """Operations in the graph that the cost model does not count as MACs, or not fully."""
+    uncounted_macs: Mapping[str, int] = field(default_factory=dict)
+    """MACs for one input that the cost model leaves out when nothing is pruned, for those of these operations for which
+    they are known."""
+    never_cut: Mapping[str, int] = field(default_factory=dict)
+    """MACs for one input, by path, of modules that multiply with several weights, none of which is ever cut."""
 
     @property
     def genes(self) -> int:
@@ -82,6 +88,7 @@ def joined(tables: Sequence[Channels]) -> Channels:
     """
     groups: list[Group] = []
     dims: dict[str, dict[int, NDArray[np.int64]]] = {}
+    left_out: Counter[str] = Counter()
     genes = 0
     for table in tables:
         groups += [replace(group, start=genes + group.start) for group in table.groups]
@@ -90,12 +97,15 @@ def joined(tables: Sequence[Channels]) -> Channels:
             for dim, labels in own.items():
                 known[dim] = np.where(labels >= 0, labels + genes, known.get(dim, -1))
         genes += table.genes
+        left_out.update(table.uncounted_macs)
     return Channels(
         groups=tuple(groups),
         dims=dims,
         layers=tuple({layer.name: layer for table in tables for layer in table.layers}.values()),
         pinned={name: why for table in tables for name, why in table.pinned.items()},
         uncounted=tuple(sorted({operation for table in tables for operation in table.uncounted})),
+        uncounted_macs=left_out,
+        never_cut={name: macs for table in tables for name, macs in table.never_cut.items()},
     )
 
 

@@ -1,0 +1,1 @@
+"""Traced graphs: tracing and helpers for their nodes."""

@@ -1,4 +1,4 @@
-"""A hash of what a network computes: its graph, and the names, shapes and dtypes of its tensors, but not their values."""
+"""A hash of what a network computes: of its graph, and of its tensors without their values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def _lines(parts: Sequence[fx.GraphModule]) -> Iterator[str]:
             arguments = fx.node.map_arg((node.args, node.kwargs), numbers.__getitem__)
             count += 1
             numbers[node] = f"%{count}"
-            yield f"%{count} {node.op} {_target(node, part)} {arguments} {node.meta.get('shape')} {node.meta.get('dtype')}"
+            kind = f"{node.meta.get('shape')} {node.meta.get('dtype')}"
+            yield f"{numbers[node]} {node.op} {_target(node, part)} {arguments} {kind}"
     yield f"output {last}"
 
 

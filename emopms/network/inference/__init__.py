@@ -1,0 +1,1 @@
+"""Runs many candidates fast: evaluator, executor, fusion, int8 and shared prefixes."""

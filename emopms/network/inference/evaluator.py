@@ -11,6 +11,7 @@ from emopms.network.channels.slicing import slice_tensors
 from emopms.network.graph.trace import with_source
 from emopms.network.inference.activation_cache import ActivationCache
 from emopms.network.inference.executor import Executor, ExecutorSettings, MemoryLimits
+from emopms.network.inference.layout import layout_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +56,7 @@ class Evaluator:
         self._settings = settings or ExecutorSettings()
         self._module = with_source(copy.deepcopy(subnetwork.module))
         self._module.eval().requires_grad_(False)
+        self._layout = layout_for(self._module)
         self._int8 = int8_calibration is not None
         self._signed_inputs = int8_calibration is not None and float(int8_calibration.amin()) < 0
         self._scales: dict[str, float] = {}
@@ -93,6 +95,7 @@ class Evaluator:
             batch_statistics=self._batch_statistics,
             int8=self._int8,
             signed_inputs=self._signed_inputs,
+            layout=self._layout,
         )
         executor.scales = self._scales
         return executor

@@ -22,6 +22,7 @@ from emopms.network.inference.int8 import (
     QuantizedConv,
     quantize_convolutions,
 )
+from emopms.network.inference.layout import kernels_2d
 from emopms.network.inference.segments import MAX_SEGMENTS, MIN_MACS_PER_ELEMENT, nodes_before_genes, segments_of
 from emopms.network.layers.attributes import resized_for
 from emopms.network.layers.batchnorm import use_batch_statistics
@@ -86,6 +87,7 @@ class Executor(nn.Module):
         batch_statistics: Re-estimate batch norm; otherwise use the running statistics.
         int8: Quantise convolutions (see `quantize_convolutions`).
         signed_inputs: Whether inputs may be negative, so that they cannot be quantised.
+        layout: Memory layout of convolution weights (see `layout_for`).
     """
 
     def __init__(
@@ -99,9 +101,12 @@ class Executor(nn.Module):
         batch_statistics: bool,
         int8: bool,
         signed_inputs: bool,
+        layout: torch.memory_format,
     ) -> None:
         super().__init__()
         self.module = module
+        self._layout = layout
+        self._kernels = kernels_2d(module).keys()
         fuse(module)
         self._batch_statistics = batch_statistics
         self._one_chunk = batch_statistics and _has_unfused_batch_norm(module)
@@ -187,7 +192,10 @@ class Executor(nn.Module):
             genome: The candidate [genes].
             tensors: The module's parameters and buffers by name, sliced for this genome.
         """
-        named = {f"module.{name}": _channels_last(tensor) for name, tensor in tensors.items()}
+        named = {
+            f"module.{name}": tensor.contiguous(memory_format=self._layout) if name in self._kernels else tensor
+            for name, tensor in tensors.items()
+        }
         with resized_for(self.module, tensors):
             outputs: Tensor = functional_call(self, named, (inputs, genome))
         return outputs
@@ -273,7 +281,3 @@ def _has_unfused_batch_norm(module: fx.GraphModule) -> bool:
         if not isinstance(layer, Fused | Norm)
         for inner in layer.modules()
     )
-
-
-def _channels_last(tensor: Tensor) -> Tensor:
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

@@ -86,8 +86,7 @@ class Fused(nn.Module):
             dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
             self.folded = self._fold(norm.running_mean, (norm.running_var + norm.eps).rsqrt(), dtype)
         weight, bias = self.folded
-        stride, padding = convolution.stride, convolution.padding
-        dilation, groups = convolution.dilation, convolution.groups
+        stride, padding, dilation, groups = self._geometry()
         x = x.to(weight.dtype)
         name, scalars = (self.activation.name, self.activation.scalars) if self.activation else ("none", ())
         if not _has_kernel(x, other, self.activation):
@@ -101,6 +100,12 @@ class Fused(nn.Module):
             x, other, *arguments, "add", None, "relu" if name == "relu" else None, (), ""
         )
         return self._finish(y) if name != "relu" else y  # the operation with a sum knows no other activation
+
+    def _geometry(self) -> tuple[list[int], list[int], list[int], int]:
+        """Return stride, padding, dilation and groups of the convolution."""
+        convolution, _ = self.layers
+        padding = cast("tuple[int, ...]", convolution.padding)
+        return list(convolution.stride), list(padding), list(convolution.dilation), convolution.groups
 
     def _fold(self, mean: Tensor, inverse: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return weight and bias of the convolution with the batch norm folded in.

@@ -165,12 +165,6 @@ class QuantizedConv(Fused):
             )
         return cast("Tensor", y)
 
-    def _geometry(self) -> tuple[list[int], list[int], list[int], int]:
-        """Return stride, padding, dilation and groups of the convolution."""
-        convolution, _ = self.layers
-        padding = cast("tuple[int, ...]", convolution.padding)
-        return list(convolution.stride), list(padding), list(convolution.dilation), convolution.groups
-
 
 def quantize(x: Tensor, scale: float) -> Tensor:
     """Return ``x / scale`` rounded to whole numbers from 0 to 255, in uint8. Values out of range are clipped."""

@@ -18,6 +18,7 @@ from emopms.network.graph.nodes import last_live_use, shape_of
 from emopms.network.graph.subgraph import part_of
 from emopms.network.inference.fusion import layers_of
 from emopms.network.inference.int8 import is_int8
+from emopms.network.layers.shared_tensors import names_by_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,9 +135,7 @@ def _can_cut_after(nodes: Sequence[fx.Node]) -> list[bool]:
 def _tensors_read(module: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[list[str]]:
     """Return, for each node, the names of the parameters and buffers that it uses."""
     named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
-    names: dict[int, list[str]] = {}
-    for name, tensor in named:
-        names.setdefault(id(tensor), []).append(name)
+    names = names_by_tensor(named)
     reads = []
     for node in nodes:
         if node.op == "call_module":

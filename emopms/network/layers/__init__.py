@@ -1,0 +1,1 @@
+"""What single layers keep beside their tensors: sizes, head counts, batch norm, modes."""

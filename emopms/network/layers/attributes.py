@@ -27,6 +27,17 @@ RESIZABLE = (
 """Classes of layers whose size attributes are known; derived classes count, too."""
 
 
+def kernels_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a network's convolutions by name, with what they are parametrised by."""
+    layers = {path: layer for path, layer in network.named_modules() if isinstance(layer, nn.modules.conv._ConvNd)}
+    return {
+        name: tensor
+        for path, layer in layers.items()
+        for name, tensor in (*layer.named_parameters(prefix=path), *layer.named_buffers(prefix=path))
+        if tensor.dim() > 3
+    }
+
+
 def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """Return the size attributes that a layer needs for tensors of these shapes.
 

@@ -1,0 +1,1 @@
+"""Divides a network into sub-networks."""

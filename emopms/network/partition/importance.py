@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from emopms.network.graph.trace import with_source
+from emopms.network.layers.shared_tensors import names_by_tensor
 from emopms.network.runtime.device import Device
 from emopms.network.runtime.parallel import parallel_map
 
@@ -35,11 +36,12 @@ def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
     each scaled by the mean of its tensor so that wide kernels do not drown narrow ones.
     """
     channels = subnetwork.channels
-    parameters = dict(subnetwork.module.named_parameters())
+    parameters = dict(subnetwork.module.named_parameters(remove_duplicate=False))
     total = np.zeros(channels.genes)
-    for layer in channels.layers:
-        weight = parameters[layer.weight].detach().abs().float()
-        for dim, genes in channels.dims.get(layer.weight, {}).items():
+    distinct = {id(parameters[layer.weight]): layer.weight for layer in reversed(channels.layers)}
+    for name in reversed(distinct.values()):
+        weight = parameters[name].detach().abs().float()
+        for dim, genes in channels.dims.get(name, {}).items():
             norms = _by_index(weight, dim)
             free = genes >= 0
             np.add.at(total, genes[free], norms[free] / max(norms.mean(), 1e-12))
@@ -92,9 +94,14 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
 
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
-    """Return the genes of weights by dimension: of the weights that read a gene or, if none does, that produce it."""
+    """Return the genes of weights by dimension: of the weights that read a gene or, if none does, that produce it.
+
+    A weight that several layers share is listed once, because its gradient is that of all of them.
+    """
+    shared = names_by_tensor(subnetwork.module.named_parameters(remove_duplicate=False)).values()
+    first = {name: names[0] for names in shared for name in names}
     dims = [
-        (layer.weight, dim, genes, dim == _input_dim(subnetwork, layer.name))
+        (first[layer.weight], dim, genes, dim == _input_dim(subnetwork, layer.name))
         for layer in subnetwork.channels.layers
         for dim, genes in subnetwork.channels.dims.get(layer.weight, {}).items()
     ]

@@ -18,6 +18,7 @@ from emopms.network.channels.labels import channels_of
 from emopms.network.graph.nodes import SUMS, last_live_use, module_path, path_prefixes, shape_of
 from emopms.network.graph.subgraph import bare_part_of
 from emopms.network.graph.trace import trace
+from emopms.network.partition.subnetwork import CHOOSE_ANOTHER, OPEN_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +49,7 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         while reach[i] < len(cuts):
             most, i = most + 1, reach[i]
         if not most:
-            raise NetworkError(
-                f"{type(network).__name__} has no channel that could be pruned"
-                f"{'' if prune_residual else ' with its residual streams closed'}, however it is cut.",
-                remedy="Choose a backbone with channels that nothing pins.",
-            )
+            raise traced.nothing_to_prune(network)
         raise NetworkError(
             f"{type(network).__name__} cannot be cut into {parts} parts with something to prune in each, "
             f"but into {most} at most.",
@@ -84,7 +81,8 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
     if len(kept) == 1:
         raise NetworkError(
             f"{type(network).__name__} has no two residual blocks to cut between.",
-            remedy="Name the split points, or use the split `even`.",
+            remedy="Name the split points, or use the split `even`."
+            + (f" Or: {OPEN_STREAMS}" if following > last and traced.streams_alone_can_be_pruned else ""),
         )
     return [cuts[i].point for i in kept[1:]]
 
@@ -128,7 +126,18 @@ class _Traced:
     def _has_genes(self, after: _Cut, up_to: _Cut) -> bool:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
         part = bare_part_of(self._module, self._nodes[after.end], inside, inside[-1])
-        return channels_of(part, prune_residual=self._prune_residual).genes > 0
+        return channels_of(part, prune_residual=self._prune_residual, explain=False).genes > 0
+
+    def nothing_to_prune(self, network: nn.Module) -> NetworkError:
+        """Return the error for a network without a prunable channel."""
+        message = f"{type(network).__name__} has no channel that could be pruned"
+        message += f"{'' if self._prune_residual else ' with its residual streams closed'}, however it is cut."
+        return NetworkError(message, remedy=OPEN_STREAMS if self.streams_alone_can_be_pruned else CHOOSE_ANOTHER)
+
+    @property
+    def streams_alone_can_be_pruned(self) -> bool:
+        """Whether a network in which nothing can be pruned has residual streams that could be opened."""
+        return not self._prune_residual and channels_of(self._module, prune_residual=True).genes > 0
 
     def macs_up_to(self, cut: _Cut) -> int:
         """Return the MACs of the layers before a cut."""
@@ -136,11 +145,15 @@ class _Traced:
 
     @cached_property
     def _macs(self) -> list[tuple[int, int]]:
-        """For each layer, the index of the last node that runs it, and its MACs."""
-        layers = channels_of(self._module).layers
+        """For each layer, the index of the last node that runs it or a module around it, and its MACs."""
+        channels = channels_of(self._module, explain=False)
         ends = {str(node.target): i for i, node in enumerate(self._nodes) if node.op == "call_module"}
-        weights = {layer.weight: operator.attrgetter(layer.weight)(self._module) for layer in layers}
-        return [(ends[layer.name], weights[layer.weight].numel() * layer.uses) for layer in layers]
+        weights = {layer: operator.attrgetter(layer.weight)(self._module) for layer in channels.layers}
+        macs = [(layer.name, weight.numel() * layer.uses) for layer, weight in weights.items()]
+        return [
+            (next(ends[path] for path in path_prefixes(name) if path in ends), own)
+            for name, own in (*macs, *channels.never_cut.items())
+        ]
 
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from emopms.errors import NetworkError
 from emopms.network.channels.cost import CostModel
-from emopms.network.channels.labels import channels_of
+from emopms.network.channels.labels import PRUNE_RESIDUAL, channels_of
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import ensure_nonempty
 from emopms.network.graph.nodes import shape_of
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from torch import Tensor, fx
 
     from emopms.network.channels.table import Channels
+
+
+OPEN_STREAMS = f"Set {PRUNE_RESIDUAL}: it opens residual streams, the only channels here that can be pruned."
+"""Remedy if nothing but residual streams could be pruned."""
+CHOOSE_ANOTHER = "Choose a backbone with channels that nothing pins."
+"""Remedy if nothing can be pruned."""
 
 
 class SubNetwork:
@@ -126,12 +132,12 @@ def subnetworks_of(
         if not sub.channels.genes:
             message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned."
             message += _listed(sub.channels.pinned)
+            opens = not prune_residual and channels_of(sub.module, prune_residual=True).genes
             if not points:
-                raise NetworkError(message, remedy="Choose a backbone with channels that nothing pins.")
+                raise NetworkError(message, remedy=OPEN_STREAMS if opens else CHOOSE_ANOTHER)
+            remedy = "Move or remove this split point, so that the sub-network holds at least one whole block."
             raise SplitPointError(
-                min(sub.index, len(points) - 1),
-                message,
-                remedy="Move or remove this split point, so that the sub-network holds at least one whole block.",
+                min(sub.index, len(points) - 1), message, remedy=f"{remedy} Or: {OPEN_STREAMS}" if opens else remedy
             )
         for name, parameter in sub.module.named_parameters():
             if owner.setdefault(id(parameter), sub.index) != sub.index:

@@ -1,0 +1,1 @@
+"""The machine: device, kernels, memory and parallelism."""

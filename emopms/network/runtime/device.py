@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from emopms.errors import RunError
+from emopms.network.layers.attributes import kernels_of
 from emopms.network.layers.modes import in_eval
 from emopms.network.runtime.kernels import cpu_has_bf16, cpu_has_vnni
 
@@ -41,8 +42,13 @@ class Device:
         """Return the device for ``auto``, ``cpu`` or ``cuda``.
 
         Raises:
-            RunError: CUDA is requested, but PyTorch finds no CUDA device.
+            RunError: The name is another one, or CUDA is requested and PyTorch finds no CUDA device.
         """
+        if name not in ("auto", "cpu", "cuda"):
+            raise RunError(
+                f"There is no device {name!r}.",
+                remedy="Use auto, cpu or cuda; the variable CUDA_VISIBLE_DEVICES chooses one of several GPUs.",
+            )
         available = torch.cuda.is_available()
         if name == "cuda" and not available:
             raise RunError(
@@ -104,8 +110,15 @@ def fp32() -> Iterator[None]:
 
 
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-    """Convert a network's convolution weights to a memory format, in place."""
-    network.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from PyTorch's stubs
+    """Convert a network's convolution weights to a memory format, in place.
+
+    Other tensors are made contiguous at most: what has four dimensions need not be an image or a kernel.
+    """
+    if memory_format == torch.contiguous_format:
+        network.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from PyTorch's stubs
+    else:
+        for kernel in kernels_of(network).values():
+            kernel.data = kernel.data.to(memory_format=memory_format)
     return network
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow  # each test exports a network
+
+
 class TestOnnx(ExporterConformance):
     component = Onnx()
 

@@ -99,6 +99,7 @@ def test_widths_tell_layers_apart() -> None:
     assert which[0] == which[2] != which[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_pass", [candidates.torch_pass, candidates.onnxruntime_pass])
 def test_what_is_timed_is_physically_smaller_in_eval_mode_and_leaves_the_task_alone(
     task: Task, make_pass: Callable[..., candidates.Pass], monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def whole(network: torch.nn.Module) -> tuple[SubNetwork, dict[str, slice]]:
     return sub, {group.name: group.genes for group in sub.channels.groups if ".attn." in group.name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_heads_can_be_dropped(kind: str) -> None:
     dense, pruned, masked = build(kind), build(kind), build(kind)
@@ -71,6 +72,7 @@ def test_heads_can_be_dropped(kind: str) -> None:
     assert sub.costs.params(genome[None]).tolist() == [count(pruned, IMAGES).params]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vit", "swin"])
 def test_with_fewer_heads_and_channels_it_trains_and_is_exported(kind: str) -> None:
     dense, pruned = build(kind), build(kind)

@@ -40,6 +40,7 @@ def model() -> PrunedModel:
     return PrunedModel(network.to(memory_format=torch.channels_last).eval(), example, ARCHITECTURE)  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_pt2_is_loaded_without_emopms_for_any_batch_size(model: PrunedModel, tmp_path: Path) -> None:
     Pt2().export(model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt2"]

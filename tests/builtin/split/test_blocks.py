@@ -22,6 +22,7 @@ def test_every_block_of_a_resnet_but_the_last_is_cut_off() -> None:
     assert free == [[f"layer{stage}.{block}.conv1"] for stage in (1, 2, 3) for block in (0, 1)]
 
 
+@pytest.mark.slow
 def test_blocks_with_projections() -> None:
     network = ResNet(depth=50).build(input_shape=(3, 32, 32), classes=10)
     points = Blocks().find(network, CIFAR)

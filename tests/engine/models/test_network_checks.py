@@ -156,6 +156,7 @@ def test_a_network_handed_out_twice_is_not_changed() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in shared.state_dict().items())
 
 
+@pytest.mark.slow
 def test_sizes_that_are_drawn_are_refused() -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(108, random.randint(1, 10**6)))

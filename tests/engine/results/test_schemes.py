@@ -59,7 +59,7 @@ def test_a_join_summary_comes_back_from_its_file(out: Workspace, stored: Callabl
 
 
 def test_a_measure_summary_comes_back_with_a_tuple(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    summary = MeasureSummary(kendall_tau=-0.5, measured=3, hypervolume=1.25, hypervolume_reference=(2.3, 1.0))
+    summary = MeasureSummary(kendall_tau=-0.5, measured=3, hypervolume=1.25, hypervolume_reference=[2.3, 1.0])
     summary.save(out)
     found = MeasureSummary.load(stored())
     assert found == summary, "JSON knows lists only"

@@ -18,7 +18,7 @@ def artefacts(finished: emopms.Result) -> dict[str, Artefact]:
     return artefacts_of(finished)
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def context() -> Context:
-    """A new context of the tiny spec."""
+    """A context of the tiny spec. Tests share it, and with it images and networks."""
     return tiny_context()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from emopms.engine.storage.artefact import Artefact
 
+SLOW = pytest.mark.slow
 STAGES = {
     "pretrain": {"network.safetensors", "score.json"},
     "selectors": {"judges.safetensors"},
@@ -28,7 +29,9 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=SLOW if n in ("pretrain", "constrain") else ()) for n in STAGES]
+)
 def test_a_stage_makes_the_same_files_again_from_its_inputs_alone(
     name: str, artefacts: dict[str, Artefact], tmp_path: Path
 ) -> None:
@@ -38,9 +41,14 @@ def test_a_stage_makes_the_same_files_again_from_its_inputs_alone(
     assert again.meta["files"] == artefacts[name].meta["files"], "the checksums are equal"
 
 
+@pytest.fixture(scope="module")
+def timer() -> WorkTimer:
+    effort = TimingEffort(first_size=2, min_seconds=0.0, min_repetitions=1, max_seconds=0.0)
+    return WorkTimer(tiny_context(export=["safetensors"]), effort)
+
+
 @pytest.mark.parametrize("name", [*STAGES, "export"])
-def test_a_stage_estimates_its_seconds_without_inputs(name: str) -> None:
-    context = tiny_context(export=["safetensors"])
-    timer = WorkTimer(context, TimingEffort(min_seconds=0.0, min_repetitions=1, max_seconds=0.0))
+def test_a_stage_estimates_its_seconds_without_inputs(name: str, timer: WorkTimer) -> None:
+    context = timer.context
     seconds = stage(name, context).estimate(context, tiny_parts(), timer)
     assert seconds > 0 or name == "join"

@@ -55,6 +55,7 @@ class Ruins(ConstraintTraining):
         return -torch.nn.functional.cross_entropy(features, step.labels)
 
 
+@pytest.mark.slow
 def test_a_network_that_was_ruined_is_refused(artefacts: dict[str, Artefact], tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"^The dense network after constraint training is no better than") as caught:
         run_stage("constrain", tiny_context(constraint=Ruins()), artefacts, tmp_path)

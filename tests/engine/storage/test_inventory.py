@@ -340,6 +340,7 @@ def test_outputs_of_two_runs_are_not_finished(tmp_path: Path) -> None:
     assert (inspect_run(run).state, inspect_run(run).detail) == ("damaged", "result.json: changed")
 
 
+@pytest.mark.slow
 def test_after_cleaning_a_run_takes_every_stage_from_the_store(finished: emopms.Result, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished.folder, run)

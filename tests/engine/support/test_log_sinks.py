@@ -29,7 +29,7 @@ def test_a_sink_that_somebody_removes_comes_back() -> None:
         logger.info("after")
         assert not one.closed
     logger.info("too late")
-    said = "The objective 'mine' removed the sinks of the log: they are there again"
+    said = "The objective 'mine' removed the sinks of the log; they were added again"
     assert one.lines == ["before", said, "after"]
     assert two.lines == [said]
     assert one.closed

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import torch
 
@@ -40,9 +37,3 @@ def test_drawing_from_a_stream_leaves_the_global_generators_alone() -> None:
     torch.manual_seed(0)
     torch.rand(3, generator=torch_rng(1, "x"))
     assert torch.equal(torch.rand(1), expected)
-
-
-def test_seeds_do_not_depend_on_the_process() -> None:
-    code = "from emopms.engine.support.seeds import derive; print(derive(7, 'constrain', 'masks', 1))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == derive(7, "constrain", "masks", 1)

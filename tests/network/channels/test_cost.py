@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from torch import Tensor, nn
 
 from emopms.network.channels.cost import CostModel, count
+from emopms.network.channels.table import joined
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..chains import Case, cases
@@ -119,6 +123,62 @@ def test_layers_inside_layers_are_predicted_for_one_input_too() -> None:
     layers = [(layer.name, layer.uses) for layer in sub.channels.layers if "pair" in layer.name]
     assert layers == [("inner.pair", 36), ("inner.pair.more", 36)]
     assert sub.costs.macs(sub.dense[None]).tolist() == [count(network, IMAGES).macs]
+
+
+class _Attending(nn.Module):
+    """An encoder layer, and learnt queries that attend to its tokens, which come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+        self.attention = nn.MultiheadAttention(8, 2, kdim=8, vdim=8, add_zero_attn=True)
+        self.queries = nn.Parameter(torch.rand(5, 1, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.encoder(x).transpose(0, 1)
+        queries = self.queries.expand(-1, x.shape[0], -1)
+        return self.attention(queries, key=tokens, value=tokens, need_weights=False)[0].mean(0)  # type: ignore[no-any-return]
+
+
+def test_projections_of_attention_are_counted_and_products_of_tokens_named() -> None:
+    network = Net(
+        lambda net, x: net.scores(net.attending(net.a(x).flatten(2).mT)),
+        a=nn.Conv2d(2, 8, 1),
+        attending=_Attending(),
+        scores=nn.Linear(8, 3),
+    )
+    sub = whole(network)
+    projections = {"attending.encoder.self_attn": 4 * 36 * 8 * 8, "attending.attention": (2 * 5 + 2 * 36) * 8 * 8}
+    products = 2 * 36 * 36 * 8 + 2 * 5 * 37 * 8
+    assert sub.channels.never_cut == projections
+    assert sub.channels.uncounted_macs["MultiheadAttention"] == products
+    assert "MultiheadAttention" in sub.channels.uncounted
+    assert [group.name for group in sub.channels.groups] == ["attending.encoder.linear1"]
+    counted = count(network, IMAGES)
+    layers = 36 * 2 * 8 + 2 * 36 * 8 * 12 + 8 * 3
+    assert counted.macs == layers + sum(projections.values())
+    assert counted.uncounted == ("LayerNorm", "MultiheadAttention", "_Attending")
+    assert counted.uncounted_macs == {"MultiheadAttention": products}
+    assert_prunes_well(network, sub)
+    both = joined([sub.channels, sub.channels])
+    assert both.never_cut == projections
+    assert both.uncounted_macs["MultiheadAttention"] == 2 * products
+
+
+def test_products_in_the_forward_are_named_with_their_macs() -> None:
+    def run(net: Any, x: Tensor) -> Tensor:
+        q, k, v = net.qkv(x.flatten(2).transpose(1, 2)).chunk(3, -1)
+        x = F.scaled_dot_product_attention(q, k, v) + (q @ k.transpose(1, 2)) @ v
+        return F.linear(net.more(x).cumsum(1).mean(1), net.scores.weight)
+
+    network = Net(run, qkv=nn.Linear(2, 12), more=nn.Linear(4, 4), scores=nn.Linear(4, 3))
+    channels = whole(network).channels
+    assert channels.uncounted == ("cumsum", "linear", "matmul", "scaled_dot_product_attention")
+    assert channels.uncounted_macs == {
+        "linear": 4 * 3,
+        "matmul": 2 * 36 * 36 * 4,
+        "scaled_dot_product_attention": 2 * 36 * 36 * 4,
+    }
 
 
 def test_layers_used_twice_cost_twice_and_weigh_once() -> None:

@@ -11,10 +11,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
+from emopms.network.channels.cost import CostModel, count
 from emopms.network.channels.surgery import fit_to, pruned_state, require_same_tensors
+from emopms.network.inference.evaluator import Evaluator
 
 from ..chains import Case, cases
-from ..networks import IMAGES, Net, chained, examples, pruned_copy, randomise, whole
+from ..networks import IMAGES, Net, assert_prunes_well, chained, examples, pruned_copy, randomise, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,51 @@ def test_surgery_slicing_and_zeroing_compute_the_same(case: Case) -> None:
     torch.testing.assert_close(chained(subnetworks, genomes, case.images), expected)
     torch.testing.assert_close(pruned(case.images), expected)
     assert type(pruned) is type(case.network)
+
+
+class _Twice(nn.Module):
+    """Scales channels by a parameter and a buffer that both have two names in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = self.second = nn.Parameter(torch.rand(4, 1, 1))
+        self.register_buffer("third", torch.rand(4, 1, 1))
+        self.register_buffer("fourth", torch.zeros(4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.first * self.second + self.third * self.fourth  # type: ignore[operator]
+
+
+def test_tensors_with_several_names_stay_one_tensor() -> None:
+    b, c, twice = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3), _Twice()
+    network = Net(
+        lambda net, x: net.scores(net.twice(net.c(net.b(net.a(x)).relu()).relu()).mean((2, 3))),
+        unused=nn.ParameterList([b.weight]),
+        a=nn.Conv2d(2, 4, 1),
+        b=b,
+        c=c,
+        twice=twice,
+        scores=nn.Linear(4, 3),
+    ).double()
+    c.weight, twice.fourth = b.weight, twice.third  # `double` copies buffers one by one
+    sub = whole(network)
+    assert {group.name: group.size for group in sub.channels.groups} == {"a": 4}
+    assert_prunes_well(network, sub)
+    genome = np.array([True, False, True, True])
+    state = load(save(pruned_state(network, [(sub.channels, genome)])))
+    assert state.keys() == network.state_dict().keys(), "each name is in the file"
+    pruned = copy.deepcopy(network)
+    fit_to(pruned, state)
+    tensors = pruned.state_dict(keep_vars=True)
+    assert tensors["b.weight"] is tensors["c.weight"]
+    assert tensors["b.weight"] is tensors["unused.0"]
+    assert tensors["twice.first"] is tensors["twice.second"]
+    assert tensors["twice.third"] is tensors["twice.fourth"]
+    assert tensors["b.weight"].shape[:2] == (3, 3)
+    torch.testing.assert_close(pruned(IMAGES), sub.forward(IMAGES, genome))
+    torch.testing.assert_close(Evaluator(sub, batch_statistics=False).run(IMAGES, genome), pruned(IMAGES))
+    costs = CostModel(sub.channels, network)
+    assert costs.params(genome[None]).tolist() == [count(pruned, IMAGES).params], "under whichever name it is known"
 
 
 @given(cases())

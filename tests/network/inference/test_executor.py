@@ -38,6 +38,7 @@ def executor_of(sub: SubNetwork, limits: MemoryLimits, *, batch_statistics: bool
         batch_statistics=batch_statistics,
         int8=False,
         signed_inputs=True,
+        layout=torch.channels_last,
     )
 
 

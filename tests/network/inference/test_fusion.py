@@ -127,6 +127,7 @@ def test_layers_that_do_more_than_their_name_says_are_left_alone() -> None:
         torch.testing.assert_close(module(_images()), network(_images()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [resnet, mobilenet])
 @pytest.mark.parametrize("batch_statistics", [True, False])
 def test_chunks_give_what_the_whole_batch_gives(make: Callable[[], nn.Module], batch_statistics: bool) -> None:

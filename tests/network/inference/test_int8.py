@@ -171,6 +171,7 @@ def test_what_enters_is_rounded_where_it_is_never_negative(signed: bool, rounded
     assert distance(in_eight.run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 0.01
 
 
+@pytest.mark.slow
 def test_rounding_does_not_change_the_order_of_candidates() -> None:
     torch.manual_seed(0)
     x = features(size=32)

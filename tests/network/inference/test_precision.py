@@ -17,6 +17,7 @@ from emopms.network.inference.fusion import Fused
 from emopms.network.inference.precision import choose_evaluator
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 from emopms.network.runtime.device import Device
+from tests.examples import scaled
 
 from ..networks import random_genome
 from ..test_any_network import NO_SHRINKING
@@ -31,7 +32,7 @@ CPU = Device("cpu", int8=True)
 
 
 @given(recipes(), st.integers(0, 2**16), st.booleans(), st.booleans())
-@settings(max_examples=40, phases=NO_SHRINKING)
+@settings(max_examples=scaled(40), phases=NO_SHRINKING)
 def test_any_network_is_run_as_it_can_be(recipe: Recipe, seed: int, prune_residual: bool, bf16: bool) -> None:
     """Close to floating point wherever int8 is chosen, and bit-identical with and without a cache."""
     x = torch.cat([images(seed + shift) for shift in range(60)])

@@ -19,6 +19,7 @@ from emopms.network.inference.fusion import Fused, fuse
 from emopms.network.inference.int8 import QuantizedConv, quantize_convolutions
 from emopms.network.inference.segments import nodes_before_genes, segments_of
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+from tests.examples import scaled
 
 from ..networks import random_genome
 from ..test_any_network import NO_SHRINKING
@@ -58,7 +59,7 @@ def beginning(first: np.ndarray[Any, Any], then: np.ndarray[Any, Any], genes: in
 
 
 @given(recipes(), st.integers(0, 2**16), st.booleans(), st.booleans(), st.booleans())
-@settings(max_examples=40, phases=NO_SHRINKING)
+@settings(max_examples=scaled(40), phases=NO_SHRINKING)
 def test_sharing_changes_no_bit(
     recipe: Recipe, seed: int, prune_residual: bool, batch_statistics: bool, bf16: bool
 ) -> None:
@@ -171,6 +172,7 @@ def test_what_is_kept_is_not_overwritten() -> None:
         assert torch.equal(evaluator.run(batch, genome), Evaluator(sub).run(batch, genome))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [40, 0])
 def test_out_of_memory_fewer_images_are_run_at_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sub, batch = resnet(), torch.randn(STATISTICS_IMAGES + 100, 3, 32, 32)

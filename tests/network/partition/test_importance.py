@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
@@ -12,7 +13,7 @@ from emopms.network.partition.importance import DIRECTIONS, IMAGES_PER_DIRECTION
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..chains import Case, cases
-from ..networks import IMAGES, conv_norm_linear, examples, whole
+from ..networks import IMAGES, Net, conv_norm_linear, examples, whole
 
 
 def test_magnitude_by_hand() -> None:
@@ -22,6 +23,18 @@ def test_magnitude_by_hand() -> None:
     read = net.get_parameter("scores.weight").detach().abs().sum(0).numpy()
     expected = made / made.mean() + read.reshape(4, 4).sum(1) / read.mean()
     np.testing.assert_allclose(magnitude(sub), expected, rtol=1e-5)
+
+
+def test_a_weight_that_two_layers_share_counts_as_that_of_a_layer_that_runs_twice() -> None:
+    first, last = nn.Conv2d(2, 4, 1), nn.Linear(4, 3)
+    once, again = nn.Conv2d(4, 4, 1, bias=False), nn.Conv2d(4, 4, 1, bias=False)
+    again.weight = once.weight
+    twice = Net(lambda net, x: net.d(net.b(net.b(net.a(x)).relu()).mean((2, 3))), a=first, b=once, d=last)
+    shared = Net(lambda net, x: net.d(net.c(net.b(net.a(x)).relu()).mean((2, 3))), a=first, b=once, c=again, d=last)
+    one, other = whole(twice), whole(shared)
+    np.testing.assert_allclose(magnitude(one), magnitude(other))
+    found, expected = (sensitivity(sub, IMAGES, np.random.default_rng(0)) for sub in (other, one))
+    np.testing.assert_allclose(found, expected)
 
 
 def test_a_channel_of_zeros_matters_least() -> None:
@@ -53,6 +66,7 @@ def test_the_scale_of_a_layer_does_not_matter() -> None:
     np.testing.assert_allclose(magnitude(sub), before, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_sensitivity_is_the_squared_effect_of_fading() -> None:
     """On a network that is linear in each channel, the effect of fading is that of dropping, found one by one."""
     torch.manual_seed(0)
@@ -67,6 +81,7 @@ def test_sensitivity_is_the_squared_effect_of_fading() -> None:
     np.testing.assert_allclose(found, alone, rtol=0.2)
 
 
+@pytest.mark.slow
 def test_in_the_last_sub_network_sensitivity_is_the_curvature_of_its_divergence() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, 5)).double().eval()

@@ -92,3 +92,10 @@ def test_training_in_the_format_that_fits_gives_finite_gradients() -> None:
         loss.backward()
         assert network.weight.grad is not None
         assert float(network.weight.grad.abs().max()) < 10
+
+
+@pytest.mark.parametrize("name", ["cuda:1", "gpu", "", "CPU", "mps"])
+def test_no_other_device_is_taken_for_the_cpu(name: str) -> None:
+    with pytest.raises(RunError, match="There is no device") as error:
+        Device.choose(name)
+    assert "CUDA_VISIBLE_DEVICES" in error.value.remedy

@@ -51,6 +51,7 @@ def test_an_error_is_the_error() -> None:
         parallel_map(lambda item: 1 / item, [1, 0, 2], CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", [CPU, Device("cpu", bf16=True), Device("cpu", bf16=True, int8=True)])
 def test_candidates_have_the_same_values_on_any_number_of_threads(device: Device) -> None:
     for index in range(3):

@@ -20,6 +20,6 @@ from emopms.network.channels.labels import (  # noqa: F401  importing a module r
     sizes,
     spatial,
 )
-from emopms.network.channels.labels.propagation import channels_of
+from emopms.network.channels.labels.propagation import PRUNE_RESIDUAL, channels_of
 
-__all__ = ["channels_of"]
+__all__ = ["PRUNE_RESIDUAL", "channels_of"]

@@ -34,5 +34,6 @@ def attention(
     around = broadcast(op, query.dims[:-2], key.dims[:-2], value.dims[:-2])
     if attn_mask is not None:
         around = broadcast(op, (*around, query.dims[-2], key.dims[-2]), attn_mask.dims)[:-2]
-    op.uncounted.add(op.name)
+    one, width = op.size_for_one, len(value.dims[-1])
+    op.leave_out(None if one is None else one // width * len(key.dims[-2]) * (len(key.dims[-1]) + width))
     return Value((*around, query.dims[-2], value.dims[-1]))

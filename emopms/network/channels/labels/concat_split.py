@@ -53,9 +53,9 @@ def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any 
     axis, sizes = op.axis(dim, len(x.dims)), kwargs.get("split_size", split_size_or_sections)
     width = len(x.dims[axis])
     if not isinstance(sizes, tuple | list):
-        step = len(sizes.labels) if isinstance(sizes, Size) else sizes
+        step = sizes.count if isinstance(sizes, Size) else sizes
         sizes = [sizes] * (width // step) + [width % step] * bool(width % step)
-    widths = [len(size.labels) if isinstance(size, Size) else size for size in sizes]
+    widths = [size.count if isinstance(size, Size) else size for size in sizes]
     parts = _parts(x, axis, np.cumsum(widths)[:-1].tolist())
     for size, part in zip(sizes, parts, strict=True):
         op.require(op.is_size(size, part.dims[axis]))
@@ -105,7 +105,7 @@ def _looked_up(op: Operation, x: Value, index: Value) -> Value:
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:
     """Slice labels. The ends of the slice must stay right whichever labels before them are dropped."""
-    ends = [len(end.labels) if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
+    ends = [end.count if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
     everything = len(run) == len(labels) and not any(isinstance(end, Size) for end in (part.start, part.stop))
     for end, before in ((part.start, labels[: ends[0]]), (part.stop, labels[: ends[1]])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ def linear(op: Operation, x: Value, weight: Value, bias: Value | None = None) ->
     op.require(len(weight.dims) == 2)
     rows, columns = weight.dims
     op.merge(x.dims[-1], columns)
-    _count(op, x.dims[:-1])
+    _count(op, x.dims[:-1], _times(op.size_for_one, len(columns)))
     return Value((*x.dims[:-1], _biased(op, rows, bias)))
 
 
@@ -48,7 +49,7 @@ def convolution(
         op.require(isinstance(groups, int))
         op.merge(op.tie(incoming, groups), read)
         op.tie(made, groups)
-    _count(op, x.dims[2:])
+    _count(op, x.dims[2:], _times(op.size_for_one, math.prod(weight.shape[1:])))
     return Value((x.dims[0], _biased(op, made, bias), *map(fixed, op.shape[2:])))
 
 
@@ -66,7 +67,7 @@ def transposed_convolution(
 ) -> Value:
     op.require(len(x.dims) == len(weight.dims) and groups == 1)
     op.merge(x.dims[1], weight.dims[0])
-    _count(op, x.dims[2:])
+    _count(op, x.dims[2:], None)
     return Value((x.dims[0], _biased(op, weight.dims[1], bias), *map(fixed, op.shape[2:])))
 
 
@@ -74,7 +75,7 @@ def transposed_convolution(
 def matrix_product(op: Operation, left: Value, right: Value) -> Value:
     op.require(len(left.dims) >= 2 and len(right.dims) >= 2)
     op.merge(left.dims[-1], right.dims[-2])
-    op.uncounted.add(op.name)
+    op.leave_out(_times(op.size_for_one, len(left.dims[-1])))
     return Value((*broadcast(op, left.dims[:-2], right.dims[:-2]), left.dims[-2], right.dims[-1]))
 
 
@@ -84,9 +85,14 @@ def _biased(op: Operation, made: Labels, bias: Value | None) -> Labels:
     return made
 
 
-def _count(op: Operation, positions: tuple[Labels, ...]) -> None:
-    """Pin positions, because the cost model takes their number as constant."""
+def _times(size: int | None, terms: int) -> int | None:
+    """Return the MACs of sums of so many terms, one for each element of an output, if its size is known."""
+    return None if size is None else size * terms
+
+
+def _count(op: Operation, positions: tuple[Labels, ...], macs: int | None) -> None:
+    """Pin positions, because the cost model takes their number as constant; it counts the MACs of layers only."""
     for labels in positions:
         op.pin(labels, f"{op.name} counts it among its positions")
     if op.layer is None:
-        op.uncounted.add(op.name)
+        op.leave_out(macs)

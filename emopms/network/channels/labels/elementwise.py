@@ -14,6 +14,9 @@ from emopms.network.channels.labels.sizes import arithmetic
 if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
+RESIDUAL = "it belongs to a residual stream"
+"""The reason for which residual sums pin what they add."""
+
 
 def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]:
     """Return the labels of tensors after broadcasting, with those at the same place merged."""
@@ -72,7 +75,7 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
                 continue  # it is broadcast
             if len(one) != len(other) or op.union.roots(one) != op.union.roots(other):
                 for labels in (one, other):
-                    op.pin(labels, "it belongs to a residual stream")
+                    op.pin(labels, RESIDUAL)
     return elementwise(op, left, right)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from emopms.network.channels.labels.operation import Operation, Value, handles
+from emopms.network.channels.labels.operation import Operation, Value, handles, listed
 
 
 @handles(F.batch_norm)
@@ -67,12 +67,12 @@ def group_norm(
 def layer_norm(
     op: Operation, x: Value, normalized_shape: Any, weight: Value | None = None, bias: Value | None = None, eps: Any = 0
 ) -> Value:
-    widths = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    widths = listed(normalized_shape)
     follows = op.layer is not None and weight is not None
     for width, labels in zip(widths, x.dims[-len(widths) :], strict=True):
         op.require(follows or op.is_size(width, labels))
     if op.layer is None:
-        op.uncounted.add(op.name)
+        op.leave_out()
     for own in (weight, bias):
         if own is not None:
             for mine, labels in zip(own.dims, x.dims[-len(widths) :], strict=True):
@@ -97,5 +97,5 @@ def _by_channel(op: Operation, x: Value, *own: Value | None) -> Value:
         if tensor is not None:
             op.merge(x.dims[1], tensor.dims[0])
     if op.layer is None:
-        op.uncounted.add(op.name)
+        op.leave_out()
     return x

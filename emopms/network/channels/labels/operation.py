@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,13 @@ class Size:
     """An integer that counts labels, and so shrinks when they are dropped."""
 
     labels: Labels
+    parts: int = 1
+    """It counts the labels of one of so many equal parts. Which labels make up a part is settled when it is used."""
+
+    @property
+    def count(self) -> int:
+        """The integer on the example."""
+        return len(self.labels) // self.parts
 
 
 class TiedSize(Size):
@@ -57,6 +65,27 @@ class NotUnderstoodError(Exception):
         super().__init__(why)
 
 
+class LeftOut:
+    """What the cost model leaves out: names of operations, and their MACs for one image where they are known."""
+
+    def __init__(self) -> None:
+        self._macs: dict[str, list[int | None]] = {}
+
+    def add(self, name: str, macs: int | None = None) -> None:
+        """Add an operation."""
+        self._macs.setdefault(name, []).append(macs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all operations."""
+        return tuple(sorted(self._macs))
+
+    @property
+    def macs(self) -> dict[str, int]:
+        """The MACs of the operations for which they are known, by name."""
+        return {name: sum(one for one in own if one) for name, own in sorted(self._macs.items()) if None not in own}
+
+
 @dataclass(frozen=True)
 class Operation:
     """One call in the graph.
@@ -74,8 +103,8 @@ class Operation:
     """The call's node."""
     layer: nn.Module | None
     """The layer in whose forward the call is, if the layer's size attributes follow its tensors (see `RESIZABLE`)."""
-    uncounted: set[str]
-    """Operations that the cost model leaves out."""
+    left_out: LeftOut
+    """What the cost model leaves out."""
     prune_residual: bool
     """As in `channels_of`."""
 
@@ -84,6 +113,20 @@ class Operation:
         """Shape of the output tensor on the example."""
         shape: tuple[int, ...] = self.node.meta["shape"]
         return shape
+
+    @property
+    def size_for_one(self) -> int | None:
+        """Number of elements of the output tensor for one image, or None if that is not known."""
+        shape = self.node.meta.get("shape_of_one")
+        return None if shape is None else math.prod(shape)
+
+    def leave_out(self, macs: int | None = None) -> None:
+        """Note that the cost model leaves the operation out.
+
+        Args:
+            macs: Its MACs for one image, if they are known.
+        """
+        self.left_out.add(self.name, macs)
 
     def require(self, condition: bool, why: str = "this use of which is not understood here") -> None:
         """Raise `NotUnderstoodError` unless the condition holds."""
@@ -119,14 +162,21 @@ class Operation:
     def is_size(self, written: Any, labels: Labels) -> bool:
         """Return whether a number in the forward equals the number of these labels, whichever labels are dropped.
 
-        The labels of a `TiedSize` are merged with these, so that it does.
+        If it is a `Size` that counts other labels, as many, both are merged, so that it does.
         """
-        if isinstance(written, TiedSize) and len(written.labels) == len(labels):
-            self.union.merge(written.labels, labels)
-        if isinstance(written, Size):
-            pinned = not self.is_free(written.labels) and not self.is_free(labels)
-            return pinned or self.union.are_same(written.labels, labels)
-        return written == len(labels) and not self.is_free(labels)
+        if not isinstance(written, Size):
+            return written == len(labels) and not self.is_free(labels)
+        if written.count == len(labels) and (isinstance(written, TiedSize) or not self._counts(written, labels)):
+            self.union.merge(self.counted(written), labels)
+        pinned = not self.is_free(written.labels) and not self.is_free(labels)
+        return pinned or self._counts(written, labels)
+
+    def counted(self, size: Size) -> Labels:
+        """Return the labels that a size counts; those of the other parts, if it has any, are merged with them."""
+        return self.tie(size.labels, size.parts)
+
+    def _counts(self, size: Size, labels: Labels) -> bool:
+        return self.union.are_same(size.labels, np.tile(labels, size.parts))
 
     def axis(self, dim: Any, rank: int) -> int:
         """Return a dimension of a tensor, counted from 0."""
@@ -137,7 +187,7 @@ class Operation:
         """Return dimensions of a tensor, counted from 0; all for None."""
         if dims is None:
             return list(range(rank))
-        return [self.axis(dim, rank) for dim in (dims if isinstance(dims, tuple | list) else (dims,))]
+        return [self.axis(dim, rank) for dim in listed(dims)]
 
 
 def fixed(count: int) -> Labels:
@@ -181,4 +231,9 @@ def handler_of(target: Any) -> Callable[..., Any] | None:
 
 def flat(sizes: Sequence[Any]) -> tuple[Any, ...]:
     """Return sizes that are passed one by one, ``x.view(2, 3)``, or as one sequence, ``x.view((2, 3))``."""
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else tuple(sizes)
+    return listed(sizes[0]) if len(sizes) == 1 else tuple(sizes)
+
+
+def listed(argument: Any) -> tuple[Any, ...]:
+    """Return an argument that is one number or a sequence of numbers as a sequence."""
+    return tuple(argument) if isinstance(argument, tuple | list) else (argument,)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import fx, nn
 
+from emopms.network.channels.labels.elementwise import RESIDUAL
 from emopms.network.channels.labels.operation import (
+    LeftOut,
     NotUnderstoodError,
     Operation,
     Size,
@@ -23,7 +26,9 @@ from emopms.network.channels.labels.operation import (
 from emopms.network.channels.labels.union_find import UnionFind
 from emopms.network.channels.table import Channels, Group, Layer
 from emopms.network.graph.nodes import shape_of
+from emopms.network.layers.attention_macs import is_attention, product_macs, projection_macs, tokens_of
 from emopms.network.layers.attributes import RESIZABLE
+from emopms.network.layers.shared_tensors import names_by_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,7 +38,17 @@ if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
 
-def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Collection[str] | None = None) -> Channels:
+PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
+"""What a spec says to prune residual streams, for messages."""
+
+
+def channels_of(
+    part: fx.GraphModule,
+    *,
+    prune_residual: bool = False,
+    only: Collection[str] | None = None,
+    explain: bool = True,
+) -> Channels:
     """Find the channel table of a traced sub-network (see `trace`).
 
     Args:
@@ -41,10 +56,19 @@ def channels_of(part: fx.GraphModule, *, prune_residual: bool = False, only: Col
         prune_residual: Prune residual streams inside the sub-network too. All layers that feed one stream then keep the
             same channels.
         only: Names of nodes. If given, only the channels of these nodes' values are genes.
+        explain: Say of each layer that a residual stream pins what else does, or that opening the stream helps. It
+            takes as long again.
     """
     walk = _Walk(part, prune_residual=prune_residual, only=only)
     walk.run(part.graph, part, "", None, [])
-    return walk.table()
+    channels = walk.table()
+    if not explain or RESIDUAL not in channels.pinned.values():
+        return channels
+    opened = channels_of(part, prune_residual=True, only=only).pinned
+    reasons = {name: opened.get(name, f"{RESIDUAL}, which {PRUNE_RESIDUAL} opens") for name in channels.pinned}
+    return replace(
+        channels, pinned={name: reasons[name] if why == RESIDUAL else why for name, why in channels.pinned.items()}
+    )
 
 
 class _Walk:
@@ -56,14 +80,14 @@ class _Walk:
         self._wanted: list[Labels] = []
         self._prune_residual = prune_residual
         self._union = UnionFind()
-        self._names: dict[int, list[str]] = {}
-        """Names of each tensor by its id; shared tensors have several."""
-        for name, tensor in (*part.named_parameters(remove_duplicate=False), *part.named_buffers()):
-            self._names.setdefault(id(tensor), []).append(name)
+        self._names = names_by_tensor(
+            (*part.named_parameters(remove_duplicate=False), *part.named_buffers(remove_duplicate=False))
+        )
         self._tensors: dict[int, Value] = {}
         self._layers: dict[str, Layer] = {}
         self._makers: list[tuple[str, Labels]] = []
-        self._uncounted: set[str] = set()
+        self._never_cut: dict[str, int] = {}
+        self._left_out = LeftOut()
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
         """Label one graph and return its labelled output.
@@ -120,7 +144,7 @@ class _Walk:
             return self._opaque(node, None)
         handler = handler_of(node.target)
         name = _operation(node)
-        operation = Operation(self._union, name, node, layer, self._uncounted, self._prune_residual)
+        operation = Operation(self._union, name, node, layer, self._left_out, self._prune_residual)
         try:
             if handler is None or any(isinstance(value, Unknown) for value in involved):
                 raise NotUnderstoodError
@@ -132,7 +156,7 @@ class _Walk:
             operation.require(not isinstance(result, Value) or result.shape == shape_of(node))
         except NotUnderstoodError as error:
             if handler is None and not node.meta["static"]:
-                self._uncounted.add(name)
+                self._left_out.add(name)
             reason = f"it meets {name}, {error}"
             self._pin(involved, reason)
             return self._opaque(node, reason)
@@ -146,15 +170,18 @@ class _Walk:
         name, weighted = type(layer).__name__, isinstance(layer, nn.modules.conv._ConvNd | nn.Linear)
         if weighted:
             self._count(node, path, layer)
+        elif is_attention(layer):
+            self._count_attention(node, path, layer)
         elif any(True for _ in layer.parameters(recurse=False)):
-            self._uncounted.add(name)
+            self._left_out.add(name)
         inputs = [value for value in args if isinstance(value, Value)]
         inside: fx.Graph | None = node.meta["inside"]
         result: Any = None
         if inside is not None and len(inputs) == len(args) and not kwargs:
             result = self.run(inside, layer, f"{path}.", layer if isinstance(layer, RESIZABLE) else None, inputs)
         if not isinstance(result, Value):
-            self._uncounted.add(name)
+            if not is_attention(layer):
+                self._left_out.add(name)
             reason = f"it meets {name}, {_why_not(layer)}"
             self._pin((args, dict(kwargs)), reason)
             for tensor in (*layer.parameters(), *layer.buffers()):
@@ -178,6 +205,12 @@ class _Walk:
         positions = math.prod(shape) // shape[-1 if isinstance(layer, nn.Linear) else 1]
         known = self._layers.get(path)  # a layer that runs twice costs twice
         self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
+
+    def _count_attention(self, node: fx.Node, path: str, layer: nn.MultiheadAttention) -> None:
+        """Add the MACs of the projections of an attention, which are never cut; leave those between tokens out."""
+        shapes = [tokens.meta["shape_of_one"] for tokens in tokens_of(node.args, node.kwargs)]
+        self._never_cut[path] = projection_macs(layer, *shapes) + self._never_cut.get(path, 0)
+        self._left_out.add(type(layer).__name__, product_macs(layer, *shapes[:2]))
 
     def _opaque(self, node: fx.Node, reason: str | None) -> Any:
         """Return the output of an operation that is not understood: nothing in it can be pruned."""
@@ -229,7 +262,9 @@ class _Walk:
             dims=dims,
             layers=tuple(self._layers.values()),
             pinned=pinned,
-            uncounted=tuple(sorted(self._uncounted)),
+            uncounted=self._left_out.names,
+            uncounted_macs=self._left_out.macs,
+            never_cut=self._never_cut,
         )
 
 

@@ -69,18 +69,29 @@ def matrix_transpose(op: Operation, x: Value) -> Value:
     return Value(x.dims[::-1])
 
 
-@handles("expand")
+@handles("expand", "broadcast_to", torch.broadcast_to)
 def expand(op: Operation, x: Value, *sizes: Any) -> Value:
     """Repeat dimensions of size one; others stay as they are."""
     new = len(op.shape) - len(x.dims)
     dims = [
-        written.labels if isinstance(written, Size) else fixed(width)
+        op.counted(written) if isinstance(written, Size) else fixed(width)
         for written, width in zip(flat(sizes), op.shape, strict=True)
     ]
     for axis, labels in enumerate(x.dims, start=new):
         if len(labels) == op.shape[axis]:
-            op.require(flat(sizes)[axis] == FOLLOWS or op.is_size(flat(sizes)[axis], labels))
+            op.require(flat(sizes)[axis] == FOLLOWS or op.is_size(flat(sizes)[axis], labels), WRITTEN)
             dims[axis] = labels
+    return Value(tuple(dims))
+
+
+@handles("repeat")
+def repeat(op: Operation, x: Value, *times: Any) -> Value:
+    """Repeat the labels of each dimension; one that is repeated as often as a `Size` says must have size one."""
+    counts = flat(times)
+    dims = []
+    for labels, count in zip([fixed(1)] * (len(counts) - len(x.dims)) + list(x.dims), counts, strict=True):
+        op.require(not isinstance(count, Size) or len(labels) == 1)
+        dims.append(op.counted(count) if isinstance(count, Size) else np.tile(labels, count))
     return Value(tuple(dims))
 
 
@@ -131,7 +142,10 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
             derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
         if len(derived) > 1:  # `flatten` gives FOLLOWS for all dimensions; those of size one are no channels
             derived = [out for out in derived if op.shape[out] > 1]
-        op.require(len(derived) == 1, WRITTEN)
+        if len(derived) > 1:  # what a size gives need not follow
+            derived = [out for out in derived if isinstance(written[out], Size)]
+        op.require(bool(derived), WRITTEN)
+        op.require(len(derived) == 1, "of whose sizes several may change")
         axis = derived[0]
         others = [out for out in outs if out != axis]
         by_others = np.moveaxis(run.reshape([op.shape[out] for out in outs]), outs.index(axis), -1)

@@ -64,6 +64,8 @@ def arithmetic(op: Operation, left: Any, right: Any) -> Any:
         left, right = right, left
     op.require(isinstance(left, Size) and isinstance(right, int) and right > 0)
     if op.node.target is operator.mul:
-        return Size(np.tile(left.labels, right))
+        return Size(np.tile(op.counted(left), right))
     op.require(op.node.target is operator.floordiv)
-    return op.size(op.tie(left.labels, right))
+    labels = op.counted(left)
+    op.require(len(labels) % right == 0)
+    return Size(labels, right) if op.is_free(labels) else len(labels) // right

@@ -71,5 +71,11 @@ class UnionFind:
         return any(root not in self._reason for root in set(self.roots(labels)))
 
     def are_same(self, left: Labels, right: Labels) -> bool:
-        """Return whether both hold the same number of labels of each class, so that their sizes stay equal."""
-        return sorted(self.roots(left)) == sorted(self.roots(right))
+        """Return whether both hold the same number of labels of each class, so that their sizes stay equal.
+
+        Pinned classes count as one, because their labels always stay.
+        """
+        first, second = (
+            sorted(FIXED if root in self._reason else root for root in self.roots(labels)) for labels in (left, right)
+        )
+        return first == second

@@ -18,6 +18,7 @@ from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
+from tests.examples import scaled
 
 from ...networks import pruned_copy, random_genome
 from ...zoo import Recipe, build, images
@@ -63,7 +64,7 @@ def reasons(network: nn.Module) -> dict[str, str]:
 
 
 @given(st.sampled_from([4, 8, 12]), variants, variants, variants, st.integers(0, 2**16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60))
 def test_a_dropped_head_is_one_that_the_projection_does_not_read(
     width: int, norm: int, how: int, other: int, seed: int
 ) -> None:

@@ -7,6 +7,7 @@ from torch import fx
 
 from emopms.network.channels.labels.operation import (
     HANDLERS,
+    LeftOut,
     NotUnderstoodError,
     Operation,
     Size,
@@ -26,7 +27,7 @@ from emopms.network.channels.labels.union_find import UnionFind
 def operation() -> Operation:
     node = fx.Graph().placeholder("x")
     node.meta["shape"] = (2, 4)
-    return Operation(UnionFind(), "relu", node, None, set(), prune_residual=False)
+    return Operation(UnionFind(), "relu", node, None, LeftOut(), prune_residual=False)
 
 
 def test_equal_parts_are_tied(operation: Operation) -> None:
@@ -51,7 +52,29 @@ def test_a_number_is_a_size_only_if_it_stays_right(operation: Operation) -> None
     assert operation.is_size(4, pinned)
     assert not operation.is_size(4, free)
     assert operation.is_size(Size(free), free)
-    assert not operation.is_size(Size(operation.union.fresh(4)), free)
+    assert not operation.is_size(Size(operation.union.fresh(5)), free)
+
+
+def test_labels_are_merged_with_the_others_that_their_size_counts(operation: Operation) -> None:
+    free, pinned, own = operation.union.fresh(4), operation.union.fresh(2), operation.union.fresh(4)
+    operation.pin(pinned, "it must stay")
+    for there in (pinned, free[:2]):
+        operation.union.merge(own[:2] if there is pinned else own[2:], there)
+    assert operation.is_size(Size(own), np.append(pinned, free[:2])), "one of them is pinned, and so is the other"
+    assert operation.is_size(Size(free), own[[2, 3, 0, 1]])
+    assert not operation.is_free(free[2:]), "they are merged with pinned ones"
+
+
+def test_a_part_of_a_size_is_whichever_part_it_is_used_for(operation: Operation) -> None:
+    labels = operation.union.fresh(4)
+    half = Size(labels, 2)
+    assert half.count == 2
+    operation.merge(labels[::2], labels[1::2])
+    assert operation.is_size(half, labels[::2])
+    assert len(set(operation.union.roots(labels))) == 2
+    other = operation.union.fresh(2)
+    assert operation.is_size(Size(operation.union.fresh(4), 2), other)
+    assert len(set(operation.union.roots(other))) == 2
 
 
 def test_a_tied_size_is_merged_with_what_it_counts(operation: Operation) -> None:

@@ -61,7 +61,7 @@ def test_groups_are_the_layers_nobody_needs_whole(case: Case) -> None:
         (lambda net, x: x[:, ::2].repeat(1, 2, 1, 1), {}, "getitem"),
         (lambda net, x: x.split(2, 1)[0].sum(1, keepdim=True) * x, {}, "split"),
         (lambda net, x: x.unbind(1)[0][:, None] * x, {}, "unbind"),
-        (lambda net, x: torch.chunk(x, 2, 1)[0].repeat(1, 2, 1, 1), {}, "repeat"),
+        (lambda net, x: torch.chunk(x, 2, 1)[0].repeat_interleave(2, 1), {}, "repeat_interleave"),
         (lambda net, x: x.view(x.size(0), 2, 2, 6, 6).transpose(1, 2).reshape(x.size(0), 4, 6, 6), {}, "reshape"),
         (
             lambda net, x: x.reshape(-1, 4, 36).mean(2)[:, :, None, None],
@@ -170,7 +170,20 @@ def test_a_residual_stream_is_pinned_with_all_that_feed_it() -> None:
     )
     sub = whole(network)
     assert [group.name for group in sub.channels.groups] == ["mid"]
-    assert sub.channels.pinned["left"] == sub.channels.pinned["right"] == "it belongs to a residual stream"
+    reason = "it belongs to a residual stream, which `genome: {prune_residual: true}` opens"
+    assert sub.channels.pinned["left"] == sub.channels.pinned["right"] == reason
+
+
+def test_a_residual_stream_that_would_not_open_is_pinned_for_what_keeps_it_closed() -> None:
+    network = Net(
+        lambda net, x: net.scores((net.left(x) + net.right(net.mid(x))).cumsum(1).mean((2, 3))),
+        left=nn.Conv2d(2, 4, 1),
+        mid=nn.Conv2d(2, 5, 1),
+        right=nn.Conv2d(5, 4, 1),
+        scores=nn.Linear(4, 3),
+    )
+    pinned = whole(network).channels.pinned
+    assert pinned["left"] == pinned["right"] == "it meets cumsum, which is not understood here"
 
 
 def test_pinning_reaches_back_through_everything_that_passes_channels_on() -> None:

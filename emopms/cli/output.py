@@ -1,0 +1,145 @@
+"""What a command writes to standard output and standard error.
+
+No module of the command prints by itself. What is written here has its control characters escaped: a file name, a value
+of a spec or the name of a class cannot move the cursor, change colours or hide a line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from emopms.errors import EmopmsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class OutputError(EmopmsError):
+    """Standard output cannot be written: it is closed or full."""
+
+    exit_code = 1
+
+
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """Let the body of the ``with`` statement write to standard output and standard error, whatever their state.
+
+    Code that is not ours, such as a plugin, gets no error from these streams: what they cannot take is lost. `show`
+    raises an error, `tell` does not.
+    """
+    before = sys.stdout, sys.stderr
+    _occupy_closed_numbers()
+    sys.stdout, sys.stderr = (_Lenient(stream) for stream in (sys.stdout, sys.stderr))
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _settle(stream)
+        if all(stream is not None for stream in before):
+            sys.stdout, sys.stderr = before
+
+
+def show(text: str) -> None:
+    """Write lines to standard output, with control characters escaped.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more, as in ``emopms plugins | head``.
+        OutputError: Standard output is closed or full.
+    """
+    show_escaped(printable_lines(text) + "\n")
+
+
+def show_escaped(text: str) -> None:
+    """Write a text to standard output as it is.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        OutputError: Standard output is closed or full.
+    """
+    stream = _strict(sys.stdout)
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: somebody has closed the stream
+        why = getattr(error, "strerror", None) or error
+        raise OutputError(f"Standard output cannot be written: {why}.") from error
+
+
+def tell(text: str) -> None:
+    """Write lines to standard error, with control characters escaped. What it cannot take is lost."""
+    with suppress(OSError, ValueError, AttributeError):  # AttributeError: there is no standard error
+        sys.stderr.write(printable_lines(text) + "\n")
+        sys.stderr.flush()
+
+
+def printable(text: object) -> str:
+    """Return a text on one line, with control characters escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
+def printable_lines(text: str) -> str:
+    """Return a text with the control characters of its lines escaped."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+class _Lenient:
+    """A stream that drops what it cannot write."""
+
+    def __init__(self, stream: Any) -> None:
+        self.strict = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self.strict.write(text)
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self.strict.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.strict, name)
+
+
+def _strict(stream: Any) -> Any:
+    return stream.strict if isinstance(stream, _Lenient) else stream
+
+
+def _occupy_closed_numbers() -> None:
+    """Open the standard streams that the shell closed, as ``>&-`` does.
+
+    A file that is opened later would get the number of a closed stream, and what is printed would go into that file.
+    Standard output is opened for reading, so that writing to it remains an error.
+    """
+    for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is not None:
+            continue
+        with suppress(OSError):
+            os.fstat(number)
+            continue  # something else has this number already
+        opened = os.open(os.devnull, mode)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def _settle(stream: Any) -> None:
+    """Write what a stream still holds. If that fails, drop it: Python would try again, and end with an error."""
+    stream = _strict(stream)
+    try:
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        with suppress(OSError, ValueError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+            stream.flush()

@@ -1,0 +1,52 @@
+"""Base classes of stored results."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.engine.storage.artefact import Artefact, Workspace
+
+
+class Points:
+    """Base of dataclasses whose fields are arrays with one row for each point. The dense point is in the last row."""
+
+    genomes: NDArray[np.bool_]
+    """[p, genes]; True keeps a channel."""
+
+    @property
+    def dense(self) -> int:
+        """Row of the dense point."""
+        return len(self.genomes) - 1
+
+    @property
+    def pruned(self) -> slice:
+        """Rows of all other points."""
+        return slice(self.dense)
+
+    def _save(self, out: Workspace, name: str) -> None:
+        out.save_arrays(name, **vars(self))
+
+    @classmethod
+    def _load(cls, artefact: Artefact, name: str) -> Self:
+        return cls(**artefact.arrays(name))
+
+
+class Summary:
+    """Base of dataclasses that are stored as one JSON file."""
+
+    _file: ClassVar[str]
+
+    def save(self, out: Workspace) -> None:
+        """Store the summary as a JSON file."""
+        out.save_json(self._file, asdict(self))  # type: ignore[call-overload]  # all subclasses are dataclasses
+
+    @classmethod
+    def load(cls, artefact: Artefact) -> Self:
+        """Load the summary that `save` stored."""
+        fields: dict[str, Any] = artefact.json(cls._file)
+        return cls(**fields)

@@ -1,0 +1,23 @@
+"""Tensors that a module holds under several names, such as a weight that two layers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+
+
+def names_by_tensor(named: Iterable[tuple[str, Tensor]]) -> dict[int, list[str]]:
+    """Return all names of each tensor, in order, by the tensor's id.
+
+    Args:
+        named: Names and tensors, for example ``module.named_parameters(remove_duplicate=False)``. Without that
+            argument PyTorch leaves out all names of a shared tensor but the first.
+    """
+    names: dict[int, list[str]] = {}
+    for name, tensor in named:
+        names.setdefault(id(tensor), []).append(name)
+    return names

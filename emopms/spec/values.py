@@ -1,0 +1,40 @@
+"""A spec that is given as Python values, not as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from emopms.errors import Problem
+from emopms.spec.document import Document, Position, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from emopms.spec.document import KeyPath
+
+_NOWHERE: Final = Position((1, 1), (1, 1), Text("", ("",)))
+
+
+class Values(Document):
+    """A document whose problems have no positions."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Values:
+        """Return the document of plain values and components."""
+        return cls("", data, dict.fromkeys(_paths(data, ()), _NOWHERE))
+
+    def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
+        """Return a problem of the value at a path."""
+        return Problem(tuple(path), message, remedy)
+
+
+def _paths(value: object, path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the paths of a value and of all values in it. Components are not looked into: they are valid."""
+    yield path
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _paths(inner, (*path, key))
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for index, inner in enumerate(value):
+            yield from _paths(inner, (*path, index))

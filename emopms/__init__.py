@@ -1,6 +1,6 @@
 """Evolutionary multi-objective joint pruning of PyTorch networks with multiple sub-networks (EMO-PMS).
 
-The public names load on first use: ``import emopms`` imports no torch.
+A public name is imported when it is first used, so that ``import emopms`` does not import torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m emopms``."""
+"""Runs the command line for ``python -m emopms``."""
 
 from emopms.cli.main import main
 

@@ -1,7 +1,8 @@
-"""The base class of components, and the type of the spec fields that hold them.
+"""The base class of components, and the type of the spec fields that hold components.
 
-A component *is* its configuration: frozen, hashable, cheap to construct, and validated before a run starts. Its methods
-return objects with state (a module, an algorithm in progress); they never store one in the component.
+A component holds settings and nothing else. It cannot be changed, is hashable and cheap to construct, and is validated
+before a run starts. A component's methods return objects with state (a module, an algorithm in progress). They never
+store such an object in the component.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ else:
 
 
 class SettingsType(ModelMetaclass):
-    """The type of classes of settings. It keeps `help` of such a class short: pydantic would add 500 lines."""
+    """The metaclass of `Settings`. It hides pydantic's own methods from `help`, where they would fill 500 lines."""
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.startswith("__") and not hasattr(BaseModel, name)]
 
 
 class Settings(BaseModel, metaclass=SettingsType):
-    """A frozen, strict group of settings. The docstring below a field becomes its description."""
+    """A group of settings that cannot be changed after its creation.
+
+    Unknown fields and values of another type are errors. The docstring below a field becomes the field's description.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -41,7 +45,7 @@ class Settings(BaseModel, metaclass=SettingsType):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Make the signature short: names and defaults of the fields, without pydantic's annotations."""
+        """Give the class a short signature: the names and defaults of its fields, without pydantic's annotations."""
         super().__pydantic_init_subclass__(**options)
         defaults = {name: field.get_default() for name, field in cls.model_fields.items() if not field.is_required()}
         cls.__signature__ = Signature(
@@ -60,11 +64,14 @@ class Settings(BaseModel, metaclass=SettingsType):
                 _add_remedies(type(self), error)
                 raise
 
-        __init__.__pydantic_base_init__ = True  # pydantic need not call it when it validates a mapping
+        __init__.__pydantic_base_init__ = True  # pydantic need not call `__init__` when it validates a mapping
 
 
 class Component(Settings):
-    """Base class of all components. Subclasses annotate ``name`` as a Literal and give that value as its default."""
+    """Base class of all components.
+
+    A subclass annotates ``name`` as a Literal of one value, and this value is also the default of ``name``.
+    """
 
     slot: ClassVar[str]
 
@@ -86,8 +93,8 @@ class Slot:
     """Annotation of a spec field that holds a component of one slot.
 
     The field accepts a component, a mapping with the component's ``name`` and parameters, or a bare name for a
-    component with default parameters. Errors inside the component keep their key paths. Components defined in Python
-    files are found if the field ``plugins`` of the same model lists the files; it must be declared before this field.
+    component with default parameters. Errors inside the component keep their key paths. Components in Python files are
+    found if the field ``plugins`` of the same model lists the files. ``plugins`` must be declared before this field.
 
     Args:
         slot: One of `registry.SLOTS`.
@@ -109,10 +116,13 @@ class Slot:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"x-slot": self.slot}  # `emopms.spec.schema` replaces it by the components that are installed
+        return {"x-slot": self.slot}  # `emopms.spec.schema` replaces this by the installed components
 
     def widen(self, value: object) -> object:
-        """Expand a bare name, a bare list or a mapping without ``name`` to a full mapping; return others unchanged."""
+        """Expand a bare name, a bare list or a mapping without ``name`` to a full mapping.
+
+        Any other value is returned unchanged.
+        """
         if isinstance(value, str):
             return {"name": value}
         if self.bare_list and isinstance(value, list | tuple):
@@ -161,7 +171,10 @@ class Slot:
 
 
 def _add_remedies(settings: type[Settings], error: ValidationError) -> None:
-    """Note below an error of pydantic what the user can do. Python shows it for an error that nobody catches."""
+    """Add notes to an error of pydantic that say what the user can do.
+
+    Python prints the notes of an error that nobody catches.
+    """
     for details in error.errors(include_url=False, include_context=False):
         if len(details["loc"]) != 1 or not isinstance(name := details["loc"][0], str):
             continue

@@ -1,4 +1,4 @@
-"""The exception classes. They carry data; only the command line turns them into text and exit codes."""
+"""The exception classes. An exception holds data. Only the command line converts exceptions to text and exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ShortHelp(type):
-    """A metaclass that lets `help` and `dir` show what a class adds, without the methods that Python gives to all."""
+    """A metaclass for exceptions: `help` and `dir` show only the names that a class adds to those of `Exception`."""
 
     def __dir__(cls) -> list[str]:
         return [name for name in super().__dir__() if not name.startswith("__") and not hasattr(Exception, name)]
@@ -32,7 +32,7 @@ class EmopmsError(Exception, metaclass=ShortHelp):
         self.message = message
         self.remedy = remedy
         if remedy:
-            self.add_note(remedy)  # Python shows it below the message of an error that nobody catches
+            self.add_note(remedy)  # Python prints the note below the message of an error that nobody catches
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Problem:
     """Column, counted from 1."""
     file: str = ""
     source: str = ""
-    """The text of that line."""
+    """The text of the line ``line``."""
 
     @property
     def dotted(self) -> str:
@@ -92,7 +92,7 @@ class WeightsError(EmopmsError):
 
 
 class DataError(EmopmsError):
-    """The data are missing, unreadable or not what the spec says."""
+    """The data are missing or unreadable, or differ from what the spec says."""
 
 
 class RunError(EmopmsError):

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def nondominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the indices of the non-dominated points among points [n, m], ascending; the first of equal points."""
+    """Return the ascending indices of the non-dominated points among points [n, m].
+
+    Of several equal points, only the first is returned.
+    """
     import moocore
 
     mask = moocore.is_nondominated(np.ascontiguousarray(points, dtype=float), keep_weakly=False)
@@ -31,15 +34,15 @@ def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> floa
 def representatives(
     quality: NDArray[np.float64], costs: NDArray[np.float64], count: int, *, worst: float = np.inf
 ) -> NDArray[np.intp]:
-    """Return the indices of about ``count`` points, ascending.
+    """Choose about ``count`` points that are spread over the fronts, and return their ascending indices.
 
-    For each cost, points are spread along the front of this cost and the quality.
+    Each cost forms a front with the quality. An equal number of points is chosen along each of these fronts.
 
     Args:
         quality: Loss of each point [n], lower is better.
         costs: Costs of each point [n, k].
         count: Number of points to choose.
-        worst: Losses above this value count as equal.
+        worst: Losses above this value are treated as equal to this value.
     """
     each = -(-count // costs.shape[1])
     chosen: set[int] = set()
@@ -51,10 +54,11 @@ def representatives(
 
 
 def spread(points: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Return the indices of at most ``count`` of points [n, m] that cover the whole set, ascending.
+    """Choose at most ``count`` of the points [n, m] that cover the whole set, and return their ascending indices.
 
-    The first two are the points with the smallest and the largest first coordinate. Each further one has the largest
-    distance to all chosen points, in coordinates scaled by their ranges.
+    The points with the smallest and the largest first coordinate are chosen first. Then the point that is farthest from
+    its nearest chosen point is added, again and again. Each coordinate is divided by its range before distances are
+    computed.
     """
     if len(points) <= count:
         return np.arange(len(points))

@@ -29,8 +29,8 @@ _LONGEST_REASON: Final = 500
 def components_in(path: Path) -> Mapping[tuple[str, str], type[Any]]:
     """Return the component classes that a file defines, by slot and name.
 
-    A file is executed once for each content, so that a notebook sees later edits. A file that failed is executed again,
-    because a missing import may be installed by then.
+    A file is executed again only if its content has changed, so that a notebook sees later edits. A file that raised an
+    error is executed at every call, because a missing package may have been installed since.
 
     Raises:
         PluginError: The file cannot be read or executed, defines no component, or defines one name twice.
@@ -39,7 +39,10 @@ def components_in(path: Path) -> Mapping[tuple[str, str], type[Any]]:
 
 
 def hash_of(module: ModuleType) -> str | None:
-    """Return a hash of a plugin file as it was executed, with its own imports; None for other modules."""
+    """Return the hash of a plugin file that was executed, and of the files that it imports from its own folder.
+
+    The result is None for a module that is not a plugin file.
+    """
     digest: str | None = vars(module).get(_DIGEST)
     return digest
 
@@ -56,7 +59,7 @@ def reason(error: BaseException) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a device may never end, opening a pipe may block
+        if not stat.S_ISREG(path.stat().st_mode):  # reading from a device may never end, and opening a pipe may block
             raise PluginError(f"{path} is not a file.", remedy=_NAME_A_FILE)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -79,9 +82,9 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
     module = ModuleType(f"{stem}_{hashlib.sha256(bytes(path) + content).hexdigest()[:12]}")
     module.__file__ = str(path)
     setattr(module, _DIGEST, hash_of_file_and_imports(path, content))
-    sys.modules[module.__name__] = module  # pydantic and pickle look up the names there that a class refers to
+    sys.modules[module.__name__] = module  # pydantic and pickle look up the names of a class here
     try:
-        # Its output must not mix with what a command prints, such as a JSON Schema.
+        # What the file prints must not mix with what a command prints, such as a JSON Schema.
         with unchanged_process(str(path)), redirect_stdout(sys.stderr):
             exec(compile(content, str(path), "exec"), module.__dict__)
     except BaseException as error:  # a file may raise anything, such as SystemExit or pytest's Skipped
@@ -98,7 +101,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
         slot = getattr(value, "slot", None)
         name = getattr(getattr(value, "model_fields", {}).get("name"), "default", None)
         if not (isinstance(slot, str) and isinstance(name, str)):
-            continue  # not a component, or a base class of components, which has no name
+            continue  # the class is not a component, or it is a base class of components and has no name
         if found.setdefault((slot, name), value) is not value:
             raise PluginError(f"{path} defines the {slot} {name!r} twice.", remedy="Rename one of them.")
     if not found:

@@ -1,4 +1,4 @@
-"""Settings of the whole process that code of others may change: they are put back, and the code is named."""
+"""Protects settings of the whole process from plugins: restores them, and names the plugin that changed them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class _Setting(NamedTuple):
 
 @contextmanager
 def unchanged_process(whose: str) -> Iterator[None]:
-    """Put settings back that the body of the ``with`` statement changes, and warn who did it.
+    """Restore the settings that the body of the ``with`` statement changes, and log a warning that names its code.
 
-    These are the working directory and, where torch is imported before, its default dtype and device, its number of
-    threads, autocast, and whether it records gradients.
+    The working directory is restored. If torch was imported before, these are restored too: its default dtype, its
+    default device, its number of threads, autocast, and whether it records gradients.
 
     Args:
-        whose: The code that runs in the body, for the warning.
+        whose: Name of the code that runs in the body. The warning contains it.
     """
     before = [(setting, _read(setting)) for setting in _settings()]
     try:
@@ -36,7 +36,7 @@ def unchanged_process(whose: str) -> Iterator[None]:
                 setting.write(value)
                 if (whose, setting.name) in _named:
                     continue
-                from loguru import logger  # here: reading a spec does without
+                from loguru import logger  # imported here, because reading a spec does not need loguru
 
                 _named.add((whose, setting.name))
                 logger.warning("{} changed {} to {}: it is {} again", whose, setting.name, after, value)
@@ -68,13 +68,14 @@ def plain_torch() -> Iterator[None]:
 
 
 _named: set[tuple[str, str]] = set()
-"""Code and settings that a warning has named. One that is called for every candidate is named once."""
+"""Pairs of code and setting that a warning has named. They are not named again, because some code runs for every
+candidate."""
 
 
 def _settings() -> list[_Setting]:
     settings = [_Setting("the working directory", os.getcwd, os.chdir)]
     torch: Any = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "set_grad_enabled"):  # not imported, or only in part
+    if torch is None or not hasattr(torch, "set_grad_enabled"):  # torch is not imported, or its import has not finished
         return settings
     return [
         *settings,

@@ -1,9 +1,9 @@
 """The registry: finds the component class for a slot and a name.
 
-Every component, built in or from a plugin, is an entry point in the group ``emopms.<slot>`` of its distribution.
-Reading the entry points imports nothing. The module of a component is imported when its name is first used, so that a
-broken or slow plugin matters only to specs that use it. Components of Python files that a spec lists are found too (see
-`emopms.plugin_file`).
+Every installed component, built in or from a plugin, is an entry point in the group ``emopms.<slot>`` of its
+distribution. Reading the entry points imports nothing. The module of a component is imported when the component's name
+is first used, so that a broken or slow plugin matters only to specs that use it. The registry also finds the components
+of the Python files that a spec lists (`emopms.plugin_file` reads these files).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NAME: Final = re.compile(r"\w[\w.-]*")
 
 
 class UnknownComponentError(PluginError):
-    """No component has that name."""
+    """No component of the slot has the requested name."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def names(slot: str, files: Files = ()) -> list[str]:
 
 
 def origins(slot: str, name: str, files: Files = ()) -> list[Origin]:
-    """Return all origins of the component ``name``. With more than one, `find` raises an error."""
+    """Return all origins of the component ``name``. If there is more than one origin, `find` raises an error."""
     return [origin for origin, _ in _claims(slot, name, files)]
 
 
@@ -84,9 +84,9 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
         files: Python files whose components are found in addition to the installed ones.
 
     Raises:
-        UnknownComponentError: No component has that name.
-        PluginError: Several origins define the name, its module cannot be imported, or it is not a valid component of
-            the slot.
+        UnknownComponentError: No component of the slot has this name.
+        PluginError: Several origins define the name, the component's module cannot be imported, or the component is
+            not a valid component of the slot.
     """
     claims = _claims(slot, name, files)
     if not claims:
@@ -105,7 +105,10 @@ def find(slot: str, name: str, files: Files = ()) -> type[Any]:
 
 
 def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] | None]]:
-    """Return all origins of a component, with its class for a file and with None for a distribution."""
+    """Return all origins of a component, each with a class.
+
+    The class is None if the origin is a distribution, because its module is not imported yet.
+    """
     installed = [(_origin(point), None) for point in _entry_points(slot).get(name, [])]
     read = ((file, components_in(file).get((slot, name))) for file in dict.fromkeys(files))
     return [*installed, *((Origin("", "", str(file)), local) for file, local in read if local)]
@@ -115,7 +118,7 @@ def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] 
 def _entry_points(slot: str) -> dict[str, list[Any]]:
     try:
         points = entrypoints.get_group_all(f"emopms.{slot}")
-    except (configparser.Error, UnicodeDecodeError) as error:  # in any distribution, not only in plugins
+    except (configparser.Error, UnicodeDecodeError) as error:  # of any distribution, not only of plugins
         raise PluginError(
             f"The entry points of a distribution cannot be read: {reason(error)}",
             remedy="Install that distribution again, or uninstall it.",
@@ -123,7 +126,7 @@ def _entry_points(slot: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for point in points:
         same_name = found.setdefault(point.name, [])
-        # A distribution may be found twice on the path, as a checkout and as installed: count it once.
+        # A distribution may be on the path twice, as a checkout and as an installed package: count it once.
         if all(_identity(point) != _identity(other) for other in same_name):
             same_name.append(point)
     return found
@@ -138,7 +141,7 @@ def _identity(point: Any) -> tuple[str, str, str]:
 def _installed(slot: str, name: str) -> type[Any]:
     (point,) = _entry_points(slot)[name]
     try:
-        with redirect_stdout(sys.stderr):  # its output must not mix with what a command prints, such as a JSON Schema
+        with redirect_stdout(sys.stderr):  # what the module prints must not mix with what a command prints
             component = point.load()
     except KeyboardInterrupt:
         raise
@@ -151,7 +154,7 @@ def _installed(slot: str, name: str) -> type[Any]:
 
 
 def _check_component(slot: str, name: str, origin: Origin, component: Any) -> type[Any]:
-    """Return the component class after checking its base class, its completeness and its name."""
+    """Return the component class, or raise an error if its base class, its methods or its name are wrong."""
     whose = f"{slot} {name!r} of {origin}"
     if not isinstance(component, type) or getattr(component, "slot", None) != slot:
         raise PluginError(

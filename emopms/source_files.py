@@ -1,4 +1,4 @@
-"""The source files of code that a spec names: a module, and what it imports from beside it."""
+"""Hashes of the source files of code that a spec names: of a module, and of the modules near it that it imports."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _SITES: Final = ("site-packages", "dist-packages")
-"""Folders in which packages lie beside each other that have nothing to do with each other."""
+"""Names of folders of installed packages. The packages in such a folder do not belong together."""
 
 
 def hash_of_sources(modules: Iterable[ModuleType]) -> str:
-    """Hash the files of some modules and, through all imports, of those that stand beside them.
+    """Hash the source files of some modules, and of the modules near them that they import directly or indirectly.
 
-    Files count that are in the same top-level package. They count, too, if they are in the folder that the package or
-    the single file is in, unless that is a folder of installed packages. Imports are read from the source, not from
-    what happens to be imported: the same files have the same hash in every process. What is imported by a name that
-    the program computes is not found.
+    An imported module is included if it is in the same top-level package. It is also included if it is in the folder
+    that holds this package or this single file, unless this is a folder of installed packages. Imports are read from
+    the source text. Therefore the same files have the same hash in every process, whatever modules it has imported. An
+    import whose module name the program computes is not found.
 
     Raises:
-        OSError, TypeError: A module has no file, or it cannot be read.
+        OSError, TypeError: A module has no file, or its file cannot be read.
     """
     found: dict[str, bytes] = {}
     for module in modules:
         root = _root(module)
         only = module.__name__.partition(".")[0] if root.name in _SITES else None
         _collect(module.__name__, root, only, found)
-        if module.__name__ not in found:  # a module whose file is elsewhere than its name says
+        if module.__name__ not in found:  # the module's file is not where the module's name says
             found[module.__name__] = _file(module).read_bytes()
     return _digest(found)
 
 
 def hash_of_file_and_imports(path: Path, content: bytes) -> str:
-    """Hash a Python file that is run by its path, and what it imports from its own folder (see `hash_of_sources`).
+    """Hash a Python file that is run by its path, and the modules in its folder that it imports.
+
+    `hash_of_sources` says which imports are found.
 
     Args:
         path: The file.
-        content: Its bytes, as they were run.
+        content: The bytes of the file when it was run.
     """
     found: dict[str, bytes] = {}
     for name in _imports(content, ""):
@@ -65,13 +67,13 @@ def _file(module: ModuleType) -> Path:
 
 
 def _root(module: ModuleType) -> Path:
-    """The folder that the module's top-level package, or its single file, is in."""
+    """Return the folder that contains the module's top-level package or, for a single file, this file."""
     depth = module.__name__.count(".") + hasattr(module, "__path__")
     return _file(module).absolute().parents[depth]
 
 
 def _collect(name: str, root: Path, only: str | None, found: dict[str, bytes]) -> None:
-    """Add the source of a module, of the packages it is in, and of all that these import, by name."""
+    """Add to ``found`` the sources of a module, of the packages that contain it, and of all modules they import."""
     waiting = [name]
     while waiting:
         name = waiting.pop()
@@ -88,17 +90,20 @@ def _collect(name: str, root: Path, only: str | None, found: dict[str, bytes]) -
 
 
 def _source(name: str, root: Path) -> Path | None:
-    """The file of a module below the root; None where there is none."""
+    """Return the file of a module below the root, or None if there is no such file."""
     base = root.joinpath(*name.split("."))
     choices = (base / "__init__.py", base.with_name(f"{base.name}.py"))
     return next((file for file in choices if file.is_file()), None)
 
 
 def _imports(content: bytes, package: str) -> Iterator[str]:
-    """Names of modules that a source imports anywhere in it, and of what could be one."""
+    """Yield the names of all modules that a source text imports.
+
+    For ``from a import b``, both ``a`` and ``a.b`` are given, because ``b`` may be a module or another object.
+    """
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # it is imported by nobody as it is
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # Python could not import this file either
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

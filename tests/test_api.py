@@ -71,12 +71,11 @@ def test_help_of_a_component_shows_its_parameters_and_methods() -> None:
     assert "model_dump" not in text
 
 
-SNIPPETS = re.findall(
-    r"^```python\n((?:.*\n)*?)```$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
-)
+PAGES = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/python.md"))
+SNIPPETS = re.findall(r"^```python\n((?:.*\n)*?)```$", PAGES, flags=re.MULTILINE)
 
 
-def test_the_snippets_of_the_readme_satisfy_a_strict_type_checker(tmp_path: Path) -> None:
+def test_the_snippets_of_the_pages_satisfy_a_strict_type_checker(tmp_path: Path) -> None:
     """As in a project of the user, without pydantic's plugin."""
     skipped = "torch,numpy,scipy,sklearn,pymoo,moocore,PIL,rich,safetensors,filelock"
     (tmp_path / "mypy.ini").write_text(
@@ -92,7 +91,8 @@ def test_the_snippets_of_the_readme_satisfy_a_strict_type_checker(tmp_path: Path
     out, err, code = mypy.api.run([*options, *files])
     assert (code, err) == (0, ""), out
     wrong = tmp_path / "wrong.py"
-    wrong.write_text(Path(files[-1]).read_text().replace("version=1", "version=1, seed='1'"))
+    (spec,) = (snippet for snippet in SNIPPETS if "emopms.Spec(" in snippet)
+    wrong.write_text("import emopms\n" + spec.replace("version=1", "version=1, seed='1'"))
     assert "incompatible type" in mypy.api.run([*options, str(wrong)])[0]
 
 

@@ -1,7 +1,7 @@
-"""Everything that an author of components imports: one abstract class per slot, and the values they exchange.
+"""Everything that an author of components imports: one abstract class per slot, and the values that slots exchange.
 
-This package does not import torch, so that a spec is validated at once. Components import torch and other heavy
-packages inside their methods.
+This package does not import torch, so that a spec is validated without waiting for that import. Components import torch
+and other heavy packages inside their methods.
 """
 
 from emopms.api.algorithm import Algorithm, Search, SearchSpace

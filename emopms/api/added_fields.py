@@ -1,4 +1,4 @@
-"""Settings that a component gained after runs had been stored under its other settings."""
+"""Fields that were added to a component in a later version, and that must not change the keys of stored results."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from emopms.component import Component
 
 
 class AddedFields(Component):
-    """A component whose later settings are written down only if they differ from their defaults.
+    """A component that is written without its added fields while these hold their defaults.
 
-    Stages are stored under the settings of their components. A field with a new name would change the key of every
-    stored stage, although the stage computes what it did.
+    The key of a stored stage is a hash of the settings of its components. If a new field were always written, the key
+    of every stored stage would change, although the stage still computes the same result.
     """
 
     added: ClassVar[frozenset[str]] = frozenset()
-    """Names of the fields that came later. A component adds its own to those of its base class."""
+    """Names of the added fields. A subclass that adds fields lists them together with those of its base class."""
 
     @model_serializer(mode="wrap")
     def _without_added_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write all fields but the added ones that hold their defaults."""
+        """Return all fields, without the added fields that hold their defaults."""
         written: dict[str, Any] = handler(self)
         fields = type(self).model_fields
         return {

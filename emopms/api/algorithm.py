@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SearchSpace:
     """The space of bit strings that an algorithm searches.
 
-    A bit stands for one channel, or for several if the spec says so (see `Genome` in the spec).
+    A bit stands for one channel, or for several channels if the section `genome` of the spec says so.
     """
 
     genes: int
@@ -35,7 +35,7 @@ class SearchSpace:
 
 
 class Search(Protocol):
-    """An algorithm in progress. The engine asks for genomes, evaluates them, and tells their objectives."""
+    """An algorithm in progress. The engine asks it for genomes, evaluates them, and tells it their objectives."""
 
     __slots__ = ()
 
@@ -45,8 +45,8 @@ class Search(Protocol):
     def tell(self, objectives: NDArray[Any]) -> None:
         """Receive the objectives [n, m] of the genomes that the last `ask` returned.
 
-        All values are finite and are to be minimised. A genome whose evaluation failed gets the largest values seen
-        so far.
+        All values are finite, and lower is better. A genome whose evaluation failed gets, for each objective, the
+        largest value seen so far.
         """
 
 

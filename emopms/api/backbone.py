@@ -14,35 +14,38 @@ if TYPE_CHECKING:
 
 
 class Backbone(AddedFields):
-    """A network architecture, and where its weights come from."""
+    """A network architecture, and the file that its weights are read from."""
 
     slot: ClassVar[str] = "backbone"
 
     names_code: ClassVar[bool] = False
-    """Whether the settings name code that `build` imports and calls. A model of such a backbone is not built from its
-    files: who loads it brings the network (`emopms.load`)."""
+    """Whether the settings name code that `build` imports and calls. `emopms.load` does not run such code. A user who
+    loads an exported model of such a backbone must pass the network to `emopms.load`."""
 
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """Weights to start from: a file of safetensors or a PyTorch checkpoint, relative to the data root. Without it,
-    random ones."""
+    """File of the weights to start from: a safetensors file or a PyTorch checkpoint, relative to the data root. Without
+    it, the network starts with random weights."""
     weights_key: Annotated[str, Field(min_length=1)] | None = None
-    """Key in that file under which the weights stand, such as `state_dict_ema`, or the prefix of their names. It is
-    needed where the file holds several weights of this network. Without it, those are taken that fit."""
+    """Key of the weights in the file `weights`, such as `state_dict_ema`, or a prefix of their names. It is needed if
+    the file holds several sets of weights for this network. Without it, the set that fits the network is taken."""
 
     added: ClassVar[frozenset[str]] = frozenset({"weights_key"})
 
     @abstractmethod
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """The network with random weights, drawn from torch's global generator.
+        """Return the network with random weights, drawn from torch's global random number generator.
 
         Args:
             input_shape: Shape [C, H, W] of one image.
             classes: Number of classes.
 
         Returns:
-            A module that maps a batch [N, C, H, W] to class scores [N, classes], traceable by torch.fx.
+            A module that maps a batch [N, C, H, W] to class scores [N, classes]. torch.fx must be able to trace it.
         """
 
     def fingerprint(self) -> str:
-        """What the network depends on beside the settings, such as the hash of a file; stored results go by it."""
+        """Return a text that changes whenever the network changes for another reason than its settings.
+
+        An example is the hash of a file that `build` reads. Stored results are used again only while the text is equal.
+        """
         return ""

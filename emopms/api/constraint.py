@@ -1,4 +1,4 @@
-"""Slot ``constraint``: training that prepares each sub-network for pruned neighbours."""
+"""Slot ``constraint``: training that lets each sub-network work well when the sub-networks before it are pruned."""
 
 from __future__ import annotations
 
@@ -23,20 +23,25 @@ class ChainStep:
     """One batch of images, as all sub-networks see it."""
 
     references: Sequence[Tensor]
-    """Features f_0 … f_n of the frozen dense network: f_0 the images, f_i the features at split i, f_n the class
-    scores."""
+    """Features f_0 … f_n of the dense network before this training: f_0 are the images, f_i are the features at split
+    i, and f_n are the class scores."""
     labels: Tensor
     """Class numbers, int64 [N]."""
     subnetworks: Sequence[SubNetwork]
     """Sub-networks N_1 … N_n, which are trained. They are in training mode."""
     criteria: Sequence[nn.Module]
-    """Frozen criteria S_1 … S_n, one per sub-network (see `Selector.criterion`)."""
+    """Criteria S_1 … S_n, one per sub-network, as `Selector.criterion` returns them. This training does not change
+    them."""
     draw: Callable[[int], NDArray[Any]]
-    """Function that draws a random genome, boolean [genes], of the i-th sub-network. Its size is random too."""
+    """Function that draws a random genome, boolean [genes], of the i-th sub-network. The number of channels that the
+    genome keeps is random too."""
 
 
 class Constraint(Component):
-    """Cross-network constraint training (second idea of EMO-PMS, arXiv 2303.16212), or none."""
+    """Training of all sub-networks against each other's pruning, or no training.
+
+    It is cross-network constraint training, the second idea of EMO-PMS (arXiv 2303.16212).
+    """
 
     slot: ClassVar[str] = "constraint"
 
@@ -47,13 +52,13 @@ class ConstraintTraining(Constraint):
     epochs: Count = 1
     """Number of passes over the training images."""
     lr: Rate = 1e-2
-    """Peak learning rate (SGD, cosine schedule)."""
+    """Largest learning rate of the training (SGD with a cosine schedule)."""
     batch_size: BatchSize = 128
     """Images per training step."""
 
     @abstractmethod
     def loss(self, step: ChainStep) -> Tensor:
-        """Return the loss of this batch, a scalar with gradients.
+        """Return the loss of one batch, a scalar with gradients.
 
-        The engine minimises it over the parameters of all sub-networks.
+        The engine minimises this loss over the parameters of all sub-networks.
         """

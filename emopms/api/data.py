@@ -1,4 +1,4 @@
-"""Slot ``data``: images, labelled or not, and which of them may be seen by whom."""
+"""Slot ``data``: images with or without labels, and what each of them is used for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 MOST_VALUE: Final = 8.0
-"""Largest absolute value that floating-point pixels, their mean and their deviation may have. It leaves room for pixels
-that were standardised beforehand, and none for the scale 0…255."""
+"""Largest absolute value of floating-point pixels, of their mean and of their standard deviation. Pixels that were
+standardised beforehand stay below it. Pixels in 0…255 exceed it."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Images:
     """Images in memory, with their labels."""
 
     pixels: NDArray[Any]
-    """[N, C, H, W]: uint8 in 0…255, or float32 in 0…1; the engine subtracts the mean and divides by the deviation."""
+    """[N, C, H, W]: uint8 in 0…255, or float32 in 0…1. The engine subtracts the mean and divides by the standard
+    deviation."""
     labels: NDArray[Any]
-    """[N], int64 class numbers from 0; of a source without labels −1 throughout, and never looked at."""
+    """[N], int64 class numbers from 0. If the source has no labels, all values are −1 and are not used."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,13 +43,13 @@ class Folder:
 
     path: Path
     origin: str
-    """How that folder was chosen, for error messages."""
+    """How the folder was chosen, for error messages."""
 
     def find(self, relative: str, *, what: str) -> Path:
-        """The file or folder at ``relative`` (or at an absolute path).
+        """Return the path of the file or folder ``relative`` in this folder. An absolute path is returned unchanged.
 
         Raises:
-            DataError: Nothing is there.
+            DataError: There is no such file or folder.
         """
         path = self.path / relative
         if not path.exists():
@@ -60,7 +61,7 @@ class Folder:
 
 
 class Source(ABC):
-    """Opened data: cheap facts at once, pixels when asked for."""
+    """Opened data. The attributes are known at once. Pixels are read when one of the methods is called."""
 
     shape: tuple[int, ...]
     """[C, H, W] of one image."""
@@ -71,57 +72,61 @@ class Source(ABC):
     test_size: int
     """Number of images that `test` gives."""
     fingerprint: str
-    """Changes whenever the content does; stages are stored under it."""
+    """A text that changes whenever the content of the data changes. Results of stages are stored under it."""
     labelled: bool = True
-    """Whether the images carry labels. Where they do not, what the dense network predicts takes their place."""
+    """Whether the images have labels. If they have none, the predictions of the dense network are used as labels."""
     validation_size: int = 0
-    """Number of images that `validation` gives. It is 0 where the data have no validation images of their own; the
-    engine then takes them from the training images."""
+    """Number of images that `validation` gives. It is 0 if the data have no validation images of their own. The engine
+    then takes validation images from the training images."""
     doubt: str = ""
-    """A sentence for the user whose given weights turn out to know nothing about these data: which setting of the data
-    may be the reason, such as the order of the classes. Empty where there is no such setting."""
+    """A sentence for a user whose weights file gives an accuracy no better than chance on these data. The sentence
+    names the setting of the data that may be the reason, such as the order of the classes. It is empty if there is no
+    such setting."""
 
     @abstractmethod
     def train(self) -> Images:
-        """All images that are not test images, in a fixed order."""
+        """Return all images that are not test images, in the same order at every call."""
 
     def validation(self) -> Images:
-        """The validation images, in a fixed order, where `validation_size` is not 0. None of them may be a training
-        image."""
+        """Return the validation images, in the same order at every call. None of them may be a training image.
+
+        The engine calls this method only if `validation_size` is above 0.
+        """
         raise NotImplementedError
 
     @abstractmethod
     def test(self) -> Images:
-        """The test images, in a fixed order."""
+        """Return the test images, in the same order at every call."""
 
 
 class Data(AddedFields):
     """An image data set.
 
-    The engine carves calibration, ranking and validation images out of `Source.train`; what is left is trained on. The
-    search sees calibration images, what it found is ranked and refined on ranking images, choices are made on
-    validation images, and test images are read once, at the end. Where the data have validation images of their own
-    (`Source.validation`), none are taken from the training images.
+    The engine takes calibration, ranking and validation images out of `Source.train`. The remaining images are used for
+    training. The search evaluates candidates on calibration images. The candidates that the search finds are ranked and
+    refined on ranking images. Choices are made on validation images. Test images are read once, at the end. If the data
+    have validation images of their own (`Source.validation`), no validation images are taken from the training images.
     """
 
     slot: ClassVar[str] = "data"
 
     calibration: Annotated[int, Field(ge=2)] = 1024
-    """Images on which candidates are evaluated during the search; as many others rank and refine what it found."""
+    """Number of images on which candidates are evaluated during the search. The same number of other images is used to
+    rank and refine the results of the search."""
     validation: Annotated[int, Field(ge=2)] = 1024
-    """Images on which schemes for the whole network are measured and chosen. Where the data have validation images of
-    their own, at most so many of them are used."""
+    """Number of images on which schemes for the whole network are measured and chosen. If the data have fewer
+    validation images of their own, all of these are used."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.5,)
-    """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
+    """Mean of each channel, for pixels in 0…1. A single value is used for all channels."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.5,)
-    """Standard deviation of each channel, likewise."""
+    """Standard deviation of each channel, for pixels in 0…1. A single value is used for all channels."""
     augment: Annotated[tuple[Literal["flip", "crop"], ...], Field(strict=False)] = ()
-    """Training images are flipped left to right, and shifted along each axis by up to an eighth of its size. Along an
-    axis of fewer than 8 pixels they are not shifted."""
+    """Random changes of training images. `flip`: half of the images are flipped left to right. `crop`: images are
+    shifted along each axis by up to an eighth of their size, but not along an axis of fewer than 8 pixels."""
 
     @model_validator(mode="after")
     def _mean_is_of_pixels_in_0_to_1(self) -> Self:
-        """Refuse a mean or deviation that was taken of pixels in 0…255."""
+        """Refuse a mean or standard deviation that was computed from pixels in 0…255."""
         for name in ("mean", "std"):
             if max(map(abs, getattr(self, name))) > MOST_VALUE:
                 raise invalid(
@@ -132,22 +137,24 @@ class Data(AddedFields):
 
     @property
     def held_out(self) -> int:
-        """Images that are not trained on, of those that `Source.train` gives, where the data have no validation images
-        of their own (see `held_out_of`)."""
+        """Number of images from `Source.train` that are not used for training.
+
+        The number holds for data without validation images of their own. `held_out_of` gives it for any data.
+        """
         return 2 * self.calibration + self.validation
 
     def held_out_of(self, source: Source) -> int:
-        """Count the images that are not trained on, of those that ``source.train()`` gives."""
+        """Return the number of images from ``source.train()`` that are not used for training."""
         return 2 * self.calibration + (0 if source.validation_size else self.validation)
 
     def validated_on(self, source: Source) -> int:
-        """Count the images on which schemes for the whole network are measured."""
+        """Return the number of images on which schemes for the whole network are measured."""
         return min(self.validation, source.validation_size) if source.validation_size else self.validation
 
     @abstractmethod
     def open(self, folder: Folder) -> Source:
-        """Look at the data without reading all of them.
+        """Open the data without reading all pixels.
 
         Raises:
-            DataError: They are missing or not of the expected form.
+            DataError: The data are missing or do not have the expected form.
         """

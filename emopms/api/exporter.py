@@ -1,4 +1,4 @@
-"""Slot ``exporter``: the file formats of pruned networks."""
+"""Slot ``exporter``: writes pruned networks in a file format."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class PrunedModel:
 
 
 class Exporter(Component):
-    """A file format."""
+    """A file format for pruned networks."""
 
     slot: ClassVar[str] = "exporter"
 
     @abstractmethod
     def export(self, model: PrunedModel, folder: Path) -> None:
-        """Write the network into ``folder``, read it back and compare the outputs.
+        """Write the network into ``folder``, read it back, and compare its outputs with those of ``model.network``.
 
         Raises:
             RunError: The written network gives different outputs, or cannot be written.

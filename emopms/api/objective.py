@@ -24,33 +24,39 @@ if TYPE_CHECKING:
 class Task:
     """The search of one sub-network: its data, and the evaluators that run its candidates.
 
-    Evaluators are made at the first request and then shared, by all objectives and all generations.
+    An evaluator is made when it is first requested. Then all objectives and all generations share it.
     """
 
     subnetwork: SubNetwork
     """The sub-network. All stages share it: copy its modules before you change them."""
     inputs: Tensor
-    """Calibration features f_{i−1} [N, …] that enter the sub-network; in main memory if the device has no room."""
+    """Calibration features f_{i−1} [N, …] that enter the sub-network. They are in main memory if the device does not
+    have enough memory."""
     references: Tensor
-    """The dense sub-network's output for them, f_i [N, …]; in main memory if the device has no room."""
+    """Output f_i [N, …] of the dense sub-network for ``inputs``. It is in main memory if the device does not have
+    enough memory."""
     labels: Tensor
-    """Class numbers [N]; for unlabelled images, the predictions of the dense network as given."""
+    """Class numbers [N]. For images without labels, these are the predictions of the dense network before any
+    training."""
     criterion: nn.Module
-    """The selector's criterion S_i, called as ``criterion(features, references, labels)`` → mean loss."""
+    """The selector's criterion S_i, a loss called as ``criterion(features, references, labels)`` → mean loss."""
     device: Device
     """The device on which candidates run, and its number formats."""
     tail: Callable[[Tensor], Tensor]
-    """The dense rest of the network: features [N, …] behind the sub-network → class scores [N, classes]. Its batch
-    norms are re-estimated on each batch."""
+    """Function that runs the dense rest of the network: output features [N, …] of the sub-network → class scores
+    [N, classes]. Batch norms normalise with the statistics of each batch."""
 
     def evaluator(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
-        """Return the evaluator that runs this task's candidates, always the same one for the same arguments.
+        """Return the evaluator that runs this task's candidates. Equal arguments give the same evaluator.
 
-        Call its ``run(inputs, genome)`` with the inputs of `batches`: for them it caches what candidates share.
+        Call the evaluator's ``run(inputs, genome)`` with inputs that `batches` gives. For these inputs, the evaluator
+        caches the values that candidates have in common.
 
         Args:
-            batch_statistics: Re-estimate batch norm on each batch; otherwise use the dense network's statistics.
-            int8: Convolve in int8 if that is faster and changes the dense sub-network's output by 1 % at most.
+            batch_statistics: Whether batch norms use the statistics of each batch. Otherwise they use the statistics
+                of the dense network.
+            int8: Whether convolutions may use int8. They do so if it is faster and changes the dense sub-network's
+                output by 1 % at most.
         """
         return self._pool.get(batch_statistics=batch_statistics, int8=int8)
 
@@ -62,16 +68,17 @@ class Task:
     def _pool(self) -> EvaluatorPool:
         from emopms.network.inference.pool import EvaluatorPool
 
-        on_device = self.inputs.device == self.labels.device  # otherwise batches are copied, and no copy comes again
+        on_device = self.inputs.device == self.labels.device  # otherwise each batch is a new copy, which no cache knows
         return EvaluatorPool(
             self.subnetwork, self.inputs, self.device, cached_images=len(self.labels) if on_device else 0
         )
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (inputs, references, labels) in batches of equal size, at most ``size``, on the device.
+        """Yield (inputs, references, labels) in batches of at most ``size`` images, on the device.
 
-        The sizes are equal because batch norm is re-estimated on each batch: a short last batch would distort it.
-        Every call yields the same tensor objects, unless they are too large to be kept on the device.
+        The batches are equally large up to one image, because batch norm estimates its statistics on each batch: a
+        short last batch would give worse statistics. Every call yields the same tensor objects, unless the tensors are
+        too large to be kept on the device.
         """
         parts = max(1, -(-len(self.labels) // size))
         if parts not in self._batches:
@@ -86,7 +93,8 @@ class Task:
 
     @cached_property
     def _batches(self) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:
-        """Views of the tensors by number of batches, kept because evaluators know cached inputs by their identity."""
+        """The batches for each number of batches. They are kept because evaluators look up cached values by the input
+        tensor object."""
         return {}
 
 
@@ -96,11 +104,12 @@ class Objective(Component):
     slot: ClassVar[str] = "objective"
 
     measured: ClassVar[bool] = False
-    """Whether values depend on the machine and the moment, as times do. They are then stored for one device."""
+    """Whether the values depend on the machine and the moment, as run times do. Results are then used again only on the
+    same device."""
 
     @property
     def in_floating_point(self) -> bool:
-        """Whether int8 must not be used, neither for sub-networks nor for whole networks."""
+        """Whether every convolution must be in floating point: int8 is then off for sub-networks and whole networks."""
         return False
 
     @abstractmethod
@@ -108,19 +117,19 @@ class Objective(Component):
         """Evaluate a population.
 
         Args:
-            genomes: Distinct candidates, boolean [n, genes], True keeps a channel.
-            task: The sub-network and the data to evaluate them with.
+            genomes: Distinct candidates, boolean [n, genes]. True keeps a channel.
+            task: The sub-network, and the data on which candidates are evaluated.
 
         Returns:
-            One float a candidate [n]; lower is better. A candidate whose value is NaN or infinite fails: it is counted
-            and never on a front. If the method raises, it is called again with one candidate at a time, and those
-            candidates fail for which it raises again.
+            One float per candidate [n]. Lower is better. If a value is NaN or infinite, its candidate has failed: the
+            candidate is counted, but is never on a front. If this method raises an error, it is called again with one
+            candidate at a time. A candidate for which it raises an error again has failed.
         """
 
 
 class Cost(Objective):
     """An objective that says how much of the network remains.
 
-    Sums over sub-networks predict what joint schemes cost. The schemes that are chosen by prediction are evaluated
-    again as whole networks.
+    The cost of a joint scheme is predicted as the sum of the costs of its sub-networks. The schemes that are chosen by
+    this prediction are evaluated again as whole networks.
     """

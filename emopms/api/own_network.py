@@ -1,7 +1,7 @@
-"""Making a network of somebody's own ready to be pruned: without wrappers, masks and weights that are computed anew.
+"""Prepares a user's own network for pruning: removes wrappers and weight normalisation, and gives lazy layers sizes.
 
-Whatever is done here leaves what the network computes as it was; what cannot be done so is refused with the call that
-does it.
+The network computes the same function before and after. A network that cannot be prepared in this way is refused. The
+error then names the PyTorch call with which the user can prepare it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def make_ready(network: nn.Module, *, input_shape: tuple[int, ...]) -> nn.Module
     """Unwrap a network, give its lazy layers their sizes, and fold weight normalisation into the weights.
 
     Args:
-        network: The network; it is changed in place.
+        network: The network. It is changed in place.
         input_shape: Shape [C, H, W] of one image.
 
     Returns:
-        The network itself, or what its wrapper held.
+        The network itself, or the network that was inside the wrapper.
 
     Raises:
-        NetworkError: A part of it is TorchScript, holds masks or computes its weights in some other way, or a lazy
-            layer finds no size.
+        NetworkError: A part of the network is TorchScript, holds a pruning mask or has spectral normalisation as a
+            hook, or the sizes of a lazy layer cannot be found.
     """
     network = _unwrapped(network)
     for path, module in network.named_modules():
@@ -48,7 +48,10 @@ def make_ready(network: nn.Module, *, input_shape: tuple[int, ...]) -> nn.Module
 
 
 def _unwrapped(network: nn.Module) -> nn.Module:
-    """Take out what wrappers for several devices and for compilation hold, at the top and anywhere inside."""
+    """Replace wrappers by the modules inside them, around the network and anywhere in it.
+
+    These are the wrappers for several devices and for compilation.
+    """
     from torch import nn
 
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -67,7 +70,10 @@ def _unwrapped(network: nn.Module) -> nn.Module:
 
 
 def _require_plain(module: nn.Module, path: str) -> None:
-    """Refuse a module that cannot be looked into, or with a hook that makes its weights anew in every forward."""
+    """Raise an error for a TorchScript module, or for a module with a hook that computes its weight in every forward.
+
+    Weight normalisation is accepted.
+    """
     import torch
     from torch.nn.utils import prune
     from torch.nn.utils.spectral_norm import SpectralNorm
@@ -93,7 +99,7 @@ def _require_plain(module: nn.Module, path: str) -> None:
 
 
 def _give_sizes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Run two images of noise through a network with lazy layers, which find their sizes so."""
+    """Run two random images through a network with lazy layers. PyTorch then sets the sizes of these layers."""
     import torch
     from torch.nn.parameter import is_lazy
 
@@ -108,7 +114,7 @@ def _give_sizes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
     try:
         with torch.no_grad():
             network.eval()(torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0)))
-    except Exception as found:  # whatever its forward raises
+    except Exception as found:  # the network's forward may raise anything
         error = found
     for module, was in training.items():
         module.training = was
@@ -124,7 +130,7 @@ def _give_sizes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
 
 
 def _fold_weight_norm(module: nn.Module) -> bool:
-    """Replace the two factors of a normalised weight by their product; whether there were any."""
+    """Replace the two factors of each normalised weight by their product, and return whether there was one."""
     import warnings
 
     from torch.nn.utils import parametrize, remove_weight_norm
@@ -132,7 +138,7 @@ def _fold_weight_norm(module: nn.Module) -> bool:
 
     hooks = [hook.name for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # the old way is deprecated
+        warnings.simplefilter("ignore", FutureWarning)  # the function torch.nn.utils.weight_norm is deprecated
         for name in hooks:
             remove_weight_norm(module, name)
     names = _parametrized(module)
@@ -142,7 +148,13 @@ def _fold_weight_norm(module: nn.Module) -> bool:
 
 
 def _parametrized(module: nn.Module, *, by_weight_norm: bool = True) -> list[str]:
-    """Names of the tensors that a module computes by weight normalisation and nothing else, or in some other way."""
+    """Return the names of the tensors that a module computes by a parametrization.
+
+    Args:
+        module: The module.
+        by_weight_norm: If True, return the tensors with weight normalisation and no other parametrization. If False,
+            return the other tensors.
+    """
     from torch import nn
     from torch.nn.utils import parametrizations
 
@@ -155,7 +167,7 @@ def _parametrized(module: nn.Module, *, by_weight_norm: bool = True) -> list[str
 
 @cache
 def _say_once(text: str) -> None:
-    """Log a line when it is first said: a run builds its network many times."""
+    """Log a line once per process, because a run builds its network many times."""
     from loguru import logger
 
     logger.info("{}", text)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubFront:
-    """The front of one search, measured in the otherwise dense network. The dense point comes last."""
+    """The front of one search. Each point was measured with the rest of the network dense. The dense point is last."""
 
     impairment: NDArray[Any]
-    """[p]: the increase of the whole network's loss, δ_i(m). It is 0 for the dense point."""
+    """[p]: impairment δ_i(m), the increase of the whole network's loss. It is 0 for the dense point."""
     costs: NDArray[Any]
     """[p, k]: costs of the sub-network, one column per cost objective. For the search of the channels that cross the
     splits, these are costs of the whole network."""
@@ -32,7 +32,7 @@ class SubFront:
 class JointSchemes:
     """Distinct schemes for the whole network, cheapest first.
 
-    The cheapest possible scheme and the dense one are among them.
+    The cheapest possible scheme and the scheme of all dense points are among them.
     """
 
     choices: NDArray[Any]
@@ -44,7 +44,10 @@ class JointSchemes:
 
 
 class Ranker(Component):
-    """Global performance impairment ranking (fourth idea of EMO-PMS, arXiv 2303.16212)."""
+    """A rule that joins the fronts of all searches into schemes for the whole network.
+
+    It is global performance impairment ranking, the fourth idea of EMO-PMS (arXiv 2303.16212).
+    """
 
     slot: ClassVar[str] = "ranker"
 

@@ -27,8 +27,9 @@ class Sampling(Component):
         The engine repairs genomes in which a group of channels is empty.
 
         Args:
-            subnetwork: The sub-network to draw for. It must not be changed.
-            inputs: Features [N, …] that enter the sub-network. They come from images that are not test images.
+            subnetwork: The sub-network whose genomes are drawn. It must not be changed.
+            inputs: Features [N, …] that enter the sub-network. The dense network computed them from images that are
+                not test images.
             count: Number of genomes.
             rng: The only source of randomness.
         """

@@ -1,4 +1,4 @@
-"""Slot ``selector``: the criterion that evaluates a pruned sub-network without the rest of the network."""
+"""Slot ``selector``: the criterion, a loss that evaluates a pruned sub-network without the rest of the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """The place after one sub-network, where a criterion evaluates its output features."""
+    """The place after one sub-network, where a criterion evaluates the output features of this sub-network."""
 
     shape: tuple[int, ...]
     """Shape of the features f_i of one image, such as [C, H, W]."""
@@ -26,8 +26,8 @@ class Site:
     tail: Callable[[Tensor], Tensor]
     """Function that runs the rest of the dense network: features [N, *shape] → class scores [N, classes]."""
     channel_dim: int = 1
-    """Channel dimension of a batch of features [N, *shape]: 1 for maps [N, C, H, W], 2 for tokens [N, T, C], 3 for
-    channels-last maps [N, H, W, C]. The other dimensions after the first are positions."""
+    """Channel dimension of a batch of features [N, *shape]: 1 for feature maps [N, C, H, W], 2 for tokens [N, T, C], 3
+    for channels-last feature maps [N, H, W, C]. The other dimensions after the first are positions."""
 
     @property
     def channels(self) -> int:
@@ -36,9 +36,10 @@ class Site:
 
 
 class Selector(Component):
-    """A selector makes the criterion S_i of one site (third idea of EMO-PMS, arXiv 2303.16212).
+    """A selector makes the criterion S_i of one site: a loss of a candidate's output features.
 
-    The last sub-network is always evaluated by the network's own classifier, not by a selector.
+    The criterion is the third idea of EMO-PMS (arXiv 2303.16212). The last sub-network needs no selector: its criterion
+    is always the cross-entropy of the network's own class scores.
     """
 
     slot: ClassVar[str] = "selector"
@@ -47,13 +48,16 @@ class Selector(Component):
     def criterion(self, site: Site) -> nn.Module:
         """Return the criterion of one site, a module called as ``criterion(features, reference, labels)``.
 
-        Its arguments are the features of a candidate [N, *shape], the features of the dense network [N, *shape] and
-        the labels [N]. It returns the mean loss over the images, a scalar; lower is better.
+        The arguments of the criterion are the features of a candidate [N, *shape], the features of the dense network
+        [N, *shape] and the labels [N]. The criterion returns the mean loss over the images, a scalar. Lower is better.
         """
 
 
 class TrainedSelector(Selector):
-    """A selector whose criteria have parameters, which are trained to minimise their loss on the dense features."""
+    """A selector whose criteria have trained parameters.
+
+    Each criterion is trained to minimise its loss on the features of the dense network.
+    """
 
     epochs: Count = 3
     """Number of passes over the training images."""

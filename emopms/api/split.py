@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Split(Component):
-    """A rule that chooses the split points of a network (first idea of EMO-PMS, arXiv 2303.16212)."""
+    """A rule that chooses the split points of a network: the modules after which the network is cut.
+
+    Dividing the network is the first idea of EMO-PMS (arXiv 2303.16212).
+    """
 
     slot: ClassVar[str] = "split"
 
@@ -23,10 +26,11 @@ class Split(Component):
         Args:
             network: The network. It must not be changed.
             example: A batch of images [N, C, H, W] that fits the network.
-            prune_residual: Whether residual streams inside sub-networks are pruned (`genome.prune_residual`). Each
-                sub-network needs at least one channel group that can be pruned.
+            prune_residual: Whether residual streams inside sub-networks are pruned, as the setting
+                `genome.prune_residual` of the spec says. Each sub-network needs at least one channel group that can be
+                pruned.
 
         Returns:
-            Paths of the modules after which to cut, in the order of the forward pass. An empty list keeps the network
-            whole.
+            Paths of the modules after which to cut, in the order of the forward pass. With an empty list, the network
+            is not divided.
         """

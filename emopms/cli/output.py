@@ -1,7 +1,7 @@
-"""What a command writes to standard output and standard error.
+"""Writes the texts of a command to standard output and standard error.
 
-No module of the command prints by itself. What is written here has its control characters escaped: a file name, a value
-of a spec or the name of a class cannot move the cursor, change colours or hide a line.
+Other modules of the command line do not print. The functions here escape control characters, so that a file name, a
+value of a spec or the name of a class cannot move the cursor, change colours or hide a line.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 
 class OutputError(EmopmsError):
-    """Standard output cannot be written: it is closed or full."""
+    """Nothing can be written to standard output, because it is closed or full."""
 
     exit_code = 1
 
 
 @contextmanager
 def usable_streams() -> Iterator[None]:
-    """Let the body of the ``with`` statement write to standard output and standard error, whatever their state.
+    """Let the body of the ``with`` statement write to standard output and standard error, even if these are unusable.
 
-    Code that is not ours, such as a plugin, gets no error from these streams: what they cannot take is lost. `show`
-    raises an error, `tell` does not.
+    A stream is unusable if it is closed or full. Other code that writes to these streams, such as a plugin, gets no
+    error: a text that cannot be written is lost. If a text cannot be written, `show` raises an error, but `tell` does
+    not.
     """
     before = sys.stdout, sys.stderr
     _occupy_closed_numbers()
@@ -46,17 +47,17 @@ def show(text: str) -> None:
     """Write lines to standard output, with control characters escaped.
 
     Raises:
-        BrokenPipeError: Nobody reads any more, as in ``emopms plugins | head``.
+        BrokenPipeError: The program that reads the output has ended, as in ``emopms plugins | head``.
         OutputError: Standard output is closed or full.
     """
     show_escaped(printable_lines(text) + "\n")
 
 
 def show_escaped(text: str) -> None:
-    """Write a text to standard output as it is.
+    """Write a text to standard output without escaping its control characters.
 
     Raises:
-        BrokenPipeError: Nobody reads any more.
+        BrokenPipeError: The program that reads the output has ended.
         OutputError: Standard output is closed or full.
     """
     stream = _strict(sys.stdout)
@@ -71,7 +72,7 @@ def show_escaped(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write lines to standard error, with control characters escaped. What it cannot take is lost."""
+    """Write lines to standard error, with control characters escaped. If they cannot be written, they are lost."""
     with suppress(OSError, ValueError, AttributeError):  # AttributeError: there is no standard error
         sys.stderr.write(printable_lines(text) + "\n")
         sys.stderr.flush()
@@ -88,7 +89,7 @@ def printable_lines(text: str) -> str:
 
 
 class _Lenient:
-    """A stream that drops what it cannot write."""
+    """A stream that raises no error if a text cannot be written. The text is lost."""
 
     def __init__(self, stream: Any) -> None:
         self.strict = stream
@@ -116,15 +117,15 @@ def _strict(stream: Any) -> Any:
 def _occupy_closed_numbers() -> None:
     """Open the standard streams that the shell closed, as ``>&-`` does.
 
-    A file that is opened later would get the number of a closed stream, and what is printed would go into that file.
-    Standard output is opened for reading, so that writing to it remains an error.
+    Otherwise a file that is opened later would get the file descriptor of a closed stream, and printed texts would go
+    into that file. Standard output is opened for reading, so that writing to it is still an error.
     """
     for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
         if getattr(sys, name) is not None:
             continue
         with suppress(OSError):
             os.fstat(number)
-            continue  # something else has this number already
+            continue  # another file has this descriptor already
         opened = os.open(os.devnull, mode)
         if opened != number:
             os.dup2(opened, number)
@@ -133,7 +134,10 @@ def _occupy_closed_numbers() -> None:
 
 
 def _settle(stream: Any) -> None:
-    """Write what a stream still holds. If that fails, drop it: Python would try again, and end with an error."""
+    """Write the text that is still in a stream's buffer.
+
+    If the text cannot be written, it is dropped. Otherwise Python would try again at its exit, and end with an error.
+    """
     stream = _strict(stream)
     try:
         stream.flush()

@@ -1,4 +1,4 @@
-"""How far a whole run is, and how long it may still take."""
+"""The progress of a whole run, and an estimate of its remaining time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _ENOUGH: Final = 0.1
-"""The share of a stage from which its own speed tells how long it takes."""
+"""Share of a stage that must be done before the time of the stage is estimated from its own speed."""
 _FEW: Final = 3
-"""The number of stages from which their mean tells something about stages of other kinds."""
+"""Number of stages whose times must be known before their mean is used as an estimate for stages of other kinds."""
 
 
 class Overall:
-    """Counts the stages of a run and estimates the rest of it.
+    """Counts the stages of a run, and estimates the remaining time.
 
-    The estimate of a stage is what the stage took in an earlier run. Without one it is the mean of the finished stages
-    of the same kind, such as ``evolve``. Without those it is the mean of all stages of which the seconds are known, if
-    these are not too few. A stage that runs is estimated from its own speed as soon as a tenth of it is done.
+    The estimate for a stage is the time that it took in an earlier run. If there is none, the estimate is the mean time
+    of the finished stages of the same kind, such as ``evolve``. If there are no such stages, it is the mean time of all
+    stages whose times are known, provided that at least three are known. When a tenth of a running stage is done, the
+    stage is estimated from its own speed.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,25 +36,25 @@ class Overall:
         self._share = 0.0
 
     def begin(self, stages: Mapping[str, float | None]) -> None:
-        """Learn the stages of the run, with the seconds that an earlier run took for each."""
+        """Set the stages of the run, each with the seconds that it took in an earlier run, or None."""
         self._stages, self._total = dict(stages), len(stages)
 
     def begin_stage(self, name: str) -> None:
-        """Note that a stage begins."""
+        """Record that a stage begins."""
         self._running, self._running_since, self._share = name, self._clock(), 0.0
 
     def end_stage(self, name: str, seconds: float) -> None:
-        """Note that a stage is complete, and what it took when it ran."""
+        """Record that a stage is complete, and how many seconds it took when it ran."""
         self._stages[name] = seconds
         self._done.add(name)
         self._running = None
 
     def advance(self, share: float) -> None:
-        """Note which share of the running stage is done."""
+        """Record which share of the running stage is done."""
         self._share = share
 
     def left(self) -> float | None:
-        """Estimate the seconds until the run ends; None if nothing is known yet."""
+        """Estimate the seconds until the run ends. The result is None if a stage cannot be estimated yet."""
         rest = [name for name in self._stages if name not in self._done]
         expected = [self._expected(name) for name in rest]
         if any(seconds is None for seconds in expected):
@@ -61,7 +62,7 @@ class Overall:
         return sum(seconds for seconds in expected if seconds is not None)
 
     def position(self) -> str:
-        """Return how many stages are done, such as ``stage 4 of 13``."""
+        """Return the number of the current stage, such as ``stage 4 of 13``."""
         number = len(self._done) + (self._running is not None)
         if number == 0:
             return "preparing"
@@ -76,7 +77,7 @@ class Overall:
         return " · ".join(parts)
 
     def _expected(self, name: str) -> float | None:
-        """Return the seconds that a stage which is not complete still needs; None if nothing is known."""
+        """Return the seconds that a stage still needs until it is complete, or None if they cannot be estimated."""
         if name == self._running:
             spent = self._clock() - self._running_since
             if self._share >= _ENOUGH:
@@ -99,5 +100,5 @@ class Overall:
 
 
 def _whole(seconds: float) -> str:
-    """Format a duration without fractions of a second, which would promise too much."""
+    """Format a duration without fractions of a second, because an estimate is not that exact."""
     return f"{seconds:.0f} s" if seconds < 9.95 else duration(seconds)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CLEAN = "runs clean"
-"""A single subcommand for argparse, which does not support optional nested subcommands."""
+"""The subcommand ``runs clean``. For argparse it is one word, because argparse has no optional nested subcommands."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that writes as the rest of the command does. Words of the user may hold control characters."""
+    """A parser that writes its messages by `show` and `tell`, which escape control characters in words of the user."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:

@@ -25,7 +25,7 @@ def command(arguments: argparse.Namespace) -> None:
     """Print the forecast of a run.
 
     Raises:
-        SpecError: A target cannot be reached. The forecast is printed before.
+        SpecError: A target cannot be reached. The forecast is printed before the error is raised.
     """
     spec = load_spec(arguments.spec, arguments.overrides)  # before importing torch, so that a wrong spec fails at once
 
@@ -39,12 +39,13 @@ def command(arguments: argparse.Namespace) -> None:
 
 
 def render(spec: Spec, expected: Forecast) -> Group:
-    """Return a forecast as tables, which are readable without colours."""
+    """Return a forecast as tables. The tables are readable without colours."""
     parts: list[Text | Columns | None] = [
         Text(printable(f"{spec.name}: run directory {expected.folder}, on {expected.device}")),
         _blocks(expected),
         _searches(expected),
         _pinned(expected),
+        _uncounted(expected),
         _targets(spec, expected),
         _stages(expected),
         _memory(expected.memory),
@@ -102,6 +103,21 @@ def _pinned(expected: Forecast) -> Columns | None:
     table = Columns("not prunable", "reason", left=("not prunable", "reason"))
     for reason, names in layers.items():
         table.add_row(", ".join(names), reason)
+    return table
+
+
+def _uncounted(expected: Forecast) -> Columns | None:
+    """Return a table of the operations whose MACs are not counted, with their MACs if these are known."""
+    macs: dict[str, list[int | None]] = {}
+    for part in expected.searches:
+        for operation, number in part.uncounted.items():
+            macs.setdefault(operation, []).append(number)
+    if not macs:
+        return None
+    table = Columns("not in the MACs", "MACs", left=("not in the MACs",))
+    for operation, numbers in macs.items():
+        known = [number for number in numbers if number is not None]
+        table.add_row(operation, f"{sum(known):,}" if known else "not known")
     return table
 
 

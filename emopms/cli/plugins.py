@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """List all components, one per line, or describe one."""
+    """Print a list of all components, one per line. If the user names a component, print its description instead."""
     path, files = arguments.component, arguments.files
     lines = _list(files) if path is None else _describe(path, files)
     show("\n".join(lines))

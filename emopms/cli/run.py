@@ -50,7 +50,7 @@ def command(arguments: argparse.Namespace) -> None:
 
 
 def _show(result: Result) -> None:
-    """Show the closing table. The run is complete without it: a closed or full output is no failure of the run."""
+    """Show the table of results. If standard output is closed or full, the run is still a success."""
     try:
         show_tables(closing_table(result.summary, result.folder))
     except (OutputError, BrokenPipeError):

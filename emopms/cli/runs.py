@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """List run directories, or list or remove the files in them that are no longer needed.
+    """Print a list of run directories, or list or remove the files in run directories that are no longer needed.
 
     Raises:
         StoreError: The folder cannot be read, or a file in it cannot be removed.

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Print the JSON Schema of specs with all installed components. Broken components are left out and reported."""
+    """Print the JSON Schema of specs with all installed components.
+
+    Components that cannot be used are left out of the schema, and are named on standard error.
+    """
     entries = catalog(arguments.files)
     for entry in entries:
         if entry.error:

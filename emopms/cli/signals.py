@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 GRACE: Final = 5.0
-"""Seconds until the process is ended by force, because a library may swallow the exception of a signal. Ending by force
-is safe: the files on disk are consistent at any time."""
+"""Seconds after a signal until the process is ended by force. Force is needed because a library may catch the exception
+that the signal raises. Ending by force is safe, because the files on disk are consistent at any time."""
 
 
 class Ending:
@@ -27,7 +27,7 @@ class Ending:
     """
 
     signal: int | None = None
-    """The first signal received; None before."""
+    """The first signal that was received, or None if there was no signal."""
 
     def __enter__(self) -> Ending:
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -46,10 +46,12 @@ class Ending:
             signal.signal(number, before)
 
     def leave(self) -> int:
-        """Print the last line of the command and exit with 130 after SIGINT or 143 after SIGTERM.
+        """Print the last line of the command. After a signal, end the process.
+
+        The exit code is 130 after SIGINT and 143 after SIGTERM.
 
         Returns:
-            130 if `KeyboardInterrupt` was raised without a signal. After a signal this method does not return.
+            130 if `KeyboardInterrupt` was raised without a signal. After a signal, this method does not return.
         """
         for each in self._before:
             signal.signal(each, signal.SIG_IGN)  # the process is ending already: ignore further signals
@@ -57,7 +59,7 @@ class Ending:
         if self.signal is not None:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
-            os._exit(code)  # a return could end with SIGINT's own code, if the exception has passed through `exec`
+            os._exit(code)  # after a return, Python could end with another exit code
         return code
 
     def _last_line(self) -> int:

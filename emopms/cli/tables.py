@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
 _UNLIMITED: Final = 1_000_000
-"""Number of columns if the output is not a terminal: there a row of a table is a line."""
+"""Width of the output in characters if it is not a terminal. Each row of a table is then a single line."""
 _NARROWEST: Final = 16
-"""Number of columns below which a column of text is not made narrower."""
+"""Least width in characters of a column whose text is wrapped."""
 _GAP: Final = 2
-"""Number of columns between two columns of a table."""
+"""Number of spaces between two columns of a table."""
 
 
 def show_tables(renderable: RenderableType) -> None:
     """Write tables to standard output, with control characters escaped.
 
     Raises:
-        BrokenPipeError: Nobody reads any more.
+        BrokenPipeError: The program that reads the output has ended.
         OutputError: Standard output is closed or full.
     """
     terminal = sys.stdout.isatty()
@@ -49,19 +49,19 @@ def show_tables(renderable: RenderableType) -> None:
 
 
 class Columns:
-    """A table whose figures and names are never cut.
+    """A table whose numbers and names are never cut off.
 
-    A column of text may wrap, a column of numbers does not. If the columns do not fit side by side, the table continues
-    below: the first column is shown again, with the columns that remain.
+    Text may be wrapped to several lines, but numbers are not. If the columns do not fit side by side, the table
+    continues below with the remaining columns. The first column is shown again there.
     """
 
     def __init__(self, *headings: str, left: Sequence[str] = (), glued: Sequence[str] = ()) -> None:
         """Describe the columns.
 
         Args:
-            headings: The headings; a line break in a heading makes the column narrower.
-            left: The headings of the columns that hold text.
-            glued: The headings of the columns that stay beside the column before them.
+            headings: The headings. A line break in a heading makes its column narrower.
+            left: The headings of the columns that hold text. Text is aligned to the left.
+            glued: The headings of the columns that must stay next to the column before them.
         """
         self._headings = headings
         self._glued = [heading in glued for heading in headings]
@@ -79,7 +79,7 @@ class Columns:
             yield self._table(part, options.max_width)
 
     def _parts(self, width: int) -> list[list[int]]:
-        """Divide the columns into groups that fit side by side; each begins with the first column."""
+        """Divide the columns into groups that fit side by side. Each group begins with the first column."""
         groups: list[list[int]] = []
         for index in range(1, len(self._headings)):
             if self._glued[index] and groups:
@@ -97,7 +97,7 @@ class Columns:
         return parts
 
     def _least(self, index: int) -> int:
-        """Return the smallest width of a column."""
+        """Return the least width of a column in characters."""
         cells = [self._headings[index], *(row[index] for row in self._rows)]
         widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
         return min(widest, _NARROWEST) if self._text[index] else widest

@@ -1,4 +1,4 @@
-"""Progress of a run: bars on a terminal, log lines elsewhere, and a table of results at the end."""
+"""Shows the progress of a run, as bars on a terminal and as log lines elsewhere, and a table of results at the end."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _NAME: Final = 22
-"""Number of columns for the name of a stage."""
+"""Number of characters for the name of a stage."""
 _WIDEST_BAR: Final = 24
 _NARROWEST_BAR: Final = 8
 
 
 class Bars:
-    """Progress on a terminal: a bar for the work that runs, and below it one line for the whole run.
+    """Progress on a terminal: a bar for the current work, and one line for the whole run below it.
 
-    Nothing in these lines is cut: the bar becomes shorter or is left out, and the note moves to a line of its own.
+    The texts in these lines are never cut off. On a narrow terminal, the bar becomes shorter or is left out, and the
+    note moves to a line of its own.
     """
 
     def __init__(self, console: Console, overall: Overall | None = None) -> None:
@@ -69,7 +70,7 @@ class Bars:
         self._console.print(Text(f"  {printable(name):<{_NAME}} {took}"))
 
     def lines(self) -> RenderableType:
-        """Return the lines that are shown now."""
+        """Return the lines to show at this moment."""
         width = self._console.width
         lines = [] if self._work is None else self._work.lines(width)
         return Group(*lines, Text(f"  {self._overall.describe()}"))
@@ -159,13 +160,14 @@ def log_format(record: Any) -> str:
 
 
 class LogLines:
-    """The sink of the log: standard error, where lines appear above the bars."""
+    """Writes log lines to standard error, above the bars if there are bars."""
 
     def __init__(self, console: Console | None) -> None:
-        """Choose where the lines go.
+        """Choose how the lines are written.
 
         Args:
-            console: The console with the bars; None if standard error is not a terminal. There lines are not wrapped.
+            console: The console with the bars, or None if standard error is not a terminal. Without a console, lines
+                are not wrapped.
         """
         self._console = console
 

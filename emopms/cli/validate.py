@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Check specs and report the problems of all of them.
+    """Check all given specs, and report the problems of each spec.
 
     Raises:
-        SpecError: The problems of the last wrong spec. Those of earlier specs are printed before.
+        SpecError: A spec is wrong. The error holds the problems of the last wrong spec. The problems of earlier specs
+            are printed before.
     """
     failed: SpecError | None = None
     valid = 0

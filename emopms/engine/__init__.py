@@ -1,1 +1,1 @@
-"""From a spec to pruned networks: plan, store, runner and the stages of EMO-PMS."""
+"""The engine, which makes pruned networks from a spec: plan, store, runner and the stages of EMO-PMS."""

@@ -1,11 +1,10 @@
-"""``emopms.run``: the whole method, from a spec to a run directory."""
+"""``emopms.run``: runs the whole method, from a spec to a run directory."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -15,19 +14,22 @@ from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.storage.store import Store
+from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.log_sinks import logging_to
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
 from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
-from emopms.spec import Spec, load_spec
+from emopms.spec import as_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
     from emopms.engine.support.progress import Progress
+    from emopms.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Result:
 
 
 def run(
-    spec: Spec | str | PathLike[str],
+    spec: Spec | Mapping[str, Any] | str | PathLike[str],
     *,
     run_dir: str | PathLike[str] | None = None,
     data_root: str | PathLike[str] | None = None,
@@ -52,7 +54,7 @@ def run(
     """Prune a network as a spec describes. Stages that an earlier run completed in the same directory are not repeated.
 
     Args:
-        spec: A spec, or the path of one.
+        spec: A spec, a mapping with its keys, or the path of its YAML file.
         run_dir: The directory that receives all results; by default ``runs/<name>`` below the current folder.
         data_root: The folder that relative paths in the spec start from; by default the folder that the environment
             variable ``EMOPMS_DATA`` names, and without this variable the folder of the spec.
@@ -67,8 +69,8 @@ def run(
         SpecError: The spec is wrong, or does not fit its network or data.
         EmopmsError: The run cannot continue. Completed stages stay in the store.
     """
-    if not isinstance(spec, Spec):
-        spec = load_spec(Path(spec))
+    quiet_default_sink()
+    spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
     with plain_torch(), store.lock(), logging_to(_open_log(folder), level="DEBUG", filter="emopms"):
@@ -89,7 +91,7 @@ def run(
 
 
 class _RunLog:
-    """A log file. It drops lines if the disk is full: the run itself reports that at its next write."""
+    """A log file. It drops lines if the disk is full. The run reports the full disk when it writes its next file."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")

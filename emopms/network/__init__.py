@@ -1,7 +1,7 @@
-"""Operations on PyTorch networks: trace, divide, group channels, slice, count, evaluate. They know no spec.
+"""Operations on PyTorch networks: trace, divide, group channels, slice, count, evaluate. They do not use the spec.
 
-The names below are for plugins, and stay here when the modules that define them move. They are imported when they are
-first used, so that importing this package does not import torch.
+Plugins import the names below from this package. These names stay here even if the modules that define them move. Each
+name is imported when it is first used, so that importing this package does not import torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Criteria that judge features: modules called as ``criterion(features, reference, labels)`` → mean loss.
+"""Criteria: modules that compute the loss of a candidate's output features.
 
-``features`` [N, …] are a candidate's, ``reference`` [N, …] is the dense network's output at the same place, and
-``labels`` [N] are class numbers.
+A criterion is called as ``criterion(features, reference, labels)`` and returns the mean loss over the images.
+``features`` [N, …] are the output of a candidate, ``reference`` [N, …] is the output of the dense network at the same
+place, and ``labels`` [N] are class numbers.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 
 _SUFFICIENT_ELEMENTS = 2**21
-"""Elements of a batch of feature maps that give its distance from another as well as more would."""
+"""Number of elements that is enough to estimate the distance between two batches of feature maps. More elements would
+not make the estimate noticeably better."""
 _CHUNK_ELEMENTS = 2**17
-"""Elements of a chunk on the CPU, which stays in the processor's cache."""
+"""Number of elements of a chunk on the CPU. A chunk of this size fits into the processor's cache."""
 
 
 class ClassifierLoss(nn.Module):
-    """Cross-entropy of the network's own class scores [N, classes]: the criterion of the last sub-network."""
+    """Cross-entropy of the network's own class scores [N, classes]. It evaluates the last sub-network."""
 
     def forward(self, scores: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores, labels)
@@ -35,8 +37,9 @@ class ClassifierLoss(nn.Module):
 class LinearProbeLoss(nn.Module):
     """Cross-entropy of a linear classifier on features that are averaged over positions and standardised.
 
-    Standardising makes one learning rate fit features of any scale. It uses the statistics of the features that the
-    probe was trained on, so that a candidate that shifts its features has a higher loss.
+    Because the features are standardised, one learning rate suits features of any scale. The mean and variance are
+    those of the features on which the classifier was trained. Therefore a candidate that shifts its features has a
+    higher loss.
 
     Args:
         channels: Number of channels of the features.
@@ -58,8 +61,8 @@ class LinearProbeLoss(nn.Module):
 class FeatureDistance(nn.Module):
     """Relative distance ‖g − f‖² / ‖f‖² of features g from the reference f, over the batch.
 
-    Of large feature maps only every second row counts, because neighbours are much alike. ‖f‖² is computed once for
-    each reference tensor, which must not be changed.
+    For large feature maps, only every second row is used, because neighbouring rows are similar. ‖f‖² is computed once
+    for each reference tensor. Therefore a reference tensor must not be changed in place.
     """
 
     def __init__(self) -> None:
@@ -73,18 +76,21 @@ class FeatureDistance(nn.Module):
 
 
 class TailLoss(nn.Module):
-    """Cross-entropy of the class scores that the dense rest of the network gives. The rest is not part of the state."""
+    """Cross-entropy of the class scores that the dense rest of the network computes from the features.
+
+    The parameters of the rest of the network are not part of this module's state dict.
+    """
 
     def __init__(self, tail: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self._tail = (tail,)  # in a tuple, so that a module is not registered as a child
+        self._tail = (tail,)  # in a tuple, so that PyTorch does not register a module as a child
 
     def forward(self, features: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self._tail[0](features), labels)
 
 
 def _subsample(maps: Tensor) -> Tensor:
-    """Return every second row of large feature maps [N, C, H, W], and other tensors as they are."""
+    """Return every second row of large feature maps [N, C, H, W]. Other tensors are returned unchanged."""
     return maps[:, :, ::2] if maps.dim() == 4 and maps.numel() >= 2 * _SUFFICIENT_ELEMENTS else maps
 
 
@@ -92,9 +98,9 @@ def distance(features: Tensor, reference: Tensor, length: Tensor | None = None) 
     """Return ‖g − f‖² / ‖f‖² of features g from a reference f.
 
     Args:
-        features: g [N, …].
-        reference: f [N, …].
-        length: ‖f‖², if it is known.
+        features: The features g [N, …].
+        reference: The reference f [N, …].
+        length: ‖f‖², if the caller knows it. Otherwise it is computed.
     """
     length = _squares(reference) if length is None else length
     return _squares(features, reference) / length.clamp_min(1e-12)
@@ -102,7 +108,7 @@ def distance(features: Tensor, reference: Tensor, length: Tensor | None = None) 
 
 def _squares(x: Tensor, y: Tensor | None = None) -> Tensor:
     """Return ‖x‖², or ‖x − y‖², computed in fp32."""
-    # In chunks that stay in the processor's cache: copies of all features would take longer than a convolution.
+    # The chunks fit into the processor's cache. Copies of all features at once would take longer than a convolution.
     size = max(1, _CHUNK_ELEMENTS // x[0].numel()) if x.device.type == "cpu" else len(x)
     pieces: Iterable[Tensor] = torch.split(x, size)
     if y is not None:

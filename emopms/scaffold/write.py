@@ -24,7 +24,7 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
 
     Args:
         slot: One of `emopms.registry.SLOTS`.
-        name: Name of the component in a spec, such as ``my_latency``; dashes become underscores.
+        name: Name of the component in a spec, such as ``my_latency``. Dashes become underscores.
         into: The folder in which the package's folder is created.
 
     Returns:
@@ -68,7 +68,7 @@ def write_plugin(slot: str, name: str, into: Path) -> Path:
 
 
 def component_name(written: str) -> str:
-    """Return the name of a component as a spec has it: dashes, as in the names of packages, become underscores."""
+    """Return the name of a component as it is written in a spec: dashes become underscores."""
     return written.replace("-", "_")
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of components with their parameters, for the command line and the documentation."""
+"""The catalogue of components and their parameters. The command line and the documentation show it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Entry:
     slot: str
     name: str
     origins: tuple[registry.Origin, ...]
-    """The distributions or files that define the name; a usable component has exactly one."""
+    """The distributions or files that define the name. A component that can be used has exactly one origin."""
     component: type[Component] | None
-    """The component's class; None if it cannot be used."""
+    """The component's class, or None if the component cannot be used."""
     error: PluginError | None
-    """The reason why it cannot be used; None if it can."""
+    """The reason why the component cannot be used, or None if it can be used."""
 
     @property
     def path(self) -> str:
@@ -66,12 +66,15 @@ class Parameter:
     type: str
     """The type in words, such as ``whole number, at least 1``."""
     default: str
-    """The default as YAML; empty if the parameter is required."""
+    """The default as YAML. It is empty if the parameter is required."""
     description: str
 
 
 def catalog(files: registry.Files = ()) -> list[Entry]:
-    """Import all components, installed or in the files, and return them in the order of slots and names."""
+    """Import all installed components and the components in ``files``, and return their entries.
+
+    The entries are in the order of slots and names.
+    """
     return [entry(slot, name, files) for slot in registry.SLOTS for name in registry.names(slot, files)]
 
 
@@ -79,7 +82,7 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
     """Return the catalogue entry of one component.
 
     Raises:
-        UnknownComponentError: No component has that name.
+        UnknownComponentError: No component of the slot has this name.
     """
     origins = tuple(registry.origins(slot, name, files))
     try:
@@ -96,17 +99,20 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
 
 
 def description(component: type[Component]) -> str:
-    """Return the class's docstring without indentation."""
+    """Return the docstring of a component class without indentation."""
     return inspect.cleandoc(component.__doc__ or "")
 
 
 def summary(component: type[Component]) -> str:
-    """Return the first paragraph of the class's docstring on one line."""
+    """Return the first paragraph of a component class's docstring on one line."""
     return " ".join(description(component).split("\n\n")[0].split())
 
 
 def parameters(component: type[Component]) -> list[Parameter]:
-    """Return all parameters except ``name``: required ones first, then the class's own before inherited ones."""
+    """Return all parameters of a component except ``name``.
+
+    Required parameters come first. Then the parameters of the class come before inherited parameters.
+    """
     schema = component.model_json_schema()
     own = set(vars(component).get("__annotations__", {}))
     names = [name for name in component.model_fields if name != "name"]
@@ -123,7 +129,7 @@ def parameters(component: type[Component]) -> list[Parameter]:
 
 
 def example(component: type[Component]) -> str:
-    """Return the lines of a spec, as YAML, that use the component with all its parameters.
+    """Return the lines of a spec, as YAML, that use the component and show its parameters.
 
     The text is empty if a required field has no ``Field(examples=[…])``.
 

@@ -1,7 +1,8 @@
-"""Composition of one spec from several sources: a file, the files it extends, and ``--set`` options.
+"""Composes one spec from several sources: a file, the files that it extends, and ``--set`` options.
 
-A ``--set`` option overrides the file, and a file overrides the one it extends. Mappings are merged key by key; other
-values, lists included, are replaced as a whole. A different ``name`` replaces a component together with its parameters.
+A ``--set`` option overrides the file, and a file overrides the file that it extends. Mappings are merged key by key.
+Other values are replaced as a whole, and so are lists. If the ``name`` of a component differs, the component is
+replaced together with its parameters.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     composed, settings = document, None
     for override in overrides:
         setting = _read_override(override, composed)
-        # Merge the overrides first and then apply them together: if one of them replaces a component, parameters
-        # that the user has set for the new component must stay.
+        # Merge the overrides first and then apply them together. If one override replaces a component, parameters
+        # that other overrides set for the new component must stay.
         settings = setting if settings is None else _merge_documents(settings, setting, main=settings, exchange=False)
         composed = _merge_documents(document, settings, main=document)
     return composed
@@ -51,7 +52,7 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
 
     Args:
         path: The file.
-        chain: The files that extend it, directly or indirectly, with the number of values in each.
+        chain: The files that extend this file, directly or indirectly, with the number of values in each.
     """
     if chain and _is_special(path):
         raise SpecError([Problem((), "this is not a regular file.", file=str(path))])
@@ -85,7 +86,10 @@ def _read_file(path: Path, *, chain: Mapping[str, int]) -> Document:
 
 
 def _is_special(path: Path) -> bool:
-    """Return whether the path is a pipe or a device: opening a pipe may block, reading a device may never end."""
+    """Return whether the path is a pipe or a device.
+
+    Such a path is not opened: opening a pipe may block, and reading from a device may never end.
+    """
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -98,7 +102,7 @@ def _real_path(path: Path) -> str:
 
 
 def _make_plugin_paths_absolute(folder: Path, data: dict[str, Any]) -> None:
-    """Make the paths of plugin files absolute: a path is relative to the file that contains it."""
+    """Make the paths of plugin files absolute. ``folder`` is the folder of the spec file that contains the paths."""
     if isinstance(data.get("plugins"), list):
         data["plugins"] = [str(folder.absolute() / item) if isinstance(item, str) else item for item in data["plugins"]]
 
@@ -133,8 +137,8 @@ def _merge_documents(base: Document, top: Document, *, main: Document, exchange:
 
     Args:
         base: The document to override.
-        top: The document that overrides it.
-        main: The one of the two that is shown for problems without a position.
+        top: The document whose values override the values of ``base``.
+        main: ``base`` or ``top``. Problems without a position are shown in this document.
         exchange: Whether a different ``name`` removes the parameters of the component in ``base``.
     """
     merge = _Merge(base, top, exchange=exchange)
@@ -156,7 +160,7 @@ class _Merge:
     def merge(self, old: Any, new: Any, path: KeyPath) -> Any:
         slot = _slot_at(path)
         if isinstance(new, dict):
-            if isinstance(old, list) and new and all(isinstance(key, int) for key in new):  # items, from --set
+            if isinstance(old, list) and new and all(isinstance(key, int) for key in new):  # list items, from --set
                 self.positions[path] = self._base[path]
                 return [self._merge_child(old, new, path, index) for index in range(len(old))]
             if slot and not isinstance(old, dict):
@@ -180,7 +184,7 @@ class _Merge:
         return value
 
     def _expand(self, old: Any, slot: Slot, path: KeyPath) -> Any:
-        """Expand a bare name or list to the mapping it stands for, so that parameters can be merged into it."""
+        """Expand a bare name or a bare list to a mapping, so that parameters can be merged into the mapping."""
         wide = slot.widen(old)
         if isinstance(wide, dict) and path in self._base:
             size = len(path)
@@ -197,6 +201,6 @@ def _replaces_component(slot: Slot, old: dict[str, Any], new: dict[str, Any]) ->
 
 
 def _slot_at(path: KeyPath) -> Slot | None:
-    """Return the slot of the component at a path of the spec; None if the path holds no component."""
+    """Return the slot of the component at a path of the spec, or None if there is no component at the path."""
     field = SLOT_FIELDS.get(str(path[0])) if path else None
     return field.slot if field and len(path) == 1 + field.many else None

@@ -1,7 +1,7 @@
 """Reads YAML text into plain data with the position of every value in the file.
 
-A file cannot import or call anything. Limits on size, depth and number of values keep reading fast. Ambiguous YAML is
-refused: duplicate keys, tags, merge keys and some numbers (see `emopms.spec.scalars`).
+A YAML file cannot import or call anything. The size, the depth and the number of values are limited, so that reading is
+fast. Ambiguous YAML is refused: duplicate keys, tags, merge keys, and the numbers that `emopms.spec.scalars` refuses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 10_000
 
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the breaks by which PyYAML counts lines
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the line breaks that PyYAML recognises
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -57,7 +57,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """The data of a YAML file, or of several merged files (see `emopms.spec.compose`), with positions."""
+    """The data of a YAML file, or of several files that `emopms.spec.compose` has merged, with positions."""
 
     file: str
     """The file as the user named it."""
@@ -65,14 +65,15 @@ class Document:
     positions: Mapping[KeyPath, Position]
     """Position of every value, by its path of keys and list indices."""
     problems: tuple[Problem, ...] = ()
-    """Problems of single keys and values. Such a key is left out of ``data``; such a value is None."""
+    """Problems of single keys and values. A key with a problem is left out of ``data``. A value with a problem is None
+    in ``data``."""
 
     @classmethod
     def read(cls, path: Path) -> Document:
         """Read a file.
 
         Raises:
-            SpecError: The file does not exist, is not YAML of the accepted kind, or exceeds the limits.
+            SpecError: The file does not exist, is not YAML that a spec may contain, or exceeds the limits.
         """
         try:
             with path.open("rb") as file:
@@ -95,7 +96,7 @@ class Document:
             file: Name of the file, for error messages.
 
         Raises:
-            SpecError: It is not YAML of the accepted kind.
+            SpecError: The content is not YAML that a spec may contain.
         """
         text = _decode(content, file)
         shown = Text.of(file, text)
@@ -105,7 +106,7 @@ class Document:
 
     @classmethod
     def setting(cls, path: KeyPath, value: str, *, text: Text, column: int) -> Document:
-        """Return a document with a single value, as set by ``--set``.
+        """Return a document with a single value, which a ``--set`` option gives.
 
         Args:
             path: Keys and list indices that lead to the value.
@@ -114,7 +115,7 @@ class Document:
             column: Column at which the value begins, counted from 1.
 
         Raises:
-            SpecError: The value is not YAML of the accepted kind.
+            SpecError: The value is not YAML that a spec may contain.
         """
         builder = _Builder(text)
         # Spaces replace the path, so that columns match the line that the user wrote.
@@ -129,8 +130,8 @@ class Document:
     def follow(self, path: Iterable[str | int]) -> tuple[KeyPath, KeyPath]:
         """Split a path into the part that is written in the file and the remaining part.
 
-        Steps that the file omits are skipped: ``("split", "points", 1)`` becomes ``("split", 1)`` if the spec holds a
-        bare list. The first step is never skipped.
+        Steps that are not in the file are skipped. For example, ``("split", "points", 1)`` becomes ``("split", 1)`` if
+        the spec holds a bare list for ``split``. The first step is never skipped.
         """
         found: KeyPath = ()
         rest: KeyPath = ()
@@ -142,27 +143,30 @@ class Document:
         return found, rest
 
     def locate(self, path: Iterable[str | int], *, key: bool = False) -> Place:
-        """Return line and column of the value at a path, or of the key of its nearest ancestor in the file.
+        """Return line and column of the value at a path.
+
+        If the file does not contain the value, the result is the place of the nearest key above it in the file.
 
         Args:
             path: Keys and list indices.
-            key: Return the place of the key instead of the value.
+            key: Whether to return the place of the value's key instead.
         """
         found, rest = self.follow(path)
         position = self.positions[found]
         return position.key if key or rest else position.value
 
     def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
-        """Return a problem of the value (or the key) at a path, with its position."""
+        """Return a problem of the value at a path, with its position. If ``key`` is set, the key has the problem."""
         path = tuple(path)
         found, _ = self.follow(path)
         return self.positions[found].text.problem(self.locate(path, key=key), path, message, remedy)
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes the node tree, and stops if it exceeds the limits on depth and number of values.
+    """Reads YAML into a tree of nodes, and raises an error if the depth or the number of nodes exceeds its limit.
 
-    This is the pure Python loader on purpose: libyaml's recursion has no limit, and a spec is small.
+    The base class is PyYAML's loader in pure Python, because the faster loader of libyaml does not limit the depth of
+    its recursion. A spec is small, so that speed does not matter.
     """
 
     def __init__(self, text: str) -> None:
@@ -183,7 +187,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Builder:
-    """Converts a node tree to plain data. It collects the problems of keys and scalars and continues."""
+    """Converts a tree of nodes to plain data. It collects the problems of all keys and scalars."""
 
     def __init__(self, text: Text) -> None:
         self.positions: dict[KeyPath, Position] = {}
@@ -238,7 +242,7 @@ class _Builder:
         return data
 
     def _register(self, node: yaml.Node, path: KeyPath, key: Place) -> None:
-        # Values are counted here again, because an alias shares one node among many paths, even with its own children.
+        # Values are counted here again, because aliases let one node stand at many paths, even below itself.
         self._nodes += 1
         _check_bounds(len(path) + 1, self._nodes, node.start_mark)
         self.positions[path] = Position(_place(node.start_mark), key, self._text)
@@ -248,7 +252,13 @@ class _Builder:
 
 
 def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any]) -> Any:
-    """Parse YAML and return the result of ``build`` for its node tree. Errors are shown in ``text``."""
+    """Parse YAML and return the result of ``build`` for its tree of nodes.
+
+    Args:
+        content: The YAML to parse.
+        text: The text that errors show.
+        build: Function that converts the root node to data.
+    """
     try:
         loader = _Loader(content)
     except yaml.reader.ReaderError as error:
@@ -258,7 +268,7 @@ def _compose(content: str, text: Text, build: Callable[[yaml.Node | None], Any])
         return build(loader.get_single_node())
     except yaml.MarkedYAMLError as error:
         raise SpecError([_yaml_problem(error, content, text)]) from error
-    except (ValueError, OverflowError) as error:  # PyYAML does not catch them, for instance for "\UFFFFFFFF"
+    except (ValueError, OverflowError) as error:  # PyYAML does not catch these, for instance for "\UFFFFFFFF"
         message, remedy = f"not valid YAML: {error}.", "Correct this value."
         raise SpecError([_problem_at(content, loader.index, text, message, remedy)]) from error
 
@@ -296,7 +306,7 @@ def _decode(content: bytes, file: str) -> str:
 
 def _yaml_problem(error: yaml.MarkedYAMLError, content: str, text: Text) -> Problem:
     mark = error.problem_mark or error.context_mark
-    if mark and mark.index == len(content):  # a bracket or quote is not closed: point at its start
+    if mark and mark.index == len(content):  # a bracket or quote is not closed: show where it begins
         mark = error.context_mark or mark
     index = mark.index if mark else 0
     if isinstance(error, Refusal):

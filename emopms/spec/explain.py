@@ -105,7 +105,7 @@ def _show(value: object) -> str:
 
 
 def _describe(path: KeyPath, document: Document, files: Files) -> str:
-    """Return the description of the field at a path; for an item of a list, the description of the list."""
+    """Return the description of the field at a path. For an item of a list, this is the description of the list."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
     field = _fields(path[:-1], document, files).get(str(path[-1])) if path else None
@@ -117,7 +117,7 @@ def _fields(path: KeyPath, document: Document, files: Files) -> dict[str, FieldI
     hint: Any = Spec
     value: Any = document.data
     for step in path:
-        # A step into a list or plain mapping keeps the type hint: `_models` searches nested hints.
+        # A step into a list or a plain mapping does not change the type hint, because `_models` searches nested hints.
         for model in _models(hint, value, files):
             if field := model.model_fields.get(str(step)):
                 hint = Annotated[field.annotation, *field.metadata, None]
@@ -126,7 +126,7 @@ def _fields(path: KeyPath, document: Document, files: Files) -> dict[str, FieldI
 
 
 def _models(hint: Any, value: Any, files: Files) -> list[type[BaseModel]]:
-    """Return the models by which a value with this type hint may be validated."""
+    """Return the models that may validate a value with this type hint."""
     slot = next((item for item in get_args(hint) if isinstance(item, Slot)), None)
     if slot:
         wide = slot.widen(value)

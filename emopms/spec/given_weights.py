@@ -1,4 +1,4 @@
-"""A cheap look at the weights file that a spec names."""
+"""Checks that the weights file that a spec names exists."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def require_weights_file(spec: Spec) -> None:
-    """Check that the weights file of a spec exists, if it is known where to look.
+    """Check that the weights file of a spec exists, if its folder is known.
 
-    It is known for an absolute path. For a relative path it is known if the environment variable ``EMOPMS_DATA`` names
-    a folder. Otherwise a relative path is not checked, because the run may get another folder by ``--data-root``.
+    The folder is known if the path is absolute, or if the environment variable ``EMOPMS_DATA`` names a folder.
+    Otherwise the path is not checked, because the user may give the folder to the run by ``--data-root``.
 
     Raises:
         SpecError: The file does not exist.

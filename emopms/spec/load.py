@@ -1,4 +1,4 @@
-"""Loads a `Spec` from a file. If the file is wrong, one error holds all problems with their positions."""
+"""Loads a `Spec` from a file. If the spec is not valid, a single error holds all problems with their positions."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
 
 
 def as_spec(given: Spec | Mapping[str, Any] | str | PathLike[str]) -> Spec:
-    """Return a spec that is given in any form: a spec itself, a mapping as in a YAML file, or the path of such a file.
+    """Return the spec for a spec, for a mapping with the keys of a spec, or for the path of a YAML file.
 
     Raises:
         SpecError: The file cannot be read, or the spec is not valid.
-        TypeError: It is none of these.
+        TypeError: ``given`` has another type.
     """
     if isinstance(given, Spec):
         return given
@@ -65,7 +65,7 @@ def problems(error: ValidationError, document: Document) -> list[Problem]:
     """Translate an error of pydantic into problems of a document, in file order."""
     found = error.errors(include_url=False)
     places = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
-    # pydantic counts only valid items and then reports the list as too short: skip this if items have errors.
+    # If items of a list have errors, pydantic also reports that the list is too short: skip this second error.
     found = [details for details in found if details["type"] != "too_short" or details["loc"] not in places]
     files: list[Path] = []
     if ("plugins",) in places or any(details["loc"] == ("plugins",) for details in found):

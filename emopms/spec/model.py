@@ -55,11 +55,11 @@ class Training(Settings):
     epochs: Annotated[int, Field(ge=0, le=100_000)] = 10
     """Number of passes over the training images."""
     lr: Rate = 0.05
-    """Peak learning rate."""
+    """Largest learning rate, with which the cosine schedule starts."""
     batch_size: BatchSize = 128
     """Images per training step."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
-    """L2 penalty on the weights."""
+    """Factor of the L2 penalty on the parameters of the network."""
 
 
 class FinetuneSettings(Training):
@@ -71,13 +71,13 @@ class FinetuneSettings(Training):
     """
 
     lr: Rate = 0.02
-    """Peak learning rate."""
+    """Largest learning rate, with which the cosine schedule starts."""
     distill: bool = True
-    """Use the dense network as a teacher, in addition to the labels."""
+    """Whether the pruned network also learns from the class probabilities of the dense network."""
     temperature: Rate = 4.0
-    """Temperature T of the compared class probabilities."""
+    """Temperature T. The class scores of both networks are divided by T before the softmax."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Weight of the distillation term. With 1, labels are not used."""
+    """Factor `alpha` of the distillation term in the loss. With 1, labels are not used."""
 
 
 class Target(Settings):
@@ -86,10 +86,10 @@ class Target(Settings):
     macs: Annotated[float, Field(gt=0, le=1)] | None = None
     """Largest allowed MACs (multiply-accumulates), as a fraction of the dense network's."""
     params: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Largest allowed number of parameters, as a fraction of the dense network's."""
+    """Largest allowed number of parameters, as a fraction of the number of parameters of the dense network."""
     accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Largest allowed loss of validation accuracy before fine-tuning, relative to the pretrained network; 0.01 is one
-    percentage point."""
+    """Largest allowed decrease of the validation accuracy before fine-tuning, compared with the pretrained network.
+    0.01 is one percentage point."""
 
     @model_validator(mode="after")
     def _require_bound(self) -> Self:
@@ -109,7 +109,7 @@ class Target(Settings):
 
     @property
     def cost_bounds(self) -> dict[str, float]:
-        """The given bounds on costs, by name; fractions of the dense network's cost."""
+        """The given bounds on costs, by name. Each bound is a fraction of the dense network's cost."""
         return {name: bound for name, bound in self.bounds.items() if name != "accuracy_drop"}
 
     @property
@@ -142,15 +142,19 @@ class Genome(Settings):
     """The encoding of candidates: what can be pruned, and in which units."""
 
     coding: Literal["channels", "widths"] = "channels"
-    """`channels`: each channel is kept or dropped. `widths`: each layer has a width and keeps the channels with the
-    largest weight magnitude. `widths` gives a much smaller search space, for wide networks."""
+    """`channels`: the search decides about each channel. `widths`: the search only chooses the number of channels of
+    each layer, and the layer keeps the channels with the largest weight magnitude. `widths` gives a much smaller search
+    space. Use it for wide networks."""
     channel_multiple: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Pruned widths are multiples of this number, because fast kernels need them. A layer whose dense width is not a
-    multiple may keep this width; so may a layer that repeats some of its channels more often than others."""
+    """Each pruned layer has a multiple of this number of channels, because fast kernels need it. There are two
+    exceptions: a layer whose dense width is not a multiple may keep its dense width, and a layer that repeats some of
+    its channels more often than others may have another width."""
     prune_residual: bool = False
-    """Also prune residual streams inside sub-networks: all layers that feed one stream lose the same channels."""
+    """Whether residual streams inside sub-networks are pruned too. All layers that add to one stream then lose the same
+    channels."""
     prune_boundaries: bool = False
-    """Also prune the channels that cross the splits, in one more search, which evaluates the whole network."""
+    """Whether the channels that cross the splits are pruned too. One more search, which evaluates the whole network,
+    then chooses which of these channels are kept."""
 
 
 class Spec(Settings):
@@ -171,17 +175,17 @@ class Spec(Settings):
     data: Annotated[Data, Slot("data")]
     """The images for training and evaluation."""
     pretrain: Training = Training()
-    """Training of the dense network. With 0 epochs its weights stay as they are; this is the default with
-    `backbone.weights`."""
+    """Training of the dense network before the search. With 0 epochs, the network is not trained. If `backbone.weights`
+    is given, 0 epochs are the default."""
     split: Annotated[Split, Slot("split", default="at", bare_list="points")] = _component_default("at")
-    """The split points: n split points give n + 1 sub-networks. A bare list of module paths is short for the split
-    `at`."""
+    """The points at which the network is divided: n split points give n + 1 sub-networks. Instead of the split `at`,
+    you can write a bare list of module paths."""
     genome: Genome = Genome()
     """The channels that can be pruned, and in which units."""
     selector: Annotated[Selector, Slot("selector", default="linear_probe")] = _component_default("linear_probe")
-    """The criterion that evaluates a sub-network without the rest of the network."""
+    """The criterion: a loss that evaluates a pruned sub-network without the rest of the network."""
     constraint: Annotated[Constraint, Slot("constraint", default="feature")] = _component_default("feature")
-    """Training that prepares each sub-network for pruned neighbours."""
+    """Training that lets each sub-network work well when the sub-networks before it are pruned."""
     objectives: Annotated[tuple[Annotated[Objective, Slot("objective")], ...], Field(strict=False)] = (
         _component_default(("capability", "macs"))
     )
@@ -193,16 +197,16 @@ class Spec(Settings):
     ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _component_default("impairment")
     """The method that joins the fronts of the sub-networks into schemes for the whole network."""
     points: Count = 32
-    """Number of points of each sub-network's front that are ranked, each measured in the otherwise dense network. They
-    are spread over the front."""
+    """Number of points of each sub-network's front that are ranked. These points are spread over the front. Each point
+    is measured with the rest of the network dense."""
     refine: Annotated[int, Field(ge=0, le=100_000)] = 4
-    """Generations of a search of the whole network that starts from the joint schemes, which are its first generation.
-    With 0 it is skipped. It is also skipped if the network is not divided."""
+    """Number of generations of a second search, which searches the whole network. The joint schemes are its first
+    generation. With 0, or if the network is not divided, there is no second search."""
     schemes: Count = 48
-    """Number of the best schemes for the whole network that are refined and measured on validation images. They are
-    spread over the front."""
+    """Number of the best schemes for the whole network that are refined and measured on validation images. These
+    schemes are spread over the front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
-    """The targets. One pruned network is produced for each, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`."""
+    """The targets, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`. One pruned network is produced for each target."""
     finetune: FinetuneSettings = FinetuneSettings()
     """Training of each pruned network."""
     export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _component_default(
@@ -298,7 +302,7 @@ class Spec(Settings):
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the file from which the spec was loaded; None without a file."""
+        """The folder of the file from which the spec was loaded, or None if it was not loaded from a file."""
         return Path(self._document.file).absolute().parent if self._document else None
 
     def resolved(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reads the scalars of a spec, and writes YAML that reads back as equal data.
 
-The rules are those of YAML 1.2 (core schema), not PyYAML's: ``1e-3`` is a float, while ``no``, ``on`` and
+The rules of YAML 1.2 (core schema) apply, which differ from PyYAML's rules: ``1e-3`` is a float, and ``no``, ``on`` and
 dates are text. Numbers that are ambiguous (``012``) or not finite are refused.
 """
 
@@ -74,7 +74,7 @@ def read_scalar(node: yaml.ScalarNode) -> bool | int | float | str | None:
     text: str = node.value
     if node.style is None:
         return read_plain(text)
-    if bad := UNPRINTABLE.search(text):  # escape sequences can produce them
+    if bad := UNPRINTABLE.search(text):  # escape sequences can produce such characters
         raise Refusal(f"the text holds the unprintable character {bad[0]!r}.", "Remove it.")
     return text
 
@@ -114,7 +114,7 @@ def dump(data: Mapping[str, Any], *, flow: bool | None = False) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A dumper that quotes every text that `read_plain` would read as something else."""
+    """A dumper that writes a text in quotes if `read_plain` would not return the same text."""
 
     def represent_text(self, data: str) -> yaml.ScalarNode:
         try:

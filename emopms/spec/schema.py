@@ -1,7 +1,8 @@
-"""The JSON Schema of specs, for editors, with all installed components and the documentation of their parameters.
+"""The JSON Schema of specs. Editors use it to check specs and to show the documentation of parameters.
 
-The schema is Draft 7, which yaml-language-server reads. It accepts every spec with these components that `load_spec`
-accepts. Errors that depend on several values, or on a component's own validators, are found only by `load_spec`.
+The schema is written for Draft 7, which yaml-language-server reads. It accepts every spec with the given components
+that `load_spec` accepts. Only `load_spec` finds errors that depend on several values or on a component's own
+validators.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _alternatives(component: type[Component], slot: Slot, definitions: dict[str,
 
 
 def _tidy(schema: Any) -> Any:
-    """Return the schema with references to slots, and without the titles that pydantic derives from names."""
+    """Return the schema with references to slots, and without the titles that pydantic makes from names."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
@@ -89,7 +90,7 @@ def _tidy(schema: Any) -> Any:
     tidy = {key: _tidy(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     if slot := tidy.pop("x-slot", None):
         tidy["$ref"] = f"#/definitions/{slot}"
-    if "prefixItems" in tidy:  # as Draft 7 writes it
+    if "prefixItems" in tidy:  # Draft 7 calls this `items`
         tidy["items"] = tidy.pop("prefixItems")
     if isinstance(text := tidy.get("description"), str):
         tidy["description"] = inspect.cleandoc(text)
@@ -97,7 +98,10 @@ def _tidy(schema: Any) -> Any:
 
 
 def _without_required_keys(schema: Any) -> Any:
-    """Return the schema of a spec that extends another file: no key is required, since the other file may hold it."""
+    """Return the schema of a spec that extends another file.
+
+    No key is required in such a spec, because the other file may contain the key.
+    """
     text = json.dumps(schema).replace('"#/definitions/', '"#/definitions/variation.')
     return json.loads(text, object_hook=lambda value: _without_required(value))
 

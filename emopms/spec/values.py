@@ -1,4 +1,4 @@
-"""A spec that is given as Python values, not as a file."""
+"""Reads a spec that is given as Python values instead of a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Values(Document):
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Values:
-        """Return the document of plain values and components."""
+        """Return a document of plain values and components."""
         return cls("", data, dict.fromkeys(_paths(data, ()), _NOWHERE))
 
     def problem(self, path: Iterable[str | int], message: str, remedy: str = "", *, key: bool = False) -> Problem:
@@ -30,7 +30,7 @@ class Values(Document):
 
 
 def _paths(value: object, path: KeyPath) -> Iterator[KeyPath]:
-    """Yield the paths of a value and of all values in it. Components are not looked into: they are valid."""
+    """Yield the paths of a value and of all values inside it. The parameters of components are left out."""
     yield path
     if isinstance(value, Mapping):
         for key, inner in value.items():

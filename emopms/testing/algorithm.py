@@ -25,7 +25,7 @@ _GENERATIONS = 6
 
 
 class AlgorithmConformance(ComponentConformance):
-    """Conformance suite for an `Algorithm`. A small population makes it quick, such as ``MyAlgorithm(pop_size=8)``."""
+    """Conformance suite for an `Algorithm`. A small population, such as ``MyAlgorithm(pop_size=8)``, makes it fast."""
 
     slot: ClassVar[str] = "algorithm"
     component: ClassVar[Algorithm]
@@ -113,14 +113,18 @@ class AlgorithmConformance(ComponentConformance):
 
 
 def _repaired(genomes: Genomes) -> Genomes:
-    """Repair genomes like a sub-network with a single channel group: each keeps at least one channel."""
+    """Repair genomes like a sub-network with a single channel group: each genome keeps at least one channel."""
     genomes = np.array(genomes, dtype=np.bool_)
     genomes[~genomes.any(axis=1), 0] = True
     return genomes
 
 
 def _objectives_of(objectives: int) -> Callable[[Genomes], Values]:
-    """Return a function of two or three objectives: genes kept, value lost, and even-numbered genes kept."""
+    """Return a function that evaluates genomes by the first ``objectives`` of three objectives.
+
+    The objectives are the number of kept genes, the sum of the values of the dropped genes, and the number of kept
+    genes with an even index.
+    """
 
     def evaluate(genomes: Genomes) -> Values:
         lost = (~genomes) @ (0.8 ** np.arange(genomes.shape[1]))

@@ -24,9 +24,9 @@ class BackboneConformance(ComponentConformance):
     slot: ClassVar[str] = "backbone"
     component: ClassVar[Backbone]
     input_shape: ClassVar[tuple[int, ...]] = (3, 32, 32)
-    """Shape [C, H, W] of the images with which it is tested."""
+    """Shape [C, H, W] of the images with which the backbone is tested."""
     classes: ClassVar[int] = 5
-    """Number of classes with which it is tested."""
+    """Number of classes with which the backbone is tested."""
 
     def test_maps_images_to_class_scores(self) -> None:
         for classes in (self.classes, self.classes + 1):
@@ -81,7 +81,7 @@ class BackboneConformance(ComponentConformance):
         )
 
     def test_can_be_divided_and_pruned(self) -> None:
-        """If the network cannot be traced, the error of the network package says why."""
+        """If the network cannot be traced, the error of `subnetworks_of` says why."""
         network = self._built().eval()
         (whole,) = subnetworks_of(network, [], self._images(2))
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Conformance of all components: each is a documented, frozen value that is cheap to construct."""
+"""Conformance suite for all components. Each must be documented, impossible to change, and cheap to construct."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ComponentConformance:
             )
 
     def test_making_it_imports_nothing_heavy(self) -> None:
-        """Test it in a new process, as in a worker or ``emopms validate``."""
+        """Construct the component in a new process, as a worker or ``emopms validate`` does."""
         message = pickle.dumps((sys.path, pickle.dumps(self.component)))
         done = subprocess.run([sys.executable, "-c", _PROGRAM], input=message, capture_output=True, check=False)
         module = type(self.component).__module__

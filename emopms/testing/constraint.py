@@ -73,7 +73,7 @@ class ConstraintConformance(ComponentConformance):
 
 
 def _trained_further(setting: Tiny) -> Tiny:
-    """Put the sub-networks in training mode and perturb their parameters, so that outputs differ from references."""
+    """Set the sub-networks to training mode, and change their parameters, so that outputs differ from references."""
     with torch.no_grad():
         generator = torch.Generator().manual_seed(1)
         for parameter in setting.network.parameters():

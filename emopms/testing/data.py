@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 class DataConformance(ComponentConformance):
-    """Conformance suite for a `Data`. Override ``folder`` for data that are read from files."""
+    """Conformance suite for a `Data`. If the data are read from files, override the method ``folder``."""
 
     slot: ClassVar[str] = "data"
     component: ClassVar[Data]
 
     def folder(self, tmp_path: Path) -> Folder:
-        """Return the data folder. An override first writes a few images into it, the same ones in each call."""
+        """Return the data folder. A method that overrides this one first writes a few images into the folder.
+
+        It must write equal images in each call.
+        """
         return Folder(tmp_path, "the conformance suite")
 
     def test_facts_are_known_without_pixels(self, tmp_path: Path) -> None:

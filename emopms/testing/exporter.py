@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExporterConformance(ComponentConformance):
-    """Conformance suite for an `Exporter`. It exports a small network, dense and physically pruned."""
+    """Conformance suite for an `Exporter`. The suite exports a small dense network and the same network pruned."""
 
     slot: ClassVar[str] = "exporter"
     component: ClassVar[Exporter]

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 class ObjectiveConformance(ComponentConformance):
-    """Conformance suite for an `Objective`. A `Cost` is tested further. Values of a measured one are not compared."""
+    """Conformance suite for an `Objective`, with further tests for a `Cost`.
+
+    If the objective is `measured`, its values are not compared, because they differ from call to call.
+    """
 
     slot: ClassVar[str] = "objective"
     component: ClassVar[Objective]
 
     def test_gives_one_finite_number_a_candidate(self) -> None:
-        """Test all sub-networks, one candidate and several, all devices and bf16."""
+        """Evaluate one candidate and several candidates of each sub-network, on all devices and in bf16."""
         for device in devices():
             setting = tiny(device=device)
             for sub in setting.subnetworks:

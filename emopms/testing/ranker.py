@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RankerConformance(ComponentConformance):
-    """Conformance suite for a `Ranker`. It joins fronts of one or more sub-networks, with ties."""
+    """Conformance suite for a `Ranker`. It joins fronts of one or more sub-networks. Some points have equal values."""
 
     slot: ClassVar[str] = "ranker"
     component: ClassVar[Ranker]
@@ -90,13 +90,13 @@ def _cases() -> Iterator[list[SubFront]]:
         for sizes in ((1,), (4,), (1, 3), (5, 3, 4), (2, 2, 2, 2)):
             yield [_front(rng, size, costs) for size in sizes]
         front = _front(rng, 4, costs)
-        yield [front, front]  # equal sub-networks, whose schemes tie
+        yield [front, front]  # equal sub-networks, so that schemes have equal values
         tied = SubFront(np.array([1.0, 1.0, 1.0, 0.0]), np.array([[2.0] * costs] * 3 + [[3.0] * costs]))
         yield [tied, tied]
 
 
 def _front(rng: np.random.Generator, size: int, costs: int) -> SubFront:
-    """Draw a front. Impairments and costs are whole numbers, so that ties occur and sums are exact."""
+    """Draw a front. Impairments and costs are whole numbers, so that equal values occur and sums are exact."""
     impairment, saved = rng.integers(1, 6, size - 1), rng.integers(1, 8, (size - 1, costs))
     return SubFront(np.append(impairment, 0).astype(float), np.vstack([10 - saved, np.full(costs, 10)]).astype(float))
 

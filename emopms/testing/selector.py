@@ -26,7 +26,7 @@ _STEPS = 60
 class SelectorConformance(ComponentConformance):
     """Conformance suite for a `Selector`.
 
-    Its criteria are tested on feature maps, tokens and flat features, on all devices and in bf16.
+    The criteria of the selector are tested on feature maps, tokens and flat features, on all devices and in bf16.
     """
 
     slot: ClassVar[str] = "selector"
@@ -56,7 +56,7 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_the_dense_features_are_no_worse_than_noise(self) -> None:
-        """Criteria with parameters are trained before. The labels are the dense network's own predictions."""
+        """Criteria of a `TrainedSelector` are trained first. The labels are the dense network's own predictions."""
         for place in _test_sites():
             criterion = self._criterion(place)
             if isinstance(self.component, TrainedSelector):
@@ -140,7 +140,7 @@ class _TestSite:
         self.features, self.labels, self.rest, self.channel_dim = features, labels, rest, channel_dim
 
     def noise(self) -> Tensor:
-        """Return random features of the same scale, which hold no information."""
+        """Return random features with the mean and standard deviation of the dense features."""
         drawn = torch.randn(self.features.shape, generator=torch.Generator().manual_seed(7)).to(self.features)
         return drawn * self.features.std() + self.features.mean()
 
@@ -173,7 +173,7 @@ def _test_sites(device: Device = CPU) -> Iterator[_TestSite]:
 
 
 def _train(criterion: nn.Module, place: _TestSite) -> tuple[float, float]:
-    """Train a criterion on the dense features. Return its loss in eval mode before and after."""
+    """Train a criterion on the dense features. Return its loss in eval mode before and after the training."""
     arguments = place.features, place.features, place.labels
     before = float(criterion.eval()(*arguments).detach())
     optimiser = torch.optim.Adam(criterion.train().parameters(), lr=1e-2)

@@ -24,7 +24,7 @@ class SplitConformance(ComponentConformance):
     component: ClassVar[Split]
 
     def network(self) -> nn.Module:
-        """Return the network to split, the same in each call. Its modules are those of `TinyNetwork`."""
+        """Return the network to split. Every call returns an equal network. It has the modules of `TinyNetwork`."""
         return tiny_network()
 
     def example(self) -> Tensor:
@@ -39,7 +39,7 @@ class SplitConformance(ComponentConformance):
         assert not unknown, f"find returned {unknown!r}, which are not among the network's named_modules()."
 
     def test_the_parts_compose_to_the_network(self) -> None:
-        """If `divide` refuses the points, for instance in a wrong order, its error says why."""
+        """If the network cannot be divided at the points, for instance in a wrong order, the error says why."""
         for prune_residual in (False, True):
             self._compose(prune_residual=prune_residual)
 

@@ -1,4 +1,4 @@
-"""The small network of the conformance suites, with batch norm, residual blocks and splits."""
+"""The small network that the conformance suites use. It has batch norm, residual blocks and split points."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ CPU = Device("cpu")
 
 
 class TinyNetwork(nn.Module):
-    """``stem``, ``stage1``, ``stage2``, ``stage3`` and ``head``: images [N, 3, 8, 8] → class scores [N, 4]."""
+    """A network that maps images [N, 3, 8, 8] to class scores [N, 4].
+
+    Its modules are ``stem``, ``stage1``, ``stage2``, ``stage3`` and ``head``.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,13 +50,13 @@ class Tiny:
     network: nn.Module
     subnetworks: list[SubNetwork]
     references: list[Tensor]
-    """Features f_0 … f_n: f_0 the images, f_i the features at split i, f_n the class scores."""
+    """Features f_0 … f_n: f_0 are the images, f_i are the features at split i, and f_n are the class scores."""
     labels: Tensor
     """The network's own predictions [N], so that the dense network has no errors."""
     device: Device
 
     def task(self, index: int) -> Task:
-        """Return the search task of one sub-network. Its tensors carry no gradients, as in a run."""
+        """Return the search task of one sub-network. As in a run, no gradients are recorded for its tensors."""
         sub = self.subnetworks[index]
         with torch.inference_mode():
             inputs, references, labels = (
@@ -65,7 +68,10 @@ class Tiny:
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
-    """Build the network in eval mode, with batch-norm statistics and confident, balanced scores as after training."""
+    """Build the network in eval mode. It is similar to a trained network, although it was not trained.
+
+    Its batch norms have statistics. Its scores differ clearly between classes, and have mean 0 for each class.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TinyNetwork()
@@ -85,12 +91,12 @@ def tiny_network(seed: int = 0) -> nn.Module:
 
 
 def images(count: int = 32) -> Tensor:
-    """Return random images [count, 3, 8, 8], the same in each call."""
+    """Return random images [count, 3, 8, 8]. Calls with equal arguments return equal images."""
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
 def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
-    """Divide the network after ``points``, on a device and in its number format, as in a run."""
+    """Divide the network after ``points``, and compute its features on a device and in the device's number format."""
     network, references = tiny_network().to(device.type), [images().to(device.type)]
     subnetworks = subnetworks_of(network, points, references[0])
     with torch.no_grad(), device.autocast():
@@ -100,7 +106,7 @@ def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
 
 
 def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool_]:
-    """Return distinct valid genomes [count, genes], the dense one first."""
+    """Return distinct valid genomes [count, genes]. The first genome keeps all channels."""
     rng = np.random.default_rng(seed)
     found = {sub.dense.tobytes(): sub.dense}
     while len(found) < count:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """A copy of a network's tensors, modes and gradient flags."""
+    """A copy of a network's tensors, and of its training modes and ``requires_grad`` flags."""
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
@@ -22,7 +22,7 @@ class Snapshot:
         self._flags = _flags(network)
 
     def changes(self) -> str:
-        """List what has changed since, for an error message; empty if nothing has."""
+        """Return the changes since the snapshot, as text for an error message. The text is empty without changes."""
         now = _tensors(self._network)
         if now.keys() != self._tensors.keys():
             return f"its parameters and buffers {sorted(now.keys() ^ self._tensors.keys())}"

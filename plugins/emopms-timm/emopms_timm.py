@@ -75,7 +75,7 @@ class Timm(Backbone):
         return hash((self.model, self.weights, frozenset(self.args)))  # values may be lists, which have no hash
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build the network as in `Backbone.build`. Nothing is downloaded.
+        """Return the network with random weights. Nothing is downloaded.
 
         Raises:
             PluginError: timm cannot be imported.
@@ -86,7 +86,7 @@ class Timm(Backbone):
         if self.model not in known:
             raise _unknown(self.model, known)
         sizes: dict[str, Any] = {"num_classes": classes, "in_chans": input_shape[0]}
-        # A model of fixed input size has an embedding for each position.
+        # A model with the mark `fixed_input_size` has one embedding per position, so that it must know the image size.
         if getattr(timm.get_pretrained_cfg(self.model), "fixed_input_size", False):
             sizes["img_size"] = input_shape[1:]
         try:

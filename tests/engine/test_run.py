@@ -51,7 +51,7 @@ def test_result_says_what_was_made(finished: emopms.Result) -> None:
     written = json.loads((finished.folder / "result.json").read_text())
     assert written == finished.summary
     dense, (model,) = written["dense"], written["models"]
-    assert set(dense) == {"accuracy", "loss", "macs", "params"}
+    assert set(dense) == {"accuracy", "balanced_accuracy", "recall", "loss", "macs", "params"}
     assert model["target"] == "macs-0.6"
     assert model["macs"] <= 0.6 * dense["macs"]
     assert model["macs_cut"] == 1 - model["macs"] / dense["macs"]

@@ -150,9 +150,8 @@ def test_photos_in_any_folders_are_enough(folder: Path) -> None:
     [
         (", weights: dense.safetensors", "", 3, "backbone: has no weights, and the data 'photos' have no"),
         ("{epochs: 0}", "{epochs: 3}", 5, "no labels to train on for 3 epochs"),
-        ("pretrain: {epochs: 0}\n", "", 1, "no labels to train on for 10 epochs"),
     ],
-    ids=["weights", "epochs", "epochs by default"],
+    ids=["weights", "epochs"],
 )
 def test_a_dense_network_that_knows_nothing_is_refused(
     folder: Path, before: str, after: str, line: int, said: str

@@ -8,7 +8,7 @@ from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Nsga2(Algorithm):
-    """NSGA-II: non-dominated sorting and crowding distance (Deb et al. 2002)."""
+    """NSGA-II: survival by non-dominated sorting and crowding distance (Deb et al. 2002)."""
 
     name: Literal["nsga2"] = "nsga2"
 

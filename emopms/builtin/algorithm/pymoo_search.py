@@ -1,7 +1,7 @@
-"""An ask-and-tell interface to pymoo's algorithms, with all operators created explicitly.
+"""An ask-and-tell interface to the algorithms of pymoo.
 
-pymoo shares its default operator objects between algorithms, so that searches would influence each other. It also has a
-default termination. The engine counts the generations itself, so searches here use the termination that never stops.
+All operators are created here, because pymoo shares its default operators between algorithms, so that searches would
+influence each other. Searches never stop by themselves, because the engine counts the generations.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class PymooSearch:
 
     def tell(self, objectives: NDArray[np.float64]) -> None:
         Evaluator().eval(StaticProblem(self._problem, F=objectives), self._asked)
-        # pymoo divides by the range of each objective, which is 0 if all candidates are equal in it. The resulting NaNs
-        # do no harm: survival depends on the other objectives then.
+        # pymoo divides by the range of each objective. The range is 0 if the objective is equal for all candidates. The
+        # resulting NaNs do no harm: survival then depends on the other objectives.
         with np.errstate(divide="ignore", invalid="ignore"):
             self._algorithm.tell(infills=self._asked)
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:
-    """Return new operators for binary genomes: the space's sampling and repair, and a crossover that also mutates."""
+    """Return new operators for binary genomes: the search space's sampling and repair, and a crossover that mutates."""
     return {
         "sampling": _Sample(space.sample),
         "crossover": _TailCrossover(),
@@ -71,12 +71,12 @@ class _Sample(Sampling):  # type: ignore[misc]
 
 
 class _TailCrossover(Crossover):  # type: ignore[misc]
-    """One-point crossover with mutation after the crossover point only.
+    """One-point crossover, with mutation only after the crossover point.
 
-    Each of the two children equals one parent before the point, and the other parent after it except for one flipped
-    gene on average. Genes are in the order of the forward pass (except those of boundaries, which come last), so the
-    layers before the point need not be evaluated again (see `emopms.network.inference.segments`). This is why no gene
-    is flipped before the point.
+    Before the point, each of the two children equals one parent. After the point, it equals the other parent, and one
+    gene on average is flipped. Genes are in the order of the forward pass; only the genes of boundaries come last. So
+    the layers before the point need not be evaluated again (see `emopms.network.inference.segments`). This is why no
+    gene is flipped before the point.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The algorithm ``random``: the control experiment."""
+"""The algorithm ``random``: the control for measuring what a search that learns gains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(Algorithm):
-    """Random search: draw every generation from the initial sampling. A baseline for equal numbers of evaluations."""
+    """Random search: every generation is drawn by the initial sampling. It is the baseline for other algorithms."""
 
     name: Literal["random"] = "random"
 

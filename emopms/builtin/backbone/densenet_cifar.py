@@ -26,13 +26,13 @@ def _known_depth(depth: int) -> int:
 
 
 class DenseNetCifar(Backbone):
-    """CIFAR DenseNet of depth 3n + 4; `block1`, `transition1`, `block2`, `transition2`, `block3`."""
+    """CIFAR DenseNet of depth 3n + 4, with the modules `block1`, `transition1`, `block2`, `transition2`, `block3`."""
 
     name: Literal["densenet_cifar"] = "densenet_cifar"
     depth: Annotated[int, AfterValidator(_known_depth), Field(examples=[40])]
-    """Number of layers: 3n + 4, from 7; 40 and 100 are the published ones."""
+    """Number of layers: 3n + 4, and at least 7. The published depths are 40 and 100."""
     growth: Width = 12
-    """Channels that each layer adds."""
+    """Number of channels that each layer adds."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         from emopms.builtin.nets import densenet

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class MobileNetV2Cifar(Backbone):
-    """MobileNetV2 that halves the image three times only; blocks `features.1` to `features.17`."""
+    """MobileNetV2 that halves the image only three times, with the blocks `features.1` to `features.17`."""
 
     name: Literal["mobilenetv2_cifar"] = "mobilenetv2_cifar"
     width: Annotated[float, Field(gt=0, le=64)] = 1.0
-    """Multiplies the channels of all layers, which are rounded to multiples of 8."""
+    """Factor on the number of channels of all layers. The products are rounded to multiples of 8."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         from emopms.builtin.nets.mobilenet import MobileNetV2

@@ -1,4 +1,4 @@
-"""The backbone ``module``: a network of the user's own, made by a function that the spec names."""
+"""The backbone ``module``: a network that a function of the user makes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def _reference(factory: str) -> str:
 
 
 class Module(Backbone):
-    """A network of your own: what an installed function returns. It is called with `args` and nothing else.
+    """Your own network, which an installed function returns. The function is called with `args` only.
 
-    Wrappers such as DataParallel are taken off, lazy layers get their sizes, and weight normalisation is folded into
-    the weights.
+    Wrappers such as DataParallel are removed, lazy layers get their sizes, and weight normalisation is folded into the
+    weights of the network.
     """
 
     name: Literal["module"] = "module"
     factory: Annotated[str, AfterValidator(_reference), Field(examples=["my_package.nets:make"])]
-    """The function (or class) that makes the network, as `module:function`. It is imported when the network is
-    built, not before."""
+    """The function or class that makes the network, as `module:function`. It is imported only when the network is
+    built."""
     args: dict[str, JsonValue] = {}  # noqa: RUF012  (pydantic gives each component a copy)
-    """Its keyword arguments. Number of classes and image size must be those of the data."""
+    """Keyword arguments of the function. The network must fit the number of classes and the image size of the data."""
 
     names_code: ClassVar[bool] = True
 
@@ -50,18 +50,19 @@ class Module(Backbone):
         return hash((self.factory, json.dumps(self.args, sort_keys=True), self.weights, self.weights_key))
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As `Backbone.build`, but what the data are is known to the factory alone.
+        """Call the factory, and prepare its network for pruning. The factory does not receive the arguments of `build`.
 
         Raises:
-            PluginError: The factory cannot be imported, or is no function.
-            NetworkError: It fails, returns no module, or one that cannot be made ready (see `make_ready`).
+            PluginError: The factory cannot be imported, or is not a function.
+            NetworkError: The factory fails, does not return a module, or returns a network that cannot be prepared (see
+                `emopms.api.own_network.make_ready`).
         """
         import torch
         from torch import nn
 
         from emopms.api.own_network import make_ready
 
-        with torch.random.fork_rng(devices=[]):  # a module that draws as it is imported, once, leaves the seed alone
+        with torch.random.fork_rng(devices=[]):  # random numbers drawn by the import do not count
             factory = self._factory()
         call = f"{self.factory}({', '.join(f'{name}={value!r}' for name, value in self.args.items())})"
         try:
@@ -76,13 +77,16 @@ class Module(Backbone):
                 remedy="Name a function that returns a torch.nn.Module.",
             )
         network = make_ready(network, input_shape=input_shape)
-        return copy.deepcopy(network)  # it is cut into pieces, and the factory may hand out one network to all
+        return copy.deepcopy(network)  # the network is changed later, and the factory may return the same network again
 
     def fingerprint(self) -> str:
-        """Hash the files that the factory is named and defined in, and all that these import from beside them.
+        """Hash the code of the network.
+
+        The code is the file of the module that the spec names, the file that defines the factory, and all files that
+        they import from their own folders.
 
         Raises:
-            PluginError: See `build`; or there is no file.
+            PluginError: The factory cannot be imported, is not a function, or has no source file.
         """
         from emopms.source_files import hash_of_sources
 
@@ -119,7 +123,7 @@ def _imported(path: str) -> ModuleType:
         return import_module(path)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a module raises while it is imported: SystemExit, …
+    except BaseException as error:  # the import of a module may raise any error, also SystemExit
         missing = isinstance(error, ModuleNotFoundError) and f"{path}.".startswith(f"{error.name}.")
         raise PluginError(
             f"The backbone's module {path!r} is not installed."

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class ResNet(Backbone):
-    """ImageNet ResNet with torchvision's parameter names, whose checkpoints load; stages `layer1` to `layer4`."""
+    """ImageNet ResNet with the stages `layer1` to `layer4`. Checkpoints of torchvision can be loaded."""
 
     name: Literal["resnet"] = "resnet"
     depth: Annotated[Literal[18, 34, 50], Field(examples=[50])]
-    """Number of layers; the blocks of 50 are bottlenecks of three convolutions."""
+    """Number of layers. The blocks of depth 50 are bottlenecks of three convolutions."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         from emopms.builtin.nets import imagenet_resnet

@@ -27,13 +27,13 @@ def _known_depth(depth: int) -> int:
 
 
 class ResNetCifar(Backbone):
-    """CIFAR ResNet of depth 6n + 2 with parameter-free shortcuts; stages `layer1`, `layer2`, `layer3`."""
+    """CIFAR ResNet of depth 6n + 2, with shortcuts without parameters, and the stages `layer1`, `layer2`, `layer3`."""
 
     name: Literal["resnet_cifar"] = "resnet_cifar"
     depth: Annotated[int, AfterValidator(_known_depth), Field(examples=[20])]
-    """Number of layers: 6n + 2, from 8; 20, 32, 44, 56 and 110 are the published ones."""
+    """Number of layers: 6n + 2, and at least 8. The published depths are 20, 32, 44, 56 and 110."""
     width: Width = 16
-    """Channels of the first stage; the others have twice and four times as many."""
+    """Channels of the first stage. The second stage has twice as many, and the third stage four times as many."""
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         from emopms.builtin.nets import resnet

@@ -14,12 +14,13 @@ _SMALLEST = 32  # five halvings
 
 
 class VggCifar(Backbone):
-    """VGG-16 with batch norm for images of 32x32 or more; stages `stage1` to `stage5`, then `classifier`."""
+    """VGG-16 with batch norm for images of at least 32x32 pixels, with the modules `stage1` to `stage5` and
+    `classifier`."""
 
     name: Literal["vgg_cifar"] = "vgg_cifar"
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """As `Backbone.build`.
+        """Build the network with random weights.
 
         Raises:
             NetworkError: The images are too small to be halved five times.

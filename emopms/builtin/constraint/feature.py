@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 
 class Feature(ConstraintTraining):
-    """Train each sub-network to work with pruned predecessors and to keep its output features.
+    """Train each sub-network to keep its output features, also when earlier sub-networks are pruned.
 
-    With f_0 = x and f_i = N_i(f_{i−1}) from the dense network, the loss of the i-th sub-network is
-    ``CE(S_i(N_i(z)), y) + weight · ‖N_i(z) − f_i‖² / ‖f_i‖²``, summed over two forward passes. The unpruned pass has
-    the dense input z = f_{i−1}; it keeps the dense network accurate. The pruned pass uses a random genome, and its
-    input z is the output of the preceding sub-network with a random genome. The idea is from the paper (arXiv
-    2303.16212); the formula is our own.
+    N_i is the i-th sub-network, S_i is its selector criterion, x are the images, and y are the labels. The dense
+    network gives the features f_0 = x and f_i = N_i(f_{i−1}). The loss of the i-th sub-network is
+    ``S_i(N_i(z), f_i, y) + weight · ‖N_i(z) − f_i‖² / ‖f_i‖²``, summed over two forward passes. The unpruned pass has
+    the input z = f_{i−1}; it keeps the dense network accurate. In the pruned pass, N_i is pruned by a random genome.
+    The input z is then the output of the preceding sub-network, which is pruned by a random genome too. The idea is
+    from the paper (arXiv 2303.16212). The formula is our own.
     """
 
     name: Literal["feature"] = "feature"
     weight: Weight = 1.0
     """Weight λ of the feature distance."""
     dense: Weight = 3.0
-    """Weight of the unpruned pass relative to the pruned pass. A large weight preserves the dense network; a small one
+    """Weight of the unpruned pass relative to the pruned pass. A large value preserves the dense network. A small value
     prepares better for pruning."""
 
     def loss(self, step: ChainStep) -> Tensor:

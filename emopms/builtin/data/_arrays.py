@@ -1,4 +1,4 @@
-"""Reading images from an npz file, which is a zip file with one npy file an array."""
+"""Reads images from an npz file. An npz file is a zip file with one npy file for each array."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _MOST_HEADER: Final = 10_000
-"""Bytes of an array's description, as numpy has it."""
+"""Maximum bytes of an array's header. Numpy has the same limit."""
 _IMAGES: Final = 4
-"""Dimensions of an array of images with channels."""
+"""Number of dimensions of an array of images with channels."""
 _CHANNELS: Final = (1, 3, 4)
-"""How many channels images of common kinds have: grey, colour, colour with transparency."""
+"""Numbers of channels of common images: grey, colour, and colour with transparency."""
 _SLACK: Final = 0.01
-"""How far pixels may lie outside of 0…1 before that is said: resampling overshoots a little."""
+"""Distance by which pixels may lie outside of 0…1 without a warning. Resampling exceeds the range a little."""
 _SAMPLE: Final = 4 * 2**20
-"""Bytes of floating-point pixels whose range is looked at when the file is opened."""
+"""Bytes of floating-point pixels whose range is checked when the file is opened."""
 
 
 class _Header(NamedTuple):
@@ -40,11 +40,11 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
     checksum: int
     offset: int
-    """Bytes before the values."""
+    """Number of bytes before the values."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size of the values in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
@@ -52,12 +52,14 @@ class _Header(NamedTuple):
 
 
 class ArraysSource(Source):
-    """Arrays in one npz file, whose labels are read at once and whose pixels when asked for.
+    """The images in one npz file. Labels are read when the file is opened, and pixels when they are used.
 
     Args:
         path: The npz file.
-        layout: ``channels_first`` or ``channels_last``; with None, channels come first where the shape agrees.
-        validation: Name of arrays ``x_<name>`` and ``y_<name>`` of validation images; None where there are none.
+        layout: ``channels_first`` or ``channels_last``. With None, channels come first, and a shape that looks like
+            channels last is refused.
+        validation: The validation images are the arrays ``x_<validation>`` and ``y_<validation>``; None if there are no
+            such arrays.
     """
 
     def __init__(self, path: Path, *, layout: str | None = None, validation: str | None = None) -> None:
@@ -69,7 +71,8 @@ class ArraysSource(Source):
         self._arrays = headers = self._headers()
         self.shape = self._image_shape(headers)
         names = self._class_names(headers)
-        # Without names, at most as many classes as images: a stray huge label must not make a huge classifier.
+        # Without class names, there are at most as many classes as images: a wrong huge label must not make a huge
+        # classifier.
         most = len(names) if names is not None else headers["x_train"].shape[0]
         train_labels = self._read_labels("train", headers, classes=most)
         self.classes = names or tuple(str(number) for number in range(int(train_labels.max()) + 1))
@@ -102,7 +105,7 @@ class ArraysSource(Source):
         return Images(np.ascontiguousarray(pixels.reshape(-1, *self.shape)), self._labels[part])
 
     def _check_sample(self, part: str) -> None:
-        """Check the range of the first floating-point pixels, so that nothing runs on pixels of another scale."""
+        """Check the range of the first floating-point pixels, so that a wrong scale is found before anything runs."""
         header = self._arrays[f"x_{part}"]
         if header.dtype == np.uint8:
             return
@@ -116,7 +119,7 @@ class ArraysSource(Source):
     def _require_range(self, part: str, pixels: NDArray[Any]) -> None:
         """Refuse floating-point pixels that are not finite or lie far outside of 0…1."""
         low, high = float(pixels.min()), float(pixels.max())
-        if not (math.isfinite(low) and math.isfinite(high)):  # of values of which one is NaN, both are
+        if not (math.isfinite(low) and math.isfinite(high)):  # if one value is NaN, min and max are NaN
             self._refuse(f"x_{part} holds values that are not finite", "Remove those images.")
         if max(-low, high) > MOST_VALUE:
             self._refuse(
@@ -127,19 +130,19 @@ class ArraysSource(Source):
             self._warned.add(part)
             logger.warning(
                 "{}: x_{} holds values from {:g} to {:g}, and floating-point pixels should lie in 0…1. The settings "
-                "`mean` and `std`, and what is written beside exported models, speak of pixels in 0…1.",
+                "`mean` and `std`, and the model cards of exported models, are for pixels in 0…1.",
                 self._path,
                 part,
                 low,
                 high,
             )
 
-    # -- looking at the file ----------------------------------------------------------------------------
+    # -- reading headers and labels ---------------------------------------------------------------------
 
     def _headers(self) -> dict[str, _Header]:
-        """Type and shape of every array we read, without its values."""
+        """Read the headers of all arrays that are used, without their values."""
         required = dict.fromkeys((*_REQUIRED, *(f"{kind}_{part}" for part in self._parts for kind in "xy")))
-        if not self._path.is_file() or not self._path.stat().st_size:  # a pipe or device might never end
+        if not self._path.is_file() or not self._path.stat().st_size:  # to read a pipe or device might never end
             self._refuse("is no file", "Name an npz file.")
         try:
             with zipfile.ZipFile(self._path) as archive:
@@ -218,7 +221,7 @@ class ArraysSource(Source):
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
                 values: NDArray[Any] = arrays[name]
-        except Exception as error:  # likewise
+        except Exception as error:  # damaged files make numpy and zipfile raise errors without a common base
             self._refuse(f"{name} cannot be read: {error}", "Save it again with numpy.savez.", cause=error)
         return values
 
@@ -227,13 +230,13 @@ class ArraysSource(Source):
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
-    """Type and shape of one array.
+    """Read the header of one array.
 
     Raises:
-        ValueError: It is not a plain array whose size is that of its file.
+        ValueError: It is not a plain array, or its size does not match the size of its file.
     """
     with archive.open(info) as file:
-        start = io.BytesIO(file.read(_MOST_HEADER))  # numpy would first read as much as the header says that it is long
+        start = io.BytesIO(file.read(_MOST_HEADER))  # numpy would read as many bytes as the header claims to have
     version = npy.read_magic(start)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(start)
@@ -242,7 +245,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
     if min(shape, default=0) < 0 or not dtype.itemsize:
         raise ValueError(f"{info.filename} cannot have the shape {list(shape)} and the type {dtype}")
     header = _Header(shape, dtype, info.CRC, start.tell())
-    # Checked before anything is allocated for what the header promises.
+    # This is checked before memory is allocated for the size in the header.
     if start.tell() + header.size != info.file_size:
         raise ValueError(f"{info.filename} is not as long as its shape {list(shape)} asks for")
     return header

@@ -1,4 +1,4 @@
-"""Decoding image files into arrays."""
+"""Decodes image files into arrays."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = ("JPEG", "PNG")
 _MOST_PIXELS: Final = 100_000_000
-"""Of one image: a file of a few kilobytes can hold any number of blank ones."""
+"""Maximum number of pixels of one image. A file of a few kilobytes can hold a huge blank image."""
 _CHUNK: Final = 64
 _SMALL_FILE: Final = 4096
-"""Bytes below which an image is decoded so fast that threads would only pass Python's lock around."""
+"""Average bytes of a file below which a single thread decodes all images. For such images, threads are not faster."""
 _OPAQUE: Final = 255
 _ORIENTATION: Final = 0x0112
 _ON_ITS_SIDE: Final = 5
-"""The first of the orientations that exchange height and width."""
+"""The smallest EXIF orientation that exchanges height and width. All larger orientations exchange them too."""
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,18 +40,18 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""How an image is turned upright, by the orientation that its EXIF data state."""
+"""The operation that turns an image upright, by its EXIF orientation."""
 
 
 class Decoder:
-    """Decodes image files of one tree into RGB or grey pixels of one size, upright as their EXIF data say.
+    """Decodes image files into RGB or grey pixels of one size. Images are turned upright by their EXIF orientation.
 
     Args:
-        tree: Where the files are.
-        size: Height and width to scale and crop images to; None where all have the size of the first.
-        first: The file whose header is read where ``size`` is None.
+        tree: The tree that contains the files.
+        size: Height and width to which images are scaled and cropped; None if all images have the size of ``first``.
+        first: The file whose header is read if ``size`` is None.
         channels: 3 for red, green and blue, 1 for grey.
-        background: Name of the colour that transparent images are laid on; without it they are refused.
+        background: Name of the colour on which transparent images are laid. With None, transparent images are refused.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Decoder:
         """[C, H, W] of one image."""
 
     def pixels(self, files: Sequence[ImageFile]) -> NDArray[np.uint8]:
-        """The images [N, C, H, W], in the order of the files.
+        """Decode files, and return the images [N, C, H, W] in the order of the files.
 
         Raises:
-            DataError: One of them cannot be read, has another size or is transparent, or they do not fit into memory
-                together.
+            DataError: An image cannot be read, has another size, or is transparent without a background. Or the images
+                do not fit into memory together.
         """
         require_room(len(files) * math.prod(self.shape), self._tree.root, f"{len(files):,} images")
         pixels = np.empty((len(files), *self.shape), dtype=np.uint8)
@@ -86,11 +86,11 @@ class Decoder:
         workers = 1 if average < _SMALL_FILE else min(8, os.cpu_count() or 1)
         with ThreadPoolExecutor(workers) as pool:
             for _ in pool.map(decode, range(0, len(files), _CHUNK)):
-                pass  # in order, so that the first bad file is the one reported
+                pass  # wait in order, so that the error names the first bad file
         return pixels
 
     def _decode(self, file: ImageFile) -> NDArray[np.uint8]:
-        """One image [C, H, W]."""
+        """Decode one file, and return the image [C, H, W]."""
         image = self._open(file)
         _, height, width = self.shape
         found = _upright_size(image)
@@ -113,7 +113,11 @@ class Decoder:
             raise self._unreadable(file, error) from error
 
     def _coloured(self, image: Image.Image, file: ImageFile) -> Image.Image:
-        """The image in the mode of this data set, laid on the background where something shines through."""
+        """Convert an image to RGB or grey. A transparent image is laid on the background colour first.
+
+        Raises:
+            DataError: The image is transparent, and there is no background colour.
+        """
         if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
             layer = image.convert("RGBA")
             if np.asarray(layer)[..., 3].min() < _OPAQUE:
@@ -127,10 +131,10 @@ class Decoder:
         return image if image.mode == self._mode else image.convert(self._mode)
 
     def _open(self, file: ImageFile) -> Image.Image:
-        """Read the file and the image's header; pixels are decoded on first use."""
+        """Read the file and the header of the image. Pillow decodes the pixels when they are first used."""
         try:
             image = Image.open(io.BytesIO(self._tree.read(file.path)), formats=_FORMATS)
-        except Exception as error:  # likewise, and zipfile's
+        except Exception as error:  # damaged files make Pillow and zipfile raise errors that share no base
             raise self._unreadable(file, error) from error
         if image.width * image.height > _MOST_PIXELS:
             raise DataError(
@@ -149,16 +153,16 @@ class Decoder:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Height and width of the image as it is shown."""
+    """Return height and width of the image after it is turned upright."""
     return image.size if _orientation(image) >= _ON_ITS_SIDE else image.size[::-1]
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation that the EXIF data state, 1 to 8. It is 1 where there are none, or where they are damaged."""
+    """Return the EXIF orientation of an image, from 1 to 8; 1 if the EXIF data are missing or damaged."""
     if "exif" not in image.info:
         return 1
     try:
         stated = int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged data make Pillow raise errors that share no base; viewers pass over them
+    except Exception:  # damaged data make Pillow raise errors that share no base; image viewers ignore such data
         return 1
     return stated if stated in _UPRIGHT else 1

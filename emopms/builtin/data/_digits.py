@@ -1,4 +1,4 @@
-"""Reading scikit-learn's digits."""
+"""Reads the digits of scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 _TEST_PART: Final = 0.2
 _SEED: Final = 0
 _SIZES: Final = (1438, 359)
-"""Of the training and the test part, known without importing scikit-learn."""
+"""Numbers of training and test images. They are written here so that scikit-learn need not be imported."""
 
 
 class DigitsSource(Source):
-    """Imports scikit-learn, which is slow, only when pixels are asked for."""
+    """The digits. Scikit-learn is imported only when pixels are used, because the import is slow."""
 
     def __init__(self) -> None:
         self.shape = (1, 8, 8)
         self.classes = tuple(str(digit) for digit in range(10))
         self.train_size, self.test_size = _SIZES
-        self.fingerprint = "scikit-learn-digits-1"  # the data never change; the number is that of our division
+        # The data never change. The number is the version of our division into training and test images.
+        self.fingerprint = "scikit-learn-digits-1"
 
     def train(self) -> Images:
         return _part(is_test=False)
@@ -43,7 +44,10 @@ def _part(*, is_test: bool) -> Images:
 
 
 def _test_mask(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True for the same fifth of each class on every machine: numpy froze what RandomState draws."""
+    """Return which images are test images: a fifth of each class, the same on every machine.
+
+    The numbers of numpy's RandomState never change between versions.
+    """
     random = np.random.RandomState(_SEED)
     mask = np.zeros(len(labels), dtype=np.bool_)
     for digit in range(10):

@@ -1,4 +1,5 @@
-"""Reading idx files: two zero bytes, a type code, the rank, the sizes as big-endian words, the values."""
+"""Reads idx files. They hold two zero bytes, a type code, the number of dimensions, the sizes as big-endian words of
+four bytes, and the values."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _DEFLATE_RATIO: Final = 1032  # no deflate stream expands further
 
 
 class IdxSource(Source):
-    """Four idx files in one folder, whose labels are read at once and whose images when asked for."""
+    """Four idx files in one folder. Labels are read when the folder is opened, and images when they are used."""
 
     def __init__(self, root: Path) -> None:
         self._train = _Part.find(root, "train")
@@ -64,19 +65,23 @@ class IdxSource(Source):
 
 @dataclass(frozen=True)
 class _IdxFile:
-    """A file whose header is checked against its length."""
+    """An idx file whose length agrees with the sizes in its header."""
 
     path: Path
     sizes: tuple[int, ...]
 
     @classmethod
     def check(cls, path: Path, *, rank: int) -> _IdxFile:
-        """Look at the file without reading its values.
+        """Read and check the header of a file, without its values.
+
+        Args:
+            path: The file.
+            rank: The required number of dimensions.
 
         Raises:
-            DataError: It is no idx file of bytes of that rank, or is empty, too large or cut short.
+            DataError: It is not an idx file of bytes with ``rank`` dimensions, or it is empty, too large or truncated.
         """
-        # A file of the system says that it is empty, and reading it may never end.
+        # Files of the system, such as in /proc, have size 0, and to read them may never end.
         header = _read(path, 4 + 4 * rank) if path.stat().st_size else b""
         if header[:4] != bytes([0, 0, _UINT8, rank]) or len(header) < 4 + 4 * rank:
             _refuse(
@@ -95,12 +100,13 @@ class _IdxFile:
         return cls(path, sizes)
 
     def read(self) -> NDArray[np.uint8]:
-        """The values [*sizes]."""
+        """Read the values, as an array of the shape ``sizes``."""
         header = 4 + 4 * len(self.sizes)
         promised = header + math.prod(self.sizes)
-        # The content, a copy that can be written to and, of labels, another one in int64.
+        # Memory for the content and a writable copy. Labels also need a copy in int64.
         require_room(promised * (10 if len(self.sizes) == 1 else 2), self.path, "what it holds")
-        content = _read(self.path, promised + 1)  # one more: only at its end does gzip compare checksums
+        # Ask for one byte more, because gzip compares checksums only at the end of the file.
+        content = _read(self.path, promised + 1)
         if len(content) != promised:
             _refuse(self.path, f"does not hold the {promised} bytes that it should")
         return np.frombuffer(content, np.uint8, offset=header).reshape(self.sizes).copy()
@@ -138,7 +144,7 @@ def _locate(root: Path, stem: str, kind: str) -> Path:
 
 
 def _read(path: Path, most: int) -> bytes:
-    """Up to ``most`` bytes of the content."""
+    """Read at most ``most`` bytes of the uncompressed content."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return file.read(most)
@@ -147,7 +153,7 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def _length(path: Path) -> int:
-    """Length of the content, which a gzip file states in its last four bytes."""
+    """Return the length of the uncompressed content. A gzip file states this length in its last four bytes."""
     size = path.stat().st_size
     if path.suffix != ".gz":
         return size

@@ -1,4 +1,4 @@
-"""Image files whose folders are their classes."""
+"""Image files in class folders: the name of a file's folder is its class."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VALIDATION_NAMES: Final = ("val", "valid", "validation", "dev")
-"""How people call the folder of their validation images."""
+"""Common names of the folder of validation images."""
 
 
 class ImageFolderSource(Source):
-    """Image files listed at once and decoded when asked for.
+    """Image files in class folders. Files are listed when the data are opened, and decoded when they are used.
 
     Args:
         root: A folder or a zip file.
-        train: Folder of class folders inside it.
-        test: Likewise.
-        validation: Likewise; None where validation images are taken from the training images.
-        size: Height and width to scale and crop images to; None where all have the same size.
-        order: How class folders are numbered: ``natural`` (2 before 10), or ``text`` (10 before 2).
-        channels, background: See `Decoder`.
+        train: The folder inside ``root`` that contains the class folders of training images.
+        test: The folder inside ``root`` that contains the class folders of test images.
+        validation: The folder inside ``root`` that contains the class folders of validation images. With None,
+            validation images are taken from the training images.
+        size: Height and width to which images are scaled and cropped; None if all images have the same size.
+        order: The order in which class folders are numbered: ``natural`` (2 before 10), or ``text`` (10 before 2).
+        channels: 3 for red, green and blue, 1 for grey.
+        background: Name of the colour on which transparent images are laid. With None, transparent images are refused.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class ImageFolderSource(Source):
         unused = [name for name in self._tree.folders() if name.lower() in _VALIDATION_NAMES and name not in parts]
         if unused:
             logger.info(
-                "{}: the folder {!r} is not read; `validation_folder: {}` makes its images the validation images",
+                "{}: the folder {!r} is not read; set `validation_folder: {}` to use its images as validation images",
                 root,
                 unused[0],
                 unused[0],
@@ -94,7 +96,7 @@ class ImageFolderSource(Source):
         return files
 
     def _require_known_classes(self, part: str | None, files: Sequence[ImageFile], train: str) -> None:
-        """Refuse a part with classes that nothing is trained on."""
+        """Refuse test or validation images of a class that has no training images."""
         strange = sorted({file.label for file in files} - set(self.classes), key=natural_key)
         if strange:
             raise DataError(
@@ -108,5 +110,5 @@ class ImageFolderSource(Source):
 
 
 def _numbered(labels: set[str], order: str) -> tuple[str, ...]:
-    """The class names, in the order of their numbers."""
+    """Return the class names, in the order of the class numbers."""
     return tuple(sorted(labels) if order == "text" else sorted(labels, key=natural_key))

@@ -1,4 +1,4 @@
-"""Image files that nobody labelled."""
+"""Image files without labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ _SEED: Final = 0
 
 
 class PhotosSource(Source):
-    """Image files listed at once and decoded when asked for.
+    """Image files without labels. Files are listed when the data are opened, and decoded when they are used.
 
     Args:
         root: A folder or a zip file.
-        size: Height and width to scale and crop images to.
+        size: Height and width to which images are scaled and cropped.
         classes: Number of class scores of the network.
-        test: Share of the images that is held out for the test.
-        channels, background: See `Decoder`.
+        test: Share of the images that are test images.
+        channels: 3 for red, green and blue, 1 for grey.
+        background: Name of the colour on which transparent images are laid. With None, transparent images are refused.
     """
 
     labelled = False
@@ -50,7 +51,7 @@ class PhotosSource(Source):
                 "there must be some to prune with, and some to test on.",
                 remedy="Name a folder or zip file with more images, or change `test`.",
             )
-        order = np.random.RandomState(_SEED).permutation(len(files))  # numpy froze what RandomState draws
+        order = np.random.RandomState(_SEED).permutation(len(files))  # the numbers of RandomState never change
         self._test = [files[index] for index in sorted(order[:held_out])]
         self._train = [files[index] for index in sorted(order[held_out:])]
         self.train_size, self.test_size = len(self._train), len(self._test)

@@ -1,4 +1,4 @@
-"""Whether what a file unpacks to fits into memory: a small file can hold a great deal of nothing."""
+"""Checks that the unpacked content of a file fits into memory. A small compressed file can have a huge content."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def require_room(needed: int, path: Path, what: str) -> None:
-    """Refuse to unpack what does not fit, before anything is allocated for it.
+    """Refuse data that do not fit into memory, before memory is allocated for them.
 
     Args:
-        needed: Bytes.
-        path: The file or folder.
-        what: What of it is to be unpacked.
+        needed: Bytes that the data take.
+        path: The file or folder of the data.
+        what: Name of the data, for the error message.
 
     Raises:
-        DataError: There is less memory.
+        DataError: Fewer bytes of memory are free.
     """
     from emopms.network import available_memory
 

@@ -1,4 +1,4 @@
-"""Image files in a folder on disk, or in a zip file that is never unpacked."""
+"""Image files in a folder on disk, or in a zip file. A zip file is read in place."""
 
 from __future__ import annotations
 
@@ -22,46 +22,50 @@ _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 _MOST_BYTES: Final = 256 * 2**20
 _ENCRYPTED: Final = 1
 _EXIF: Final = (b"Exif\0\0", b"eXIf")
-"""What EXIF data start with in a JPEG file and in a PNG file."""
+"""Bytes with which EXIF data begin in a JPEG file and in a PNG file."""
 _HEAD: Final = 4096
-"""Bytes at the start of an image file among which its EXIF data begin."""
+"""Number of bytes at the start of an image file in which its EXIF data begin."""
 
 
 class ImageFile(NamedTuple):
-    """One image file, not opened yet."""
+    """One image file that is not opened yet."""
 
     path: str
-    """Below the root, with forward slashes, such as `<part>/<class>/<file>`."""
+    """Path relative to the root, with forward slashes, such as `<part>/<class>/<file>`."""
     size: int
-    """Bytes, unpacked."""
+    """Uncompressed size in bytes."""
     crc: int = 0
-    """CRC-32 of the content, where a zip file states it; it is checked when the image is read."""
+    """CRC-32 of the content that a zip file states; 0 for a file on disk. It is checked when the image is read."""
 
     @property
     def label(self) -> str:
-        """The folder it lies in."""
+        """Name of the folder that contains the file."""
         return self.path.rsplit("/", 2)[1]
 
 
 class Tree(ABC):
-    """What ``root`` holds."""
+    """The image files in a folder or in a zip file.
+
+    Args:
+        root: The folder or the zip file.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def images(self, part: str) -> list[ImageFile]:
-        """Images at ``<part>/<class>/<file>`` in natural order of their paths.
+        """Return the images at ``<part>/<class>/<file>``, in natural order of their paths.
 
         Raises:
-            DataError: The tree cannot be read, leads elsewhere, or a file is no plain file or larger than any image.
+            DataError: The tree cannot be read, a link leads out of it, or a file is not a regular file or is too large.
         """
         return self._in_order(self._images(part))
 
     def everything(self) -> list[ImageFile]:
-        """Images anywhere below the root, in natural order of their paths.
+        """Return all images below the root, in natural order of their paths.
 
         Raises:
-            DataError: As `images`.
+            DataError: The tree cannot be read, a link leads out of it, or a file is not a regular file or is too large.
         """
         return self._in_order(self._all())
 
@@ -76,19 +80,19 @@ class Tree(ABC):
 
     @abstractmethod
     def fingerprint(self, files: Sequence[ImageFile]) -> str:
-        """Return what changes with names and contents of the files, and with their order.
+        """Return a hash of the names, the contents and the order of the files.
 
         Raises:
-            DataError: One of them cannot be read.
+            DataError: A file cannot be read.
         """
 
     @abstractmethod
     def folders(self) -> list[str]:
-        """Names of the folders at the top."""
+        """Return the names of the folders directly below the root."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Content of one file. Threads may call it at the same time."""
+        """Return the content of one file. Several threads may call this function at the same time."""
 
     @abstractmethod
     def _images(self, part: str) -> list[ImageFile]: ...
@@ -98,10 +102,16 @@ class Tree(ABC):
 
 
 def open_tree(root: Path, parts: Sequence[str] = ()) -> Tree:
-    """The tree at ``root``, of which the folders ``parts`` will be read, or everything.
+    """Return the tree of a folder or of a zip file.
+
+    Args:
+        root: The folder or the zip file.
+        parts: The folders inside ``root`` that will be read; empty to read everything. If all files of a zip file are
+            in one folder that is not one of ``parts``, this folder is the root.
 
     Raises:
-        DataError: There is neither a folder nor a readable zip file, or that has members that lead elsewhere.
+        DataError: ``root`` is neither a folder nor a readable zip file, or the zip file has links, repeated names or
+            paths that lead out of it.
     """
     return _DiskTree(root) if root.is_dir() else _ZipTree(root, parts)
 
@@ -111,13 +121,13 @@ def _hash_of(facts: Sequence[tuple[object, ...]], *more: str) -> str:
 
 
 def natural_key(text: str) -> tuple[str, str]:
-    """Sorts `2` before `10`."""
+    """Return the sort key of a text in natural order, which puts `2` before `10`."""
     return re.sub(r"[0-9]+", lambda digits: digits[0].zfill(20), text), text
 
 
 class _DiskTree(Tree):
     def fingerprint(self, files: Sequence[ImageFile]) -> str:
-        """Hash the content of every file: size and time of an image may stay what they were when its pixels change."""
+        """Hash the content of every file. Size and time would not be enough: they may stay equal when pixels change."""
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             digests = list(pool.map(self._digest, files))
         return _hash_of([(file.path, file.size, digest) for file, digest in zip(files, digests, strict=True)])
@@ -136,7 +146,8 @@ class _DiskTree(Tree):
 
     def read(self, path: str) -> bytes:
         file = self.root / path
-        if not file.stat().st_size:  # files of the system say so, and reading them may never end
+        # Files of the system, such as in /proc, have size 0, and to read them may never end.
+        if not file.stat().st_size:
             return b""
         with file.open("rb") as content:
             return content.read(_MOST_BYTES + 1)
@@ -175,18 +186,22 @@ class _DiskTree(Tree):
 
     def _image(self, path: str, entry: os.DirEntry[str]) -> ImageFile:
         self._is_ours(entry)
-        if not entry.is_file():  # a pipe might never end
+        if not entry.is_file():  # to read a pipe might never end
             raise DataError(f"{path} in {self.root} is no file.", remedy="Remove it.")
         return ImageFile(path, entry.stat().st_size)
 
     def _is_ours(self, entry: os.DirEntry[str]) -> bool:
-        """True, of what may be read."""
+        """Return True. If the entry is a link that leads out of the tree, raise a `DataError` instead."""
         if entry.is_symlink():
             self._require_inside(Path(entry.path))
         return True
 
     def _require_inside(self, path: Path) -> None:
-        """Refuse a path that links lead out of the tree: whoever packed the images has no say in what else is read."""
+        """Refuse a path whose links lead out of the tree. The author of a data set must not choose other files to read.
+
+        Raises:
+            DataError: The path leads out of the tree.
+        """
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise DataError(
                 f"{path} leads out of {self.root}, to {path.resolve()}.",
@@ -204,14 +219,14 @@ def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
 
 
 class _ZipTree(Tree):
-    """Keeps the file open: images are read from the very file whose directory was read."""
+    """A zip file. It stays open, so that images are read from the same file from which they were listed."""
 
     def __init__(self, root: Path, parts: Sequence[str]) -> None:
         super().__init__(root)
         try:
-            if not root.is_file():  # a pipe might never end
+            if not root.is_file():  # to read a pipe might never end
                 raise ValueError("it is no file")
-            if not root.stat().st_size:  # nor what says so of itself, in /proc
+            if not root.stat().st_size:  # a file of the system, such as in /proc, has size 0 too
                 raise ValueError("it is empty")
             self._archive = zipfile.ZipFile(root)
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
@@ -225,7 +240,11 @@ class _ZipTree(Tree):
             self._prefix = f"{tops[0]}/"
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
-        """What is in it, by name, but for folders and hidden files."""
+        """Return the members of the zip file by name. Folders and hidden files are left out.
+
+        Raises:
+            DataError: A path leads out of the zip file, a member is a link, or a name occurs twice.
+        """
         members: dict[str, zipfile.ZipInfo] = {}
         for info in self._archive.infolist():
             name = info.filename
@@ -241,8 +260,8 @@ class _ZipTree(Tree):
         return members
 
     def fingerprint(self, files: Sequence[ImageFile]) -> str:
-        """Hash names and CRC-32s, which change with the content wherever it is packed and however it is compressed."""
-        # Images with EXIF data were once read without their orientation: what was stored then must not be taken now.
+        """Hash names, sizes and CRC-32s. A CRC-32 depends on the content of a file, and not on its compression."""
+        # Earlier versions ignored the EXIF orientation, so their stored results are wrong for images with EXIF data.
         upright = ["upright"] if any(map(self._may_be_turned, files)) else []
         return _hash_of([tuple(file) for file in files], *upright)
 
@@ -251,7 +270,7 @@ class _ZipTree(Tree):
             with self._archive.open(self._members[self._prefix + file.path]) as content:
                 head = content.read(_HEAD)
         except (OSError, ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
-            return False  # whoever decodes that file will say that it is damaged
+            return False  # the decoder will report that the file is damaged
         return any(mark in head for mark in _EXIF)
 
     def folders(self) -> list[str]:
@@ -261,7 +280,8 @@ class _ZipTree(Tree):
     def read(self, path: str) -> bytes:
         info = self._members[self._prefix + path]
         with self._archive.open(info) as file:
-            return file.read(info.file_size)  # without a number, all is unpacked, whatever size it was said to have
+            # Without a number, a file that is larger than its stated size could fill the memory.
+            return file.read(info.file_size)
 
     def _images(self, part: str) -> list[ImageFile]:
         start = f"{self._prefix}{part}/"
@@ -285,6 +305,6 @@ class _ZipTree(Tree):
 
 
 def _is_visible(name: str) -> bool:
-    """False for folders, hidden files and names with empty parts."""
+    """Return False for the names of folders and hidden files, and for names with empty parts."""
     rooted = f"/{name}"
     return not ("//" in rooted or "/." in rooted or name.endswith("/") or name.startswith("__MACOSX/"))

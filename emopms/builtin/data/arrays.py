@@ -15,29 +15,28 @@ if TYPE_CHECKING:
 class Arrays(Data):
     """Images in one npz file with the arrays `x_train`, `y_train`, `x_test`, `y_test`, and optionally `classes`.
 
-    Pixels are uint8 [N, H, W] or [N, C, H, W], or float32 [N, C, H, W] in 0…1; labels are whole numbers [N] from 0;
-    classes are their names.
+    Pixels are uint8 [N, H, W] or [N, C, H, W], or float32 [N, C, H, W] in 0…1. Labels are whole numbers [N] from 0.
+    `classes` holds the names of the classes.
     """
 
     name: Literal["arrays"] = "arrays"
     file: Annotated[str, Field(min_length=1, examples=["data/images.npz"])]
     """The npz file, relative to the data root."""
     layout: Literal["channels_first", "channels_last"] | None = None
-    """Where the channels of pixels of four dimensions are: `channels_first` is [N, C, H, W], `channels_last` is
-    [N, H, W, C], as Keras, Pillow and matplotlib have them. Without it, channels come first, and arrays whose shape
-    looks like [N, H, W, C] are refused."""
+    """Order of the dimensions of pixels: `channels_first` is [N, C, H, W]. `channels_last` is [N, H, W, C], as in
+    Keras, Pillow and matplotlib. If no order is set, channels come first, and arrays whose shape looks like
+    [N, H, W, C] are refused."""
     validation_arrays: Annotated[str, Field(pattern=r"^\w+$")] | None = None
-    """Name of arrays of validation images: `val` reads `x_val` and `y_val`. Without it, validation images are taken
-    from the training images; with it, none of the training images is taken, and at most `validation` of these are
-    used."""
+    """Name of the arrays of validation images: for `val`, the arrays `x_val` and `y_val` are read, and at most
+    `validation` of their images are used. If no name is set, validation images are taken from the training images."""
 
     added: ClassVar[frozenset[str]] = frozenset({"layout", "validation_arrays"})
 
     def open(self, folder: Folder) -> Source:
-        """As `Data.open`: reads all labels, and the types and shapes of the pixels.
+        """Open the file, and read all labels, and the types and shapes of the pixels.
 
         Raises:
-            DataError: The file is missing or damaged, or an array is missing or not as described above.
+            DataError: The file is missing or damaged, or an array is missing or has a wrong type, shape or value.
         """
         path = folder.find(self.file, what="npz file")
         from emopms.builtin.data._arrays import ArraysSource

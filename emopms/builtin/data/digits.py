@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
 
 class Digits(Data):
-    """The 1,797 handwritten digits of 8x8 grey pixels inside scikit-learn; a fixed fifth of each are for testing."""
+    """The 1,797 handwritten digits of 8x8 grey pixels in scikit-learn. A fifth of each class, always the same images,
+    are test images."""
 
     name: Literal["digits"] = "digits"
     calibration: Annotated[int, Field(ge=2)] = 256
-    """Images on which candidates are evaluated during the search."""
+    """Number of images on which candidates are evaluated during the search."""
     validation: Annotated[int, Field(ge=2)] = 256
-    """Images on which schemes for the whole network are measured and chosen."""
+    """Number of images on which schemes for the whole network are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)
-    """Mean of each channel, of pixels in 0…1 (one value serves all channels)."""
+    """Mean of each channel, for pixels in 0…1. A single value is used for all channels."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.376,)
-    """Standard deviation of each channel, likewise."""
+    """Standard deviation of each channel, for pixels in 0…1. A single value is used for all channels."""
 
     def open(self, folder: Folder) -> Source:
-        """As `Data.open`; needs no file.
+        """Open the data set. It needs no files except the package scikit-learn.
 
         Raises:
             DataError: scikit-learn is not installed.

@@ -22,7 +22,11 @@ def _inner(path: str) -> str:
 
 
 def require_one_mean(channels: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Refuse grey images whose mean or deviation is given for more channels, as the default ones are."""
+    """Refuse grey images if the mean or the standard deviation has several values. The defaults have three values.
+
+    Raises:
+        PydanticCustomError: There are several values.
+    """
     if channels == 1 and (len(mean), len(std)) != (1, 1):
         raise PydanticCustomError(
             "grey_mean", "grey images have one channel: write one value for `mean` and `std`, such as [0.45] and [0.23]"
@@ -32,35 +36,39 @@ def require_one_mean(channels: int, mean: tuple[float, ...], std: tuple[float, .
 class ImageFolder(Data):
     """JPEG and PNG files sorted into class folders, in a folder or in a zip file that is read in place.
 
-    Classes are the folders inside `train`. Images become RGB, and are turned upright as their EXIF orientation says:
-    torchvision does not turn them, so weights trained with it saw photos from phones lying on their side.
+    Classes are the folders inside `train`. Images become RGB, and are turned upright by their EXIF orientation.
+    torchvision does not turn images, so weights that were trained with torchvision may have seen photos lying on their
+    side.
     """
 
     name: Literal["image_folder"] = "image_folder"
     root: Annotated[str, Field(min_length=1, examples=["data/cifar10-jpeg.zip"])]
-    """Folder or zip file, relative to the data root. A zip file may hold everything in one leading folder."""
+    """Folder or zip file, relative to the data root. In a zip file, everything may be inside one top folder."""
     train: Annotated[str, AfterValidator(_inner)] = "train"
-    """Folder inside `root` with a folder of training images for each class."""
+    """Folder inside `root` that contains a folder of training images for each class."""
     test: Annotated[str, AfterValidator(_inner)] = "test"
-    """Likewise for test images; its classes must be among those of `train`."""
+    """Folder inside `root` that contains a folder of test images for each class. All these classes must be in `train`
+    too."""
     size: Width | Annotated[tuple[Width, Width], Field(strict=False)] | None = None
-    """Height and width (or one number for both) that images are scaled to cover and cropped to at their centre.
-    Without it all images must have the same size."""
+    """Height and width of all images, or one number for both. Images are scaled to cover this size and cropped at their
+    centre. If no size is set, all images must have the same size."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.485, 0.456, 0.406)
-    """Mean of each channel, of pixels in 0…1 (one value serves all channels). The default is ImageNet's."""
+    """Mean of each channel, for pixels in 0…1. A single value is used for all channels. The default is the mean of
+    ImageNet."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
-    """Standard deviation of each channel, likewise."""
+    """Standard deviation of each channel, for pixels in 0…1. A single value is used for all channels. The default is
+    the value of ImageNet."""
 
     validation_folder: Annotated[str, AfterValidator(_inner)] | None = None
-    """Likewise for validation images. Without it, validation images are taken from the training images; with it, none
-    of the training images is taken, and at most `validation` of the images in this folder are used."""
+    """Folder inside `root` that contains a folder of validation images for each class. At most `validation` of these
+    images are used. If no folder is set, validation images are taken from the training images."""
     order: Literal["natural", "text"] = "natural"
-    """How class folders are numbered: `natural` puts `2` before `10`, `text` puts `10` before `2`. Take `text` for
-    weights that were trained with torchvision's ImageFolder."""
+    """Order in which class folders are numbered: `natural` puts `2` before `10`, `text` puts `10` before `2`. Use
+    `text` for weights that were trained with torchvision's ImageFolder."""
     channels: Literal[1, 3] = 3
-    """3 makes every image RGB, 1 makes every image grey; then `mean` and `std` need one value."""
+    """`3` makes every image RGB. `1` makes every image grey; then `mean` and `std` must have one value."""
     background: Literal["white", "black", "grey"] | None = None
-    """Colour that images are laid on where they are transparent. Without it, transparent images are refused."""
+    """Colour on which transparent images are laid. If no colour is set, transparent images are refused."""
 
     added: ClassVar[frozenset[str]] = frozenset({"validation_folder", "order", "channels", "background"})
 
@@ -81,10 +89,10 @@ class ImageFolder(Data):
         return self
 
     def open(self, folder: Folder) -> Source:
-        """As `Data.open`: lists the files, and reads the header of the first where ``size`` is not given.
+        """Open ``root``, and list the image files. Without ``size``, also read the header of the first image.
 
         Raises:
-            DataError: ``root`` is missing, cannot be read or has not that layout.
+            DataError: ``root`` is missing, cannot be read, or does not contain the class folders.
         """
         root = folder.find(self.root, what="image folder or zip file")
         from emopms.builtin.data._image_folder import ImageFolderSource

@@ -16,30 +16,33 @@ if TYPE_CHECKING:
 class Photos(Data):
     """JPEG and PNG files without labels, anywhere below a folder or in a zip file that is read in place.
 
-    What the dense network sees in them takes the place of labels, so it needs `backbone: {weights: …}` and
-    `pretrain: {epochs: 0}`; accuracies are agreement with the dense network. Images become RGB, and
-    are turned upright as their EXIF orientation says.
+    The predictions of the dense network are used as labels. So the spec needs `backbone: {weights: …}` and
+    `pretrain: {epochs: 0}`, and all reported accuracies are agreement with the dense network. Images become RGB, and
+    are turned upright by their EXIF orientation.
     """
 
     name: Literal["photos"] = "photos"
     root: Annotated[str, Field(min_length=1, examples=["data/photos.zip"])]
-    """Folder or zip file, relative to the data root. Names of the folders inside it mean nothing; links to folders
+    """Folder or zip file, relative to the data root. The names of folders inside `root` are ignored. Links to folders
     are not followed."""
     size: Annotated[Width | Annotated[tuple[Width, Width], Field(strict=False)], Field(examples=[224])]
-    """Height and width (or one number for both) that images are scaled to cover and cropped to at their centre."""
+    """Height and width of all images, or one number for both. Images are scaled to cover this size and cropped at their
+    centre."""
     classes: Annotated[int, Field(ge=2, le=1_000_000, examples=[1000])]
-    """Number of class scores that the network gives."""
+    """Number of classes: the number of class scores that the network returns."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the images that is held out for the test, always the same ones."""
+    """Share of the images that are test images. They are the same images in every run."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.485, 0.456, 0.406)
-    """Mean of each channel, of pixels in 0…1 (one value serves all channels). The default is ImageNet's."""
+    """Mean of each channel, for pixels in 0…1. A single value is used for all channels. The default is the mean of
+    ImageNet."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.229, 0.224, 0.225)
-    """Standard deviation of each channel, likewise."""
+    """Standard deviation of each channel, for pixels in 0…1. A single value is used for all channels. The default is
+    the value of ImageNet."""
 
     channels: Literal[1, 3] = 3
-    """3 makes every image RGB, 1 makes every image grey; then `mean` and `std` need one value."""
+    """`3` makes every image RGB. `1` makes every image grey; then `mean` and `std` must have one value."""
     background: Literal["white", "black", "grey"] | None = None
-    """Colour that images are laid on where they are transparent. Without it, transparent images are refused."""
+    """Colour on which transparent images are laid. If no colour is set, transparent images are refused."""
 
     added: ClassVar[frozenset[str]] = frozenset({"channels", "background"})
 
@@ -49,10 +52,10 @@ class Photos(Data):
         return self
 
     def open(self, folder: Folder) -> Source:
-        """As `Data.open`: lists the files.
+        """Open ``root``, and list the image files.
 
         Raises:
-            DataError: ``root`` is missing, cannot be read or holds too few images.
+            DataError: ``root`` is missing, cannot be read, or holds too few images.
         """
         root = folder.find(self.root, what="image folder or zip file")
         from emopms.builtin.data._photos import PhotosSource

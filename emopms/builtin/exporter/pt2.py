@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pt2(Exporter):
-    """Write `model.pt2`, which `torch.export.load` reads without emopms. The batch size is dynamic."""
+    """Write the file `model.pt2`. `torch.export.load` reads it without emopms. The batch size is dynamic."""
 
     name: Literal["pt2"] = "pt2"
 

@@ -1,4 +1,4 @@
-"""The exporter ``safetensors``, the project's own format."""
+"""The exporter ``safetensors``: writes the format that ``emopms.load`` reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Safetensors(Exporter):
-    """Write `model.safetensors` and `architecture.json`, which `emopms.load` reads."""
+    """Write the files `model.safetensors` and `architecture.json`. `emopms.load` reads both files."""
 
     name: Literal["safetensors"] = "safetensors"
 
@@ -24,7 +24,8 @@ class Safetensors(Exporter):
 
         from emopms.errors import RunError
 
-        state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+        # The tensors are copied, because safetensors refuses tensors that share memory, such as tied weights.
+        state = {name: tensor.contiguous().clone() for name, tensor in model.network.state_dict().items()}
         (folder / "model.safetensors").write_bytes(save(state))
         written = load_file(folder / "model.safetensors")
         if any(not torch.equal(written[name], tensor) for name, tensor in state.items()):

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class DenseNetCifar(nn.Module):
-    """3x3 stem, three blocks of dense layers with transitions between them, average pool, linear.
+    """A DenseNet: 3x3 stem, three blocks of dense layers with transitions between them, average pool, linear layer.
 
     Args:
-        depth: 3n + 4, with n layers per block.
+        depth: Number of layers: 3n + 4, with n layers per block.
         growth: Number of channels that each layer adds.
         channels: Channels of the images.
         classes: Number of classes.
@@ -50,7 +50,7 @@ class DenseNetCifar(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Concatenates its input and its new channels: [N, incoming, H, W] → [N, incoming + growth, H, W]."""
+    """Concatenates the input and ``growth`` new channels: [N, incoming, H, W] → [N, incoming + growth, H, W]."""
 
     def __init__(self, incoming: int, growth: int) -> None:
         super().__init__()

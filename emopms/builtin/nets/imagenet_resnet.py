@@ -1,4 +1,4 @@
-"""ResNet-18, 34 and 50 (He et al., 2016) with torchvision's parameter names, so that its checkpoints can be loaded."""
+"""ResNet-18, 34 and 50 (He et al., 2016) with the parameter names of torchvision, to load torchvision's checkpoints."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class ResNet(nn.Module):
-    """7x7 stem and max pool, four stages of residual blocks, average pool, ``fc``.
+    """A ResNet: 7x7 stem and max pool, four stages of residual blocks, average pool, linear layer ``fc``.
 
     Args:
-        depth: A key of `STAGES`.
+        depth: Number of layers: 18, 34 or 50.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -69,7 +69,10 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut, with 4 · width output channels. The 3x3 one has the stride."""
+    """A 1x1, a 3x3 and a 1x1 convolution, and a shortcut: [N, incoming, H, W] → [N, 4 · width, ⌈H/stride⌉, ⌈W/stride⌉].
+
+    The 3x3 convolution has the stride.
+    """
 
     expansion: Final = 4
 
@@ -97,7 +100,7 @@ STAGES: Final[Mapping[int, tuple[type[BasicBlock | Bottleneck], tuple[int, int, 
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
-"""Class and number of the blocks of each stage, by depth."""
+"""The block class, and the number of blocks of each stage, by depth."""
 
 
 def _stage(

@@ -1,4 +1,7 @@
-"""MobileNetV2 (Sandler et al., 2018) for CIFAR, with torchvision's parameter names and three strides fewer."""
+"""MobileNetV2 (Sandler et al., 2018) for CIFAR, with torchvision's parameter names.
+
+Two layers with stride 2 of the published network have stride 1 here.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class MobileNetV2(nn.Module):
     """MobileNetV2 with ``features`` and ``classifier``. It halves the image only three times: 32x32 pixels become 4x4.
 
     Args:
-        width: Factor on the channels of all layers; 1 is the published network.
+        width: Factor on the number of channels of all layers; 1 gives the published network.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -84,6 +87,6 @@ def _convolution(incoming: int, outgoing: int, size: int, *, stride: int = 1, gr
 
 
 def _multiple_of_8(channels: float) -> int:
-    """Return the nearest multiple of 8, or the next larger one if the nearest is more than 10 % smaller."""
+    """Return the nearest multiple of 8. If it is more than 10 % smaller than ``channels``, return the next multiple."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest

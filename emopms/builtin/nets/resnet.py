@@ -29,10 +29,10 @@ class BasicBlock(nn.Module):
 
 
 class ResNetCifar(nn.Module):
-    """3x3 stem, three stages of basic blocks at full, half and quarter resolution, average pool, linear.
+    """A ResNet: 3x3 stem, three stages of blocks at full, half and quarter resolution, average pool, linear layer.
 
     Args:
-        depth: 6n + 2, with n blocks per stage.
+        depth: Number of layers: 6n + 2, with n blocks per stage.
         width: Channels of the first stage; each later stage has twice as many.
         channels: Channels of the images.
         classes: Number of classes.

@@ -20,7 +20,7 @@ class SmallResNet(nn.Module):
 
     Args:
         widths: Channels of each stage. The stem has as many channels as the first stage.
-        blocks: Basic blocks per stage.
+        blocks: Number of basic blocks per stage.
         channels: Channels of the images.
         classes: Number of classes.
     """

@@ -1,4 +1,4 @@
-"""VGG-16 with batch norm for CIFAR (Simonyan and Zisserman, 2015), with one linear layer."""
+"""VGG-16 with batch norm for CIFAR (Simonyan and Zisserman, 2015), with only one linear layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Vgg16(nn.Module):
-    """Thirteen 3x3 convolutions in five stages that each halve the image, average pool, linear.
+    """VGG-16: thirteen 3x3 convolutions in five stages, average pool, linear layer. Each stage halves the image.
 
     Args:
         channels: Channels of the images, which must be 32x32 pixels or larger.

@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 
 class Agreement(Objective):
-    """Distance of the class probabilities from the dense network's, mean KL(dense ‖ candidate). It needs no labels.
+    """Distance between the class probabilities of the dense network and of a network that contains the candidate.
 
-    Each evaluation also runs the rest of the dense network after the candidate. This is accurate, but expensive for
-    sub-networks at the beginning of the network.
+    The distance is the mean of KL(dense ‖ candidate). It needs no labels. Each evaluation runs the candidate and all
+    later sub-networks of the dense network. This is accurate, but expensive for sub-networks at the beginning of the
+    network.
     """
 
     name: Literal["agreement"] = "agreement"
     batch_norm: Literal["batch", "running"] = "batch"
-    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the dense network's. In the rest
-    of the network they are always re-estimated."""
+    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the batch-norm statistics of the
+    dense network. In later sub-networks, they are always re-estimated."""
     precision: Literal["auto", "float"] = "auto"
     """`auto`: run convolutions in int8 if this is faster on the processor and hardly changes the network's outputs.
-    `float`: always use the device's floating-point format, for the whole network too."""
+    `float`: always use the device's floating-point format, also in later stages that run the whole network."""
     batch_size: Annotated[int, Field(ge=2)] = 512
-    """Calibration images per forward pass."""
+    """Number of calibration images per forward pass."""
 
     @property
     def in_floating_point(self) -> bool:

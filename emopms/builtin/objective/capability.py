@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 class Capability(Objective):
-    """Loss of the selector's criterion on the candidate's outputs for the calibration features."""
+    """Selector criterion of a candidate: the loss S_i that evaluates its output features for calibration images."""
 
     name: Literal["capability"] = "capability"
     batch_norm: Literal["batch", "running"] = "batch"
-    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the dense network's."""
+    """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the batch-norm statistics of the
+    dense network."""
     precision: Literal["auto", "float"] = "auto"
     """`auto`: run convolutions in int8 if this is faster on the processor and hardly changes the network's outputs.
-    `float`: always use the device's floating-point format, for the whole network too."""
+    `float`: always use the device's floating-point format, also in later stages that run the whole network."""
     batch_size: BatchSize = 512
-    """Calibration images per forward pass."""
+    """Number of calibration images per forward pass."""
 
     @property
     def in_floating_point(self) -> bool:

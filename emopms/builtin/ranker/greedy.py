@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Greedy(Ranker):
-    """Start from the dense network and apply front points one by one, by their impairment per unit of saved cost.
+    """Start from the dense network, and replace one front point at a time by a cheaper point.
 
-    Each step replaces the point of one sub-network by a cheaper point: the one that adds the least impairment per unit
-    of the first cost saved. The result is the sequence of all schemes. This is fast, but it misses combinations that
-    pay off only together; the ranker `impairment` finds them.
+    Each step chooses the sub-network and the cheaper point that add the least impairment per unit of saved cost, where
+    the cost is the first cost objective. The result is the sequence of all schemes. This ranker is fast, but it misses
+    schemes in which several changes are good only together. The ranker `impairment` finds these schemes.
     """
 
     name: Literal["greedy"] = "greedy"

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Impairment(Ranker):
-    """Return all schemes of one point per sub-network whose predicted impairment and costs are non-dominated.
+    """Return all schemes whose predicted impairment and costs are non-dominated. A scheme has one point of each front.
 
-    The fronts are merged one by one by dynamic programming. This is exact: impairments and costs are sums (a
-    multiple-choice knapsack problem), so a dominated partial sum can never belong to a non-dominated scheme. The
-    ranking by impairment is from the paper (arXiv 2303.16212); the exact merge is our own.
+    The fronts are merged one by one by dynamic programming (a multiple-choice knapsack problem). The merge is exact:
+    predicted impairments and costs are sums over the fronts, so a dominated partial sum is never part of a
+    non-dominated scheme. The ranking by impairment is from the paper (arXiv 2303.16212). The exact merge is our own.
     """
 
     name: Literal["impairment"] = "impairment"

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 
 class Importance(Sampling):
-    """Keep the channels of largest weight magnitude, at keep ratios from sparse to dense.
+    """Keep the channels whose weights have the largest magnitude. The share of kept channels varies.
 
-    Over the population, the ratio increases evenly from ``least`` to 1, with small random changes per layer. Random
-    factors on the importance make candidates differ in which channels they keep, not only in how many.
+    From the first to the last candidate, the share of kept channels increases evenly from `least` to 1, with small
+    random changes for each layer. The magnitude of each channel is multiplied by a random factor, so that candidates
+    keep different channels, and not only different numbers of channels.
     """
 
     name: Literal["importance"] = "importance"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Smallest fraction of a layer's channels to keep."""
+    """Smallest share of a layer's channels that is kept."""
     blur: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the log-normal factor on each channel's importance."""
+    """Standard deviation of the logarithm of the random factor. With 0, there is no random factor."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

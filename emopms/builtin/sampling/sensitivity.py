@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 class Sensitivity(Sampling):
-    """Keep the channels with the largest effect on the sub-network's outputs per MAC, at keep ratios from few to all.
+    """Keep the channels that affect the output features of the sub-network most, per MAC. The share of kept channels
+    varies.
 
-    If the effects of channels were additive, this ratio would give the exact front, as in the relaxed knapsack problem.
-    So the search begins near the front. One backward pass over 512 images estimates the effects of all channels (see
-    `emopms.network.partition.importance.sensitivity`). Random factors on the ratios make candidates differ in which
-    channels they keep, not only in how many.
+    If the effects of channels were additive, these genomes would be the exact front, as in the relaxed knapsack
+    problem. So the search begins near the front. One backward pass over 512 images estimates the effects of all
+    channels (see `emopms.network.partition.importance.sensitivity`). The effect per MAC of each channel is multiplied
+    by a random factor, so that candidates keep different channels, and not only different numbers of channels.
     """
 
     name: Literal["sensitivity"] = "sensitivity"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Smallest fraction of the sub-network's genes to keep."""
+    """Smallest share of the sub-network's channels that is kept."""
     blur: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the log-normal factor on each channel's ratio."""
+    """Standard deviation of the logarithm of the random factor. With 0, there is no random factor."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

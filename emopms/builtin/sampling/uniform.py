@@ -1,4 +1,4 @@
-"""The sampling ``uniform``: the control experiment."""
+"""The sampling ``uniform``: the control for measuring what other samplings gain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Uniform(Sampling):
-    """Keep each channel with a random probability, which is drawn once per candidate. Weights are ignored."""
+    """Keep each channel with the same probability. This probability is drawn at random for each candidate.
+
+    The weights of the network are ignored. It is the control for measuring what other samplings gain.
+    """
 
     name: Literal["uniform"] = "uniform"
 

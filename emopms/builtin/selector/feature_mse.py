@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class FeatureMse(Selector):
-    """Relative squared distance from the dense features, ‖g − f‖² / ‖f‖². It needs neither training nor labels.
+    """Relative squared distance ‖g − f‖² / ‖f‖² of features g from the features f of the dense network.
 
-    On large maps it uses every second row only (every second column if the channels come last).
+    It needs neither training nor labels. On large feature maps, it uses only every second row. If the channels come
+    last, it uses only every second column.
     """
 
     name: Literal["feature_mse"] = "feature_mse"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class LinearProbe(TrainedSelector):
-    """Cross-entropy loss of a linear classifier on features that are averaged over positions."""
+    """Cross-entropy of a trained linear classifier on the features. The features are averaged over all positions."""
 
     name: Literal["linear_probe"] = "linear_probe"
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Tail(Selector):
-    """Cross-entropy loss of the rest of the dense network on the features.
+    """Cross-entropy of the class scores that the later sub-networks of the dense network compute from the features.
 
-    This is the most accurate criterion and the most expensive: every evaluation runs the rest of the network.
+    This is the most accurate selector criterion and the most expensive: every evaluation runs all later sub-networks.
     """
 
     name: Literal["tail"] = "tail"

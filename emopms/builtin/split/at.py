@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class At(Split):
-    """Cut after the given modules. `split: [layer1, layer2]` is a short form of it."""
+    """Divide the network after the given modules. `split: [layer1, layer2]` is a short form."""
 
     name: Literal["at"] = "at"
     points: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
-    """Module paths in the order of the forward pass. An empty list keeps the network whole."""
+    """Module paths in the order of the forward pass. With an empty list, the network is not divided."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return list(self.points)

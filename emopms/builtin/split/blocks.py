@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Blocks(Split):
-    """Cut after every residual block. A block in which nothing can be pruned is joined with the next one."""
+    """Divide the network after every residual block. A block with nothing to prune is joined with the next block."""
 
     name: Literal["blocks"] = "blocks"
 

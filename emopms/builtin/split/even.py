@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Even(Split):
-    """Cut into sub-networks of about equal MACs, at points that exactly one tensor crosses."""
+    """Divide the network into sub-networks with about equal MACs, at points where only one tensor is passed on."""
 
     name: Literal["even"] = "even"
     parts: Annotated[int, Field(ge=2, examples=[4])]

@@ -1,1 +1,1 @@
-"""Looks ahead: the stages, seconds and memory of a run, for ``emopms plan``."""
+"""Forecasts the stages, seconds and memory of a run, for ``emopms plan``."""

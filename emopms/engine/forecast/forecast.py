@@ -38,7 +38,7 @@ class StageForecast:
     state: State
     """A ``complete`` stage is loaded from the store. A stage in any other state runs."""
     seconds: float
-    """Estimated seconds of the whole stage; 0 if it is complete. A stage that has begun takes less."""
+    """Estimated seconds of the whole stage; 0 if it is complete. A stage in state ``begun`` takes fewer seconds."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,16 @@ class MemoryForecast:
     """Bytes that a run needs."""
 
     images: int
-    """Training, calibration and validation images with pixels of one byte. Float pixels take four times as much."""
+    """Bytes of training, calibration, ranking and validation images if each pixel takes one byte. Float pixels take
+    four times as many bytes."""
     test_images: int
-    """Test images, which only the last stage reads."""
+    """Bytes of the test images, which only the last stage reads."""
     features: int
-    """Calibration features of one search: the largest of all searches that run."""
+    """Bytes of the calibration features of one search: the maximum over all searches that run."""
     working: int
-    """Everything else: the peak during the timings, extrapolated to full batches."""
+    """Bytes of everything else: the peak during the timings, extrapolated to full batches."""
     working_of: str
-    """Scope of ``working``: on the CPU the whole process with its libraries, on CUDA the tensors on the GPU."""
+    """What ``working`` includes: on the CPU the whole process with its libraries, on CUDA the tensors on the GPU."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Forecast:
     """The forecast of a run."""
 
     folder: Path
-    """The run directory, in which nothing is changed."""
+    """The run directory. The forecast changes nothing in it."""
     device: str
     """The device of all stages."""
     searches: tuple[PartSummary, ...]
@@ -74,7 +75,8 @@ class Forecast:
     dense: Size
     """The size of the dense network."""
     floor: Mapping[str, float]
-    """Shares of ``macs`` and ``params`` that remain after maximum pruning. No lower target can be reached."""
+    """Shares of ``macs`` and ``params`` that remain after maximum pruning. A target below these shares cannot be
+    reached."""
     stages: tuple[StageForecast, ...]
     """All stages, in the order in which they run."""
     memory: MemoryForecast | None
@@ -107,7 +109,7 @@ def forecast(
 
     Raises:
         SpecError: The spec does not fit its network or data. A target that cannot be reached raises no error here:
-            compare it with ``floor``.
+            compare the target with `Forecast.floor`.
         EmopmsError: Data or weights are missing or damaged.
     """
     folder = run_folder(spec, run_dir)

@@ -1,1 +1,1 @@
-"""Weights from elsewhere and exported models: reading, checking and describing them."""
+"""Functions that read, check and describe weights files and exported models."""

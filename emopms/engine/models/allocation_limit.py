@@ -1,4 +1,4 @@
-"""Building a network that somebody else's file asks for, within bounds."""
+"""A limit on the memory of a network whose size is read from a file that the user may not trust."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 _MAKERS: frozenset[Callable[..., Any]] = frozenset(
     {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye, torch.arange, torch.linspace}
 )
-"""What layers make their parameters and buffers with."""
+"""Functions of torch with which layers make their parameters and buffers."""
 _NOT_ON_META = ("generator", "out", "pin_memory")
 
 
 class AllocationLimit(TorchFunctionMode):
-    """While it is entered, the tensors that are made may take so many bytes together, and there may be so many of them,
-    and of modules.
+    """Limits the bytes and the number of new tensors, and the number of new modules, inside a ``with`` statement.
 
-    What a call would take is seen on the device ``meta``, where nothing is allocated, before the call is made.
+    Before each call that makes a tensor, the same call on the device ``meta`` tells how many bytes the tensor takes.
+    This device allocates no memory.
 
     Args:
-        most: Bytes.
-        refusal: What is raised where they would take more.
-        most_parts: Number of tensors, and likewise of modules; None for any number.
-        too_many: What is raised where there would be more; None for ``refusal``.
+        most: Maximum bytes of all new tensors together.
+        refusal: The error that is raised if the new tensors would take more than ``most`` bytes.
+        most_parts: Maximum number of new tensors, and maximum number of new modules; None for no maximum.
+        too_many: The error that is raised if there are more new tensors or modules than ``most_parts``; None to raise
+            ``refusal``.
     """
 
     def __init__(
@@ -47,19 +48,20 @@ class AllocationLimit(TorchFunctionMode):
         self._hook: Any = None
 
     def __enter__(self) -> Self:
-        """Begin to count."""
+        """Start to count new tensors and modules."""
         self._thread = threading.get_ident()
         self._hook = register_module_module_registration_hook(self._count_module)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Stop counting."""
+        """Stop to count."""
         self._hook.remove()
         super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def _count_module(self, parent: nn.Module, name: str, module: nn.Module | None) -> None:
-        """Count a module as it becomes part of another: torch calls this, for those of other threads, too."""
+        """Count a module that is added to another module. Torch calls this function in all threads; modules of other
+        threads do not count."""
         if self._modules_left is not None and threading.get_ident() == self._thread:
             self._modules_left -= 1
             if self._modules_left < 0:
@@ -72,7 +74,7 @@ class AllocationLimit(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Make the call, if there is room for what it makes."""
+        """Call a function of torch, unless the tensor that it makes would exceed the limit."""
         kwargs = kwargs or {}
         if function in _MAKERS:
             if self._tensors_left is not None:

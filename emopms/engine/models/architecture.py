@@ -1,4 +1,4 @@
-"""Reading ``architecture.json``, the description of an exported model."""
+"""Reads ``architecture.json``, the description of an exported model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = 4 * 2**20
-"""The names of 100,000 classes take less; what is read grows twentyfold in memory."""
+"""Maximum size of ``architecture.json``. The names of 100,000 classes take fewer bytes. The parsed file takes about
+twenty times as much memory as the file."""
 
 
 class _Part(BaseModel):
@@ -22,7 +23,7 @@ class _Part(BaseModel):
 
 
 class _Backbone(_Part):
-    """A backbone's settings, which it will check itself."""
+    """The settings of a backbone. Only the name is checked here; the backbone itself checks all other settings."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -35,21 +36,22 @@ class _Input(_Part):
 
 
 class Architecture(_Part):
-    """What is needed of it to build the dense network. The rest is for people and is not looked at."""
+    """The fields of ``architecture.json`` that are needed to build the dense network. All other fields are ignored."""
 
     backbone: _Backbone
     input: _Input
     classes: Annotated[list[str], FailFast(), Field(min_length=1)]
     sha256: dict[str, str] = Field(default_factory=dict)
-    """Checksums of files beside it, in hexadecimal digits, by their names. Models of earlier versions have none."""
+    """SHA-256 of the other files of the model, in hexadecimal digits, by file name. Models of earlier versions have no
+    checksums."""
 
 
 def read_architecture(folder: Path) -> Architecture:
-    """The description in a model's folder.
+    """Read and check ``architecture.json`` in the folder of a model.
 
     Raises:
-        WeightsError: It is of another format.
-        OSError, ValueError, RecursionError: It cannot be read, or makes no sense.
+        WeightsError: The file has a format that this version of emopms does not read.
+        OSError, ValueError, RecursionError: The file cannot be read, or its content is wrong.
     """
     with regular(folder / "architecture.json").open("rb") as file:
         text = file.read(_MOST_BYTES + 1)
@@ -67,10 +69,10 @@ def read_architecture(folder: Path) -> Architecture:
 
 
 def regular(path: Path) -> Path:
-    """The path of a file; links to one will do.
+    """Return the path unchanged, unless it exists and is not a regular file. A link to a regular file is accepted.
 
     Raises:
-        OSError: There is none, or a pipe or device, which might never end.
+        OSError: The path is a folder, a pipe or a device. To read a pipe or a device might never end.
     """
     if path.exists() and not path.is_file():
         raise OSError(f"{path.name} is no file")

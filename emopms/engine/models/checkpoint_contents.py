@@ -1,4 +1,7 @@
-"""Finding a network's tensors in what a training script saved: under a key, behind a prefix, beside counters."""
+"""Finds the state dict of a network in a checkpoint of a training script.
+
+The state dict may be under a key, its names may have a prefix, and there may be counters between its tensors.
+"""
 
 from __future__ import annotations
 
@@ -20,36 +23,40 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FIRST = ("state_dict", "model")
-"""Keys that are taken before others that fit as well. Earlier versions knew these alone."""
+"""Keys that are preferred if the tensors under several keys fit the network. Earlier versions read only these keys."""
 _COUNTERS = ("total_ops", "total_params", "n_averaged")
-"""What thop and torch.optim.swa_utils put between the weights."""
+"""Names of the counters that the libraries thop and torch.optim.swa_utils put between the weights."""
 _FACTORS = {
     r"(.*?)([^.]+)_g": True,
     r"(.*?)([^.]+)_v": False,
     r"(.*?)parametrizations\.([^.]+)\.original0": True,
     r"(.*?)parametrizations\.([^.]+)\.original1": False,
 }
-"""Names that weight normalisation gives to the length and to the direction of a weight, in its old and new way."""
+"""Patterns of the names that weight normalisation gives to the factors of a weight, in its old and its new version.
+
+The value is True if the factor is the length of the weight, and False if it is the direction.
+"""
 _DEPTH = 3
-"""Keys under keys that are looked into."""
+"""Maximum depth of nested mappings that are searched."""
 _SHOWN = 5
-"""Keys that a message lists."""
+"""Maximum number of keys that an error message lists."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Tensors by the names that the network has for them, if they are its own."""
+    """A group of tensors in a checkpoint that may be the state dict of the network."""
 
     key: str
-    """Where they stand, with dots between keys; empty at the top."""
+    """Key of the group in the checkpoint, with dots between nested keys; empty if the group is at the top."""
     prefix: str
-    """What was taken off every name."""
+    """The prefix that was removed from every name."""
     state: dict[str, Tensor]
     ignored: tuple[str, ...] = field(default=())
-    """Names that stand beside them and were left out."""
+    """Names in the same mapping that were left out of ``state``."""
 
     def fits(self, own: Mapping[str, Tensor]) -> bool:
-        """Whether these are the network's tensors, but for counters of batch norm."""
+        """Return whether names and shapes are those of the network's state dict. The batch counters of batch norm
+        (``num_batches_tracked``) may be missing."""
         return self.state.keys() - own.keys() == set() and all(
             name in self.state and _shape(self.state[name]) == tensor.shape
             for name, tensor in own.items()
@@ -57,20 +64,21 @@ class Found:
         )
 
     def __str__(self) -> str:
-        """Where it was found, as a message says it."""
+        """Return the place of the group in the checkpoint, as text for messages."""
         place = f"under {self.key!r}" if self.key else "at the top"
         return place + (f" with the prefix {self.prefix!r} taken off" if self.prefix else "")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is taken out of a file, and what else in it would have fitted."""
+    """The group of tensors that is taken from a file, and the other groups that fit the network too."""
 
     taken: Found
     passed_over: tuple[Found, ...] = ()
 
     def __str__(self) -> str:
-        """Say what was taken and what was not; empty if there was nothing else to take."""
+        """Return a sentence about the taken group and the other groups; empty if the file holds only the bare tensors
+        of the network."""
         taken, others = self.taken, [found.key or found.prefix.rstrip(".") for found in self.passed_over]
         parts = [f"the weights {taken} were taken"] if taken.key or taken.prefix or others else []
         if others:
@@ -82,24 +90,25 @@ class Choice:
 
 
 def choose(content: object, own: Mapping[str, Tensor], path: Path, key: str | None) -> Choice:
-    """Find the state dict of a network in what a file holds.
+    """Find the state dict of a network in the content of a file.
 
     Args:
-        content: What was read.
+        content: The content of the file.
         own: The network's state dict.
-        path: The file, for messages.
-        key: The key in the file, or the prefix of its names, that the spec asks for.
+        path: The path of the file, for messages.
+        key: The key in the file, or the prefix of the names, that the spec asks for; None if it asks for none.
 
     Returns:
-        The tensors that fit, or those that come closest to it.
+        The tensors that fit the network. If no tensors fit, the group that shares most names with the network.
 
     Raises:
-        WeightsError: There are none, none under that key, or it cannot be said which of several are meant.
+        WeightsError: The file holds no tensors, it holds no tensors under ``key``, or several different groups fit the
+            network and no rule prefers one of them.
     """
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}.", remedy=CONVERT)
     groups = dict(_groups(content))
-    if not any(map(_factor_of, own)):  # the network has its weights whole
+    if not any(map(_factor_of, own)):  # the network does not use weight normalisation
         groups = {place: _with_products(tensors) for place, tensors in groups.items()}
     candidates = [_renamed(place, tensors, own) for place, tensors in groups.items()]
     candidates += [part for place, tensors in groups.items() for part in _parts(place, tensors, own)]
@@ -128,7 +137,7 @@ def choose(content: object, own: Mapping[str, Tensor], path: Path, key: str | No
 
 
 def _groups(content: Mapping[Any, Any], key: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """The mappings of names to tensors in what a file holds, by their keys. Values of other kinds are left out."""
+    """Yield each mapping in a file that holds tensors: its key, and its tensors by name. Other values are left out."""
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and _is_tensor(value)}
     if any(not _is_counter(name) for name in tensors):
         yield key, tensors
@@ -139,7 +148,10 @@ def _groups(content: Mapping[Any, Any], key: str = "", depth: int = 0) -> Iterat
 
 
 def _renamed(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Found:
-    """The tensors without counters, and without the prefix common to all names with which fewer are the network's."""
+    """Return the tensors without counters, and with a prefix removed from all names.
+
+    Of all prefixes that the names share, it is the prefix whose removal gives most names of the network.
+    """
     kept = {name: tensor for name, tensor in tensors.items() if name in own or not _is_counter(name)}
     ignored = tuple(name for name in tensors if name not in kept)
     paths = [name.split(".")[:-1] for name in kept]
@@ -154,7 +166,10 @@ def _renamed(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor])
 
 
 def _parts(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[Found]:
-    """The network among other modules whose names have other prefixes, such as the loss of a LightningModule."""
+    """Yield the groups of tensors with one prefix that fit the network, if the mapping also holds other modules.
+
+    For example, a LightningModule may hold the network and its loss, under two prefixes.
+    """
     prefixes = {name.split(".", 1)[0] + "." for name in tensors if "." in name}
     for prefix in prefixes if len(prefixes) > 1 else ():
         inside = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -165,7 +180,7 @@ def _parts(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
 
 
 def _rank(found: Found) -> tuple[int, str, str]:
-    """Where it comes among others that fit: first what earlier versions took, then what stands at the top."""
+    """Return the sort key of a group: first the keys that earlier versions read, then the top, then all others."""
     keys = found.key.split(".")
     known = set(keys) <= set(_FIRST)
     first = _FIRST.index(keys[0]) if known else len(_FIRST) + bool(found.key or found.prefix)
@@ -173,8 +188,10 @@ def _rank(found: Found) -> tuple[int, str, str]:
 
 
 def _factor_of(name: str) -> tuple[str, bool] | None:
-    """The weight of which weight normalisation keeps this tensor as a factor, and whether it is the length; None of
-    other tensors."""
+    """Return the name of the weight of which a tensor is a factor, and whether it is the length of the weight.
+
+    Return None if the tensor is no factor of weight normalisation.
+    """
     for pattern, length in _FACTORS.items():
         if match := re.fullmatch(pattern, name):
             return match[1] + match[2], length
@@ -182,7 +199,7 @@ def _factor_of(name: str) -> tuple[str, bool] | None:
 
 
 def _with_products(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, with lengths and directions of weight normalisation multiplied to weights."""
+    """Return the tensors, with each length and direction of weight normalisation replaced by the weight itself."""
     whole = dict(tensors)
     factors: dict[str, dict[bool, str]] = {}
     for name in tensors:
@@ -203,7 +220,7 @@ def _with_products(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_length_of(length: Tensor, direction: Tensor) -> bool:
-    """Whether the shape of a length has at most one axis of its direction, and ones beside it."""
+    """Return whether a length fits a direction: at most one axis has equal size, and all other axes have size 1."""
     if length.is_nested or direction.is_nested or length.dim() not in (0, direction.dim()):
         return False
     axes = [(a, b) for a, b in zip(length.shape, direction.shape, strict=False) if a != 1]
@@ -223,7 +240,7 @@ def _shape(tensor: Tensor) -> Sequence[int]:
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether two states are the same, which one file may hold under two keys."""
+    """Return whether two state dicts hold equal tensors. One file may hold the same state dict under two keys."""
     try:
         return all(torch.equal(tensor, other[name]) for name, tensor in one.items() if name in other)
     except (RuntimeError, NotImplementedError):  # tensors of a kind that cannot be compared
@@ -236,7 +253,7 @@ def _listed(groups: Mapping[str, object]) -> str:
 
 
 def _no_tensors(content: Mapping[Any, Any], path: Path) -> WeightsError:
-    """Name the first thing in the file that is no tensor by name."""
+    """Return an error that names the first value in the file that is not a tensor."""
     inner: Mapping[Any, Any] = content
     for key in _FIRST:
         if isinstance(inner.get(key), Mapping):

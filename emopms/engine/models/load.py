@@ -1,4 +1,4 @@
-"""Loading an exported model."""
+"""Loads an exported model."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from emopms.engine.models.allocation_limit import AllocationLimit
 from emopms.engine.models.architecture import read_architecture, regular
 from emopms.engine.models.weights import require_finite, require_plain, require_readable
 from emopms.engine.support.component_calls import guarded_call
+from emopms.engine.support.library_log import quiet_default_sink
 from emopms.errors import PluginError, WeightsError
 from emopms.network.channels.surgery import fit_to
 from emopms.network.runtime.free_memory import available_memory
@@ -33,16 +34,16 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 """The file that holds a model's weights."""
 _GROWTH = 1000
-"""A dense network may be so many times as large as what was left of it."""
+"""Maximum size of a dense network, as a multiple of the size of the pruned network."""
 _ALWAYS = 256 * 2**20
-"""Bytes that it may take in any case: of a network this small, little more than nothing may be left."""
+"""Bytes that a dense network may always take, even if the pruned network is more than `_GROWTH` times smaller."""
 _PARTS = 10
-"""A dense network is made of so many tensors, and of so many modules, for each tensor that is left of it: pruning takes
-away channels, never layers."""
+"""Maximum number of tensors, and of modules, that are made to build a dense network, for each tensor of the pruned
+network. Pruning removes channels, but no layers."""
 _FEW_PARTS = 1000
-"""Tensors and modules that it may be made of in any case."""
+"""Number of tensors, and of modules, that a dense network may always have."""
 _MESSAGE = 500
-"""Characters of another library's error that are shown."""
+"""Maximum number of characters that are shown of an error message of another library."""
 
 
 def load(
@@ -53,23 +54,27 @@ def load(
 ) -> nn.Module:
     """Load a pruned network from a model folder that a run wrote, on the CPU and in eval mode.
 
-    Reads ``architecture.json`` and ``model.safetensors``; nothing in them is executed, and no code that they name is
-    imported, but that of installed backbones.
+    It reads ``architecture.json`` and ``model.safetensors``. Nothing in these files is executed. Of the code that they
+    name, only installed backbones are imported.
 
     Args:
-        path: The folder.
-        plugins: Python files that define its backbone, where the spec named such files; they are run.
-        network: The dense network, where the spec named a function that makes it (backbone ``module``); it is cut
-            down in place and returned, without wrappers such as DataParallel.
+        path: The model folder.
+        plugins: Python files that define the backbone, if the spec named such files. The files are executed.
+        network: The dense network, if the spec named a function that makes it (backbone ``module``). The network is
+            pruned in place and returned, without wrappers such as DataParallel.
 
     Raises:
-        WeightsError: The folder does not hold a model of this format, its weights are not those that were exported or
-            are not finite, the model is not one of ``network``, or it was pruned, as it says, from a network that does
-            not fit into memory, is a thousand times as large or has many more layers.
-        PluginError: Its backbone is neither installed nor in the files, or it is up to you to make the network.
-        NetworkError: ``network`` cannot be made ready (see `emopms.api.own_network.make_ready`).
-        ComponentError: Its backbone cannot build a network for these images.
+        WeightsError: The folder does not hold a model of this format, the weights changed since the export, the weights
+            are not finite, or the model was not pruned from ``network``. Also raised if the dense network that the
+            model describes does not fit into memory, is more than a thousand times as large as the model, or has many
+            more layers than the model.
+        PluginError: The backbone is neither installed nor defined in ``plugins``, or the spec named a function that
+            makes the network and ``network`` is not given.
+        NetworkError: ``network`` has a property that pruning does not support (see
+            `emopms.api.own_network.make_ready`).
+        ComponentError: The backbone cannot build a network for images of the model's input shape.
     """
+    quiet_default_sink()
     folder = Path(path)
     try:
         description = read_architecture(folder)
@@ -96,7 +101,7 @@ def load(
 
 
 def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    """The network that the description asks for: a few numbers in it could ask for any size."""
+    """Build the dense network of a description, within limits: a wrong description could ask for any size."""
     held = sum(tensor.nbytes for tensor in state.values())
     most = min(max(_ALWAYS, _GROWTH * held), available_memory())
     refusal = WeightsError(
@@ -115,7 +120,11 @@ def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Te
 
 
 def _require_unchanged(file: Path, description: Architecture) -> None:
-    """Refuse weights of another content than the description names, where it names one."""
+    """Compare the checksum of the weights file with the checksum in the description, if the description has one.
+
+    Raises:
+        WeightsError: The checksums differ.
+    """
     expected = description.sha256.get(file.name)
     if expected is None:
         return
@@ -130,7 +139,11 @@ def _require_unchanged(file: Path, description: Architecture) -> None:
 
 
 def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]]) -> Backbone:
-    """An installed backbone or one in the files, unless it would call what the settings name."""
+    """Return the backbone that the settings name. It is installed, or a plugin file defines it.
+
+    Raises:
+        PluginError: The backbone is not found, or its settings name code that it would call.
+    """
     settings = {key: value for key, value in settings.items() if key not in ("weights", "weights_key")}
     files = [Path(file).absolute() for file in plugins]
     try:
@@ -151,7 +164,7 @@ def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]
 
 
 def _short(error: Exception) -> str:
-    """What it says; of all that is wrong with a description, the first."""
+    """Return the message of an error, shortened. Of several validation errors, return only the first."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

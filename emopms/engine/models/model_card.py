@@ -1,4 +1,4 @@
-"""The model card that stands beside an exported model."""
+"""The model card: the file ``README.md`` in the folder of an exported model."""
 
 from __future__ import annotations
 
@@ -34,10 +34,15 @@ def model_card(
     *,
     quality: str,
 ) -> str:
-    """What the model is, how good, how to feed and load it, in Markdown.
+    """Return the model card in Markdown: the accuracy and costs of the model, its input and output, and how to load it.
 
     Args:
-        quality: What a share of right answers is (see `Context.quality`).
+        spec: The spec of the run.
+        architecture: The content of ``architecture.json``.
+        facts: The figures of the model.
+        dense: The figures of the dense network.
+        files: Names of the files in the model's folder.
+        quality: Name of the share of correct answers, ``accuracy`` or ``agreement`` (see `Context.quality`).
     """
     image = architecture["input"]
     channels, height, width = image["shape"]

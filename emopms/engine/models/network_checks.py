@@ -1,4 +1,4 @@
-"""What can be found wrong with a network by itself, before anything runs on data."""
+"""Checks of a network that need no data and run before all stages."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _CLOSE = 1e-3
-"""Relative difference of scores up to which they count as the same: sums may be taken in another order."""
+"""Relative difference up to which two scores count as equal. Equal computations may sum in another order."""
 
 
 def require_usable(network: nn.Module, build: Callable[[], nn.Module], example: Tensor) -> None:
-    """Refuse a network that cannot be pruned and loaded again, whatever its weights and split points.
+    """Refuse a network that cannot be pruned or loaded again. The checks depend on no weights file and no split points.
 
     Args:
         network: The network; it is left as it is.
-        build: Builds such a network anew, with weights from the generators of random numbers.
+        build: Builds the same network again, with random weights.
         example: A batch of images [N, C, H, W].
 
     Raises:
-        NetworkError: See `require_names`, `require_scores` and `require_saved_state`.
+        NetworkError: `require_names`, `require_scores` or `require_saved_state` refuses the network.
     """
     require_names(network)
     require_scores(network, example)
@@ -39,14 +39,14 @@ def require_usable(network: nn.Module, build: Callable[[], nn.Module], example: 
 
 
 def require_scores(network: nn.Module, example: Tensor) -> None:
-    """Refuse a network that gives something else than one tensor, in evaluation mode or in training mode.
+    """Refuse a network that does not return exactly one tensor, in evaluation mode or in training mode.
 
     Args:
         network: The network; it is left as it is.
         example: A batch of images [N, C, H, W].
 
     Raises:
-        NetworkError: It gives a mapping or several values, or its forward fails.
+        NetworkError: The network returns a mapping or several values, or its forward pass fails.
     """
     for mode, training in (("evaluation", False), ("training", True)):
         scores = _forward(_copied(network), example, training=training)
@@ -62,10 +62,10 @@ def require_scores(network: nn.Module, example: Tensor) -> None:
 
 
 def require_names(network: nn.Module) -> None:
-    """Refuse names that torch.fx cannot write into the code that it makes of a network.
+    """Refuse a network with names that torch.fx cannot write into the code that it generates for a network.
 
     Raises:
-        NetworkError: A module, parameter or buffer is called like a keyword of Python.
+        NetworkError: The name of a module, parameter or buffer is a keyword of Python.
     """
     named = [path for path, _ in network.named_modules()]
     named += [path for path, _ in (*network.named_parameters(), *network.named_buffers())]
@@ -80,17 +80,17 @@ def require_names(network: nn.Module) -> None:
 
 
 def require_saved_state(build: Callable[[], nn.Module], example: Tensor) -> None:
-    """Refuse a network that computes with numbers that are drawn when it is built and that its state dict lacks.
+    """Refuse a network that computes with random numbers of its construction that are not in its state dict.
 
-    Who loads a pruned network builds the dense one again, and gets other numbers. The network is built twice with
-    different seeds; with the same state dict, both must give the same scores.
+    To load a pruned network, the dense network is built again, and would draw other numbers. This check builds the
+    network twice with different seeds. With the same state dict, both networks must give the same scores.
 
     Args:
-        build: Builds the network. The states of all random generators are as before afterwards.
+        build: Builds the network. The check restores the states of all random generators.
         example: A batch of images [N, C, H, W].
 
     Raises:
-        NetworkError: They do not. It names the first tensor that differs.
+        NetworkError: The scores differ. The message names the first tensor that differs, if it is known.
     """
     first, second = (_built(build, seed) for seed in (1, 2))
     state, other = first.state_dict(), second.state_dict()
@@ -125,13 +125,13 @@ def require_saved_state(build: Callable[[], nn.Module], example: Tensor) -> None
 
 
 def _forward(network: nn.Module, example: Tensor, *, training: bool, seed: int = 0) -> Any:
-    """What a network gives for a batch. The state of torch's generator is as before afterwards."""
+    """Return the output of a network for a batch. The state of torch's random generator is restored."""
     mode = "training" if training else "evaluation"
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return network.train(training)(example)
-    except Exception as error:  # whatever a forward raises
+    except Exception as error:  # a forward pass may raise any error
         raise NetworkError(
             f"In {mode} mode the forward of {type(network).__name__} fails on images {list(example.shape)}: "
             f"{reason(error)}",
@@ -142,7 +142,7 @@ def _forward(network: nn.Module, example: Tensor, *, training: bool, seed: int =
 def _copied(network: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(network)
-    except Exception as error:  # whatever an attribute raises that cannot be copied
+    except Exception as error:  # an attribute that cannot be copied may raise any error
         raise NetworkError(
             f"{type(network).__name__} cannot be copied: {reason(error)}",
             remedy="Keep nothing in the network that copy.deepcopy cannot copy, such as a tensor that was computed "
@@ -151,7 +151,10 @@ def _copied(network: nn.Module) -> nn.Module:
 
 
 def _built(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """The network, built with this seed of all random generators. A network handed out twice is copied."""
+    """Return a copy of a network that is built after all random generators got this seed.
+
+    It is a copy because ``build`` may return the same network each time.
+    """
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
@@ -165,7 +168,7 @@ def _built(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def _unsaved(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Tensors that the modules hold and the state dict lacks, by their paths."""
+    """Yield path and value of each tensor that is an attribute of a module, but is not in the state dict."""
     saved = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
@@ -181,7 +184,8 @@ def _unsaved(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two outputs are the same but for rounding. Outputs that are no tensors are for others to refuse."""
+    """Return whether two outputs are equal up to rounding. Outputs that are not tensors count as equal, because
+    `require_scores` checks them."""
     if not (isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)):
         return True
     if one.shape != other.shape:
@@ -195,7 +199,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 
 def _described(scores: object) -> str:
-    """What a network gives, in words."""
+    """Describe the output of a network in words."""
     if isinstance(scores, dict):
         return f"a mapping with the keys {', '.join(map(repr, scores))}"
     if isinstance(scores, tuple | list):
@@ -204,7 +208,7 @@ def _described(scores: object) -> str:
 
 
 def _main(scores: object) -> str:
-    """How the main output is taken out of what a network gives."""
+    """Describe how to select the main output from the output of a network."""
     if isinstance(scores, dict) and scores:
         key = next((key for key in ("logits", "out", "scores") if key in scores), next(iter(scores)))
         return f"[{key!r}]"

@@ -1,4 +1,4 @@
-"""Loading what ``torch.save`` wrote: nothing is executed, and a small file takes little memory."""
+"""Loads files of ``torch.save``. No code in the files is executed, and a small file cannot fill the memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONVERT = "Convert the weights: safetensors.torch.save_file(network.state_dict(), path)."
-"""What to do about a file that is refused."""
+"""Remedy that the error message of a refused file gives."""
 _ZIP = b"PK\x03\x04"
-"""What torch, too, tells its two formats apart by."""
+"""First bytes of a zip file. In the new format of torch, a file is a zip file."""
 _PICKLES = 5
-"""In a file of the old format: magic number, version, machine, content and the order of the storages."""
+"""Number of pickles in a file of the old format: magic number, version, machine, content and order of the storages."""
 
 
 class _StandIn:
-    """Takes the place of an object that is saved beside the weights. It takes whatever comes, keeps nothing of it and
-    does nothing, so that none of the code that made the object is imported or called."""
+    """A placeholder for an object that a training script saved together with the weights.
+
+    It accepts all arguments and ignores them. So the code of the object's own class is neither imported nor called.
+    """
 
     __slots__ = ()
 
@@ -33,7 +35,7 @@ class _StandIn:
         return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        """Pass over what the object held."""
+        """Ignore the saved state of the object."""
 
 
 _STAND_INS: list[Any] = [
@@ -45,19 +47,21 @@ _STAND_INS: list[Any] = [
         "numpy.dtype",
     )
 ]
-"""What training scripts keep beside the weights: their settings, paths, and figures as numpy numbers."""
+"""Placeholders for the classes of objects that training scripts often save together with the weights: settings, paths
+and numbers of numpy."""
 
 
 def load_checkpoint(file: IO[bytes], path: Path) -> Any:
-    """What is in a file of ``torch.save``, on the CPU: tensors and plain values.
+    """Return the content of a file of ``torch.save``: tensors on the CPU, and plain values.
 
     Args:
-        file: The open file, not its name, for what it is called does not matter.
-        path: Its name, for messages.
+        file: The open file.
+        path: The path of the file, for messages.
 
     Raises:
-        WeightsError: A part of it is compressed, doubled or leads elsewhere, or it asks for memory.
-        Exception: Whatever torch raises where it is no such file or holds more than tensors.
+        WeightsError: The file has a member that ``torch.save`` never writes (see `_require_stored`), or a pickle that
+            could fill the memory (see `_require_modest`).
+        Exception: Any error of torch, if ``torch.save`` did not write the file or it holds more than tensors.
     """
     start = file.read(len(_ZIP))
     file.seek(0)
@@ -72,10 +76,10 @@ def load_checkpoint(file: IO[bytes], path: Path) -> Any:
 
 
 def _repacked(file: IO[bytes], path: Path) -> IO[bytes]:
-    """The archive, written anew from its checked members.
+    """Return a copy of the archive in memory that is written from its checked members.
 
-    torch's reader inflates what is compressed. It also reads a zip file in a way of its own: given the original, it
-    might find other members than those that were checked.
+    Torch and Python read zip files in different ways. In the original file, torch might find members that were not
+    checked here.
     """
     repacked = io.BytesIO()
     with zipfile.ZipFile(file) as archive, zipfile.ZipFile(repacked, "w") as target:
@@ -91,14 +95,15 @@ def _repacked(file: IO[bytes], path: Path) -> IO[bytes]:
 
 
 def _require_stored(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
-    """Refuse members that ``torch.save`` never writes.
+    """Refuse an archive with members that ``torch.save`` never writes.
 
     Raises:
-        WeightsError: One is compressed, leads out of the archive or is there twice, or they share their bytes.
+        WeightsError: A member is compressed, its path leads out of the archive, its name occurs twice, or the members
+            together are larger than the file.
     """
     known: set[str] = set()
     for info in members:
-        name = info.filename.lower()  # torch's reader finds `DATA.PKL`, too
+        name = info.filename.lower()  # the reader of torch ignores case: it finds `DATA.PKL` too
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             _refuse(path, f"holds {info.filename!r} compressed, which torch.save never does")
         if name.startswith("/") or ".." in name.split("/"):
@@ -111,18 +116,19 @@ def _require_stored(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
 
 
 def _require_modest(file: IO[bytes], path: Path) -> None:
-    """Refuse a pickle that makes a ``bytearray``: of all that ``weights_only`` allows, the one thing that fills any
-    amount of memory. Reads on to where the pickle ends.
+    """Refuse a pickle that makes a ``bytearray``, and read the file to the end of the pickle.
+
+    Among the objects that ``weights_only`` allows, only a ``bytearray`` can take much memory from a small file.
 
     Raises:
-        WeightsError: It does.
+        WeightsError: The pickle makes a ``bytearray``.
     """
     try:
         for code, argument, _ in pickletools.genops(file):
             if code.name == "GLOBAL" and str(argument).endswith(" bytearray"):
                 _refuse(path, "asks for a bytearray, and tensors need none")
     except ValueError:
-        pass  # it is no pickle from here on, as torch.load will say
+        pass  # the rest is no pickle; torch.load raises an error later
 
 
 def _refuse(path: Path, what: str) -> NoReturn:

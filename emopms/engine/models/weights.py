@@ -1,4 +1,4 @@
-"""Reading a weights file into a network. Nothing in the file is ever executed."""
+"""Loads a weights file into a network. No code in the file is ever executed."""
 
 from __future__ import annotations
 
@@ -31,29 +31,30 @@ _KINDS = frozenset(
         *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     }
 )
-"""Kinds of numbers that mean what they say: numbers of eight bits and fewer come with scales of their own."""
+"""Data types whose numbers are the values themselves. Float types of eight bits and fewer need separate scales."""
 
 
 def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None:
     """Load a file into a dense network, tensor by tensor under the same names and shapes.
 
-    What was taken is logged, where the file holds more than the bare tensors.
+    If the file holds more than the tensors of the network, the log says which tensors were loaded.
 
     Args:
-        network: The network.
-        path: A file of safetensors, or one that ``torch.save`` wrote: a state dict, as it is or under any key. A prefix
-            that all names share, such as ``module.``, is taken off; counters between the weights are left out.
-        key: The key in the file, with dots between keys, or the prefix of the names, where it holds several state
-            dicts of this network.
+        network: The dense network.
+        path: A safetensors file, or a file that ``torch.save`` wrote. It holds a state dict, at the top or under any
+            key. A prefix that all names share, such as ``module.``, is removed. Counters between the weights are left
+            out.
+        key: The key in the file, with dots between nested keys, or the prefix of the names. It is needed if the file
+            holds several state dicts of this network.
 
     Raises:
-        WeightsError: It is no such file, or its tensors are not the network's.
+        WeightsError: The file has neither format, or its tensors do not fit the network.
     """
     own = network.state_dict()
     choice = choose(_read(path), own, path, key)
     state = choice.taken.state
     require_plain(state, path)
-    # A counter that only momentum-less batch norm reads; many published files leave it out.
+    # Only a batch norm without momentum reads this counter. Many published files leave it out.
     state |= {n: t for n, t in own.items() if n.endswith("num_batches_tracked") and n not in state}
     place = f"{path}, {choice.taken}," if choice.taken.key else str(path)
     try:
@@ -67,10 +68,10 @@ def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None
 
 
 def weights_fingerprint(path: Path) -> str:
-    """Hash the content of a weights file, a part at a time.
+    """Return the SHA-256 of a weights file.
 
     Raises:
-        WeightsError: See `require_readable`.
+        WeightsError: The file cannot be read safely (see `require_readable`).
     """
     require_readable(path)
     with path.open("rb") as file:
@@ -81,7 +82,7 @@ def require_finite(state: Mapping[str, Tensor], path: Path, *, remedy: str) -> N
     """Refuse tensors with values that are not finite.
 
     Raises:
-        WeightsError: There are some. It names the first tensor.
+        WeightsError: A tensor has a value that is not finite. The message names the first such tensor.
     """
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
@@ -89,11 +90,11 @@ def require_finite(state: Mapping[str, Tensor], path: Path, *, remedy: str) -> N
 
 
 def require_readable(path: Path) -> None:
-    """Refuse a path from which reading might never end, or would fill the memory.
+    """Refuse a path if to read it might never end, or would fill the memory.
 
     Raises:
-        WeightsError: It is a pipe, a device, an empty file (as those of the system say that they are), or a file larger
-            than the memory.
+        WeightsError: The path is a folder, a pipe, a device, an empty file, or a file larger than the free memory.
+            Files of the system, such as in /proc, seem to be empty.
     """
     if path.exists() and not path.is_file():
         raise WeightsError(f"{path} is no file.", remedy="Name a file that holds weights.")
@@ -111,7 +112,7 @@ def require_readable(path: Path) -> None:
 
 
 def _read(path: Path) -> object:
-    """What a file holds: tensors by name, or a whole checkpoint."""
+    """Return the content of a file: tensors by name, or a whole checkpoint."""
     require_readable(path)
     try:
         with path.open("rb") as file:
@@ -123,7 +124,7 @@ def _read(path: Path) -> object:
         raise
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read: {error}", remedy=CONVERT) from error
-    except Exception as error:  # torch.load has no one error for what is no file of its own
+    except Exception as error:  # torch.load raises many kinds of errors for files that torch.save did not write
         code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         raise WeightsError(
             f"{path} holds more than tensors: it asks for {code[1]}, and nothing in a weights file is executed."
@@ -134,8 +135,12 @@ def _read(path: Path) -> object:
 
 
 def require_plain(state: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors that are no arrays of numbers: nested ones, quantised ones, numbers of eight bits that stand for
-    others."""
+    """Refuse tensors that are not plain arrays of numbers: nested tensors, quantised tensors, and float types of eight
+    bits.
+
+    Raises:
+        WeightsError: A tensor is not a plain array. The message names it.
+    """
     for name, tensor in state.items():
         kind = (
             "is a nested tensor"
@@ -156,7 +161,7 @@ def require_plain(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _remedy(network: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """What to do where only few kinds of tensors are too many or missing; empty where nothing special is known."""
+    """Return the remedy if only buffers are missing, or if there are only additional tensors; empty in other cases."""
     own = network.state_dict()
     missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
     if any(state[name].shape != tensor.shape for name, tensor in own.items() if name in state):
@@ -170,5 +175,5 @@ def _remedy(network: nn.Module, state: Mapping[str, Tensor]) -> str:
 
 @cache
 def _say_once(text: str) -> None:
-    """Log a line when it is first said: the weights of a run are read more than once."""
+    """Log a line only the first time, because a run reads its weights more than once."""
     logger.info("{}", text)

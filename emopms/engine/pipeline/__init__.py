@@ -1,1 +1,1 @@
-"""From a spec to its results: checks before anything runs, stages with keys, the runner, publishing."""
+"""The pipeline from a spec to its results: early checks, stages with keys, the runner, and publishing."""

@@ -1,4 +1,4 @@
-"""Fingerprints of plugin code: an edited plugin must not get results from the store that its old code made."""
+"""Fingerprints of plugin code. With them, an edited plugin does not reuse stored results of its old code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
-    """Return hashes of the code of the components under some keys of a spec, by slot and name.
+    """Return the hash of the code of each plugin component under some keys of a spec, by ``<slot>/<name>``.
 
-    The code is all files of the package that a component comes from, or the file that defines it and what that imports
-    from its own folder. Built-in components are left out: a stage's version stands for them. What the files import
-    from elsewhere does not count.
+    For a component in a package, the code is all files of the package. For a component in a single file, the code is
+    this file and all files that it imports from its own folder. Imports from other places do not count. Built-in
+    components are left out, because the version of a stage changes when their code changes.
 
     Raises:
         PluginError: The source of a component cannot be read.
@@ -39,7 +39,7 @@ def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _components(value: object) -> Iterator[Component]:
-    """Yield the components in a value of a spec; one may hold others."""
+    """Yield all components in a value of a spec, also components that are fields of other components."""
     if isinstance(value, tuple):
         for item in value:
             yield from _components(item)
@@ -50,7 +50,7 @@ def _components(value: object) -> Iterator[Component]:
             yield from _components(getattr(value, name))
 
 
-@cache  # the class stays what it is when its file is edited later on
+@cache  # a later edit of the file does not change the loaded class
 def _hash(component: type[Component]) -> str:
     module = sys.modules[component.__module__]
     if digest := hash_of(module):
@@ -62,7 +62,7 @@ def _hash(component: type[Component]) -> str:
             return _hash_of_package([Path(folder) for folder in folders])
         if file:
             return hash_of_sources([module])
-        # Without a file, as in a notebook, the source of the class itself has to do.
+        # A class without a file, such as in a notebook: hash the source of the class.
         content = inspect.getsource(component).encode()
     except (OSError, TypeError) as error:
         raise PluginError(
@@ -73,7 +73,7 @@ def _hash(component: type[Component]) -> str:
 
 
 def _hash_of_package(folders: list[Path]) -> str:
-    """Hash all files of a package: code may read any of them, so data files count, but not what Python compiles."""
+    """Hash all files of a package, also data files, because its code may read them. Compiled files do not count."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(folder.rglob("*")):

@@ -1,4 +1,4 @@
-"""From a spec to its stages and their keys: pure, before anything runs."""
+"""Makes the stages of a spec and their keys. It has no side effects, and needs no results."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class Planned:
 
 
 def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) -> list[Planned]:
-    """All stages in an order in which each follows its inputs.
+    """Return all stages, each after the stages whose results it reads.
 
     Args:
-        points: The split points found in the network.
-        fingerprint: Of the data and of the weights file.
-        device: What the stages run on; it counts only where something is measured on it.
+        spec: The spec.
+        points: The split points that were found in the network.
+        fingerprint: Hash of the data and of the weights file.
+        device: The device of the stages. It is part of a key only if an objective is measured on the device.
     """
     keys: dict[str, str] = {}
     planned = []
@@ -69,7 +70,7 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
     measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
     searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
-    refined = spec.refine > 0 and len(searches) > 1  # of a network in one piece it would be the same search again
+    refined = spec.refine > 0 and len(searches) > 1  # an undivided network was already searched as a whole
     found_by = "refine" if refined else "join"
     finetunes = [f"finetune/{target.slug}" for target in spec.targets]
     return [

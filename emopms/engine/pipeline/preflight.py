@@ -1,4 +1,4 @@
-"""Everything that can be found wrong before anything runs: data, weights, split points, targets."""
+"""Checks of data, weights, network, split points and targets that run before all stages."""
 
 from __future__ import annotations
 
@@ -38,31 +38,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A spec that fits its data and network."""
+    """The result of the checks of a spec that fits its data and its network."""
 
     context: Context
-    """For the stages."""
+    """The context that all stages receive."""
     fingerprint: str
-    """Of data, weights, and code that the backbone's settings name."""
+    """Hash of the data, of the weights, and of code that the backbone's settings name."""
     parts: tuple[PartSummary, ...]
-    """One a search."""
+    """The summary of each search."""
     dense: Size
-    """Of the whole network."""
+    """The size of the dense network."""
     least: Size
-    """What remains of it when every group keeps as little as it can."""
+    """The size of the network if every channel group keeps as few channels as it can."""
 
     @property
     def floor(self) -> dict[str, float]:
-        """Fractions of the network's costs that remain whatever is pruned."""
+        """Shares of the MACs and of the parameters of the dense network that remain after maximum pruning."""
         return {cost: getattr(self.least, cost) / getattr(self.dense, cost) for cost in ("macs", "params")}
 
 
 def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
-    """Check a spec against its data and network, but for its targets (see `require_reachable_targets`).
+    """Check whether a spec fits its data and its network. `require_reachable_targets` checks the targets.
 
     Raises:
-        SpecError: A split point does not exist, a setting does not fit the data.
-        DataError, WeightsError, NetworkError: See there.
+        SpecError: A split point does not exist, or a setting does not fit the data.
+        DataError: The data are missing, damaged or unusable.
+        WeightsError: The weights file cannot be read, or does not fit the network.
+        NetworkError: The network cannot be pruned.
     """
     with guarded_call(spec.data, "open its files"):
         source = spec.data.open(folder)
@@ -90,7 +92,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     require_same_function(network, [sub.module for sub in parts.parts], points, example)
     _check_scores(parts.parts[-1].output_shape, spec, source)
     if spec.backbone.names_code or not type(spec.backbone).__module__.startswith("emopms."):
-        # Its code may use more than the files that are hashed.
+        # The code of such a backbone may use more files than the fingerprint covers, so the traced graph counts too.
         fingerprint += "+" + graph_fingerprint(network, [sub.module for sub in parts.parts])
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
@@ -108,10 +110,10 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
 
 
 def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
-    """Refuse targets below the floor (see `Prepared.floor`).
+    """Refuse targets that ask for less than the costs that remain after maximum pruning (see `Prepared.floor`).
 
     Raises:
-        SpecError: With a problem for each of them.
+        SpecError: A target cannot be reached. The error lists each cost bound that is too low.
     """
     problems = [
         problem
@@ -128,12 +130,16 @@ def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
 
 
 def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
-    """The bounds of a target that lie below the floor."""
+    """Return the names of the costs whose bound in a target is below the floor."""
     return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
 
 
 def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:
-    """Refuse a network with layers that the forward pass hides, before anything is searched by its costs."""
+    """Refuse a network whose counted costs differ from the predicted costs. Layers inside layers are a possible cause.
+
+    Raises:
+        NetworkError: The costs differ.
+    """
     counted = count(network, example)
     if (counted.macs, counted.params) != (predicted.macs, predicted.params):
         raise NetworkError(
@@ -144,7 +150,16 @@ def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:
 
 
 def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
-    """Refuse a network whose output for one image is no score for each class."""
+    """Refuse a network that does not give one score for each class.
+
+    Args:
+        shape: Shape of the network's output for one image.
+        spec: The spec.
+        source: The opened data.
+
+    Raises:
+        NetworkError: The shape is wrong.
+    """
     if shape != (len(source.classes),):
         raise NetworkError(
             f"For one image the backbone {spec.backbone.name!r} gives a tensor of shape {list(shape)}; "
@@ -154,7 +169,11 @@ def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
 
 
 def _check_teacher(spec: Spec) -> None:
-    """Refuse, for data without labels, a dense network that has nothing to say about them."""
+    """For unlabelled data, refuse a spec without weights or with pre-training. The dense network gives the labels.
+
+    Raises:
+        SpecError: The spec names no weights, or asks for epochs of pre-training.
+    """
     if spec.backbone.weights is None:
         raise spec.problem(
             ("backbone",),
@@ -184,7 +203,7 @@ def _check_data(spec: Spec, source: Source) -> None:
             remedy="Name a folder or file with images of at least two classes.",
         )
     data = spec.data
-    if data.held_out_of(source) > source.train_size - 2:  # batch norm needs two images
+    if data.held_out_of(source) > source.train_size - 2:  # training with batch norm needs two images
         raise spec.problem(
             ("data", "calibration"),
             f"{data.calibration} calibration images, as many to rank with and {data.validation} validation images "

@@ -1,4 +1,4 @@
-"""From the store to what a run directory promises its user."""
+"""Publishes the results of a run: copies them from the store to the files that the user reads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def publish(
         The content of ``result.json``.
 
     Raises:
-        StoreError: One of them cannot be written.
+        StoreError: A file cannot be written.
     """
     exported, summary = done["export"].artefact, _summary(context, done)
     schemes = MeasuredSchemes.load(done["measure"].artefact)
@@ -104,7 +104,7 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
 
 
 def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
-    """Return the front as CSV, cheapest scheme first, with all costs. Scheme numbers are those of ``result.json``."""
+    """Return the front as CSV, cheapest scheme first, with all costs. ``result.json`` uses the same scheme numbers."""
     columns: dict[str, NDArray[np.generic]] = {
         "predicted_loss": schemes.predicted_loss,
         "measured_loss": schemes.loss,
@@ -124,7 +124,7 @@ def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
 
 
 def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
-    """Return what made the results: of the last command, and of each stage at the time when it ran."""
+    """Return the manifest: the software and hardware of the last command, and of each stage when it ran."""
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),

@@ -1,4 +1,4 @@
-"""Runs planned stages, or takes them from the store."""
+"""Runs planned stages, or loads their results from the store."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ class Done:
     name: str
     artefact: Artefact
     seconds: float
-    """What it took when it ran."""
+    """Seconds that the stage took when it ran."""
     cached: bool
-    """Whether it ran in an earlier run."""
+    """Whether the stage was completed by an earlier run."""
 
 
 def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
-    """Complete all stages, in order."""
+    """Complete all stages in order, and return them by name. Stages that are complete in the store are not run."""
     done: dict[str, Done] = {}
+    context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
     for step in planned:
         stage = step.stage
         stored = store.find(stage.name, step.key)
@@ -65,7 +66,7 @@ def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> di
 
 @contextmanager
 def _name_stage_on_oom(stage: str) -> Iterator[None]:
-    """Let a stage that runs out of memory say so."""
+    """Turn an out-of-memory error inside the ``with`` statement into a `RunError` that names the stage."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -38,13 +38,13 @@ class ExportedModel(ModelFigures):
     target: str
     """Name of the target, and of the model's folder below ``models/``."""
     scheme: int
-    """Row of its genome in `MeasuredSchemes`."""
+    """Row of the model's genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
     """Share of correct answers after pruning and recalibration, from 0 to 1."""
     epoch: int
-    """Number of epochs of fine-tuning that the model has seen; 0 for the network before fine-tuning."""
+    """Number of fine-tuning epochs of the model; 0 if the network before fine-tuning was best."""
     meets_target: bool
-    """Whether the accuracy on validation images is within the bound of the target."""
+    """Whether the accuracy on validation images meets the target's ``accuracy_drop``."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Exports:
 
     dense: ModelFigures
     models: Sequence[ExportedModel]
-    """One for each target, in the order of the spec."""
+    """The figures of the model of each target, in the order of the spec."""
 
     def save(self, out: Workspace) -> None:
         """Store the figures as ``scores.json``."""

@@ -37,9 +37,9 @@ class Front(Points):
 
         Args:
             genomes: Non-dominated genomes [p, genes]. They may contain the dense genome.
-            objectives: Their objectives [p, m].
+            objectives: Objectives [p, m] of ``genomes``.
             dense_genome: Dense genome [genes].
-            dense_objectives: Its objectives [m].
+            dense_objectives: Objectives [m] of the dense genome.
         """
         pruned = ~(genomes == dense_genome).all(axis=1)
         return cls(
@@ -59,18 +59,18 @@ class Front(Points):
 
 @dataclass(frozen=True)
 class RankedFront(Points):
-    """Points of one front, each measured in the otherwise dense network. The dense point is in the last row."""
+    """Points of one front, each measured in a network that is dense elsewhere. The dense point is in the last row."""
 
     genomes: NDArray[np.bool_]
     """[p, genes]; True keeps a channel."""
     impairment: NDArray[np.float64]
-    """δ_i(m) [p]: the increase in the loss of the whole network, which is 0 for the dense point."""
+    """δ_i(m) [p]: the increase in the loss of the whole network. It is 0 for the dense point."""
     costs: NDArray[np.float64]
     """[p, k], one column for each cost objective."""
 
     @property
     def sub_front(self) -> SubFront:
-        """The impairments and costs, which rankers receive."""
+        """The impairments and costs in the form that rankers receive."""
         return SubFront(self.impairment, self.costs)
 
     def save(self, out: Workspace, search: str) -> None:

@@ -1,4 +1,4 @@
-"""The state dicts of networks and criteria, with the scores of the networks."""
+"""The state dicts of networks and of selector criteria, with the scores of the networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DenseNetwork:
     score: Score
     """Score on validation images."""
     given: Score | None = None
-    """Score of the weights that the spec names, before any training; None if it names none."""
+    """Score of the weights that the spec names, before any training; None if the spec names no weights."""
 
     def save(self, out: Workspace) -> None:
         """Store the network as ``network.safetensors``, ``score.json`` and, if weights are given, ``given.json``."""
@@ -42,13 +42,13 @@ class DenseNetwork:
 
 @dataclass(frozen=True)
 class CriteriaState:
-    """The trained criteria, one for each sub-network."""
+    """The trained selector criteria: for each sub-network, the loss S_i that evaluates its features."""
 
     state: Mapping[str, Tensor]
-    """State dict of their `nn.ModuleList`."""
+    """State dict of the `nn.ModuleList` of all criteria."""
 
     def save(self, out: Workspace) -> None:
-        """Store the criteria as ``judges.safetensors``: this file name keeps runs of version 0.1 readable."""
+        """Store the criteria as ``judges.safetensors``, the file name that version 0.1 used."""
         out.save_tensors("judges", self.state)
 
     @classmethod
@@ -66,13 +66,13 @@ class FinetunedNetwork:
     state: Mapping[str, Tensor]
     """State dict after fine-tuning."""
     scheme: int
-    """Row of its genome in `MeasuredSchemes`."""
+    """Row of the network's genome in `MeasuredSchemes`."""
     before: Score
     """Score before fine-tuning, on validation images."""
     after: Score
     """Score after fine-tuning, on validation images."""
     epoch: int
-    """Number of epochs that ``state`` has seen; 0 if no epoch of fine-tuning improved the network."""
+    """Number of fine-tuning epochs before ``state`` was saved; 0 if no epoch improved the network."""
     meets_target: bool
     """Whether the accuracy after fine-tuning is within the bound of the target."""
 

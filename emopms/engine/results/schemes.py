@@ -1,4 +1,4 @@
-"""Schemes, which are genomes of the whole network, with predicted or measured values."""
+"""Schemes with predicted or measured values. A scheme is a genome of the whole network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Schemes(Points):
     genomes: NDArray[np.bool_]
     """[s, genes]; True keeps a channel."""
     impairment: NDArray[np.float64]
-    """[s]: the expected increase in the loss of the network."""
+    """[s]: the predicted increase in the loss of the network."""
     costs: NDArray[np.float64]
     """[s, k], one column for each cost objective."""
 
@@ -42,7 +42,7 @@ class MeasuredSchemes(Points):
     genomes: NDArray[np.bool_]
     """[s, genes]; True keeps a channel."""
     predicted_loss: NDArray[np.float64]
-    """[s]: loss of the dense network plus the impairment that an earlier stage expected."""
+    """[s]: loss of the dense network plus the impairment that an earlier stage predicted."""
     loss: NDArray[np.float64]
     """[s]: mean cross-entropy."""
     accuracy: NDArray[np.float64]
@@ -73,7 +73,7 @@ class JoinSummary(Summary):
     _file = "summary"
 
     joint_schemes: int
-    """Number of all schemes. `Schemes` holds only as many of them as the spec asks for."""
+    """Number of all schemes that the ranker found. `Schemes` holds only as many schemes as the spec asks for."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ class MeasureSummary(Summary):
     measured: int
     """Number of networks with a finite loss and finite costs."""
     hypervolume: float
-    """Hypervolume of the loss and the first cost, which is divided by the cost of the dense network."""
+    """Hypervolume of the loss and of the first cost. The cost is divided by the cost of the dense network."""
     hypervolume_reference: list[float]
-    """Reference point of the hypervolume: the loss of guessing, and the cost of the dense network, which is 1."""
+    """Reference point of the hypervolume: the loss of guessing, and 1, which is the cost of the dense network."""

@@ -25,7 +25,7 @@ class Points:
 
     @property
     def pruned(self) -> slice:
-        """Rows of all other points."""
+        """Rows of all points except the dense point."""
         return slice(self.dense)
 
     def _save(self, out: Workspace, name: str) -> None:

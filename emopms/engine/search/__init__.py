@@ -1,1 +1,1 @@
-"""One search: the loop, its evaluations, their cache and their log."""
+"""One search: the search loop, the evaluation of candidates, the cache of evaluations and the log of evaluations."""

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class EvaluationCache:
-    """Evaluates genomes, and keeps their objectives. The genomes themselves are only in the log, on disk.
+    """Evaluates genomes, and keeps their objectives in memory. The genomes themselves are stored only in the log.
 
     Args:
-        evaluation: Evaluates genomes that are new.
-        log: Holds the evaluations of an interrupted attempt, and receives the new ones. None stores nothing on disk.
+        evaluation: Evaluates new genomes.
+        log: Holds the evaluations of an interrupted attempt, and receives new evaluations. With None, nothing is
+            stored on disk.
     """
 
     def __init__(self, evaluation: CandidateEvaluation, log: EvaluationLog | None = None) -> None:
@@ -37,13 +38,14 @@ class EvaluationCache:
 
     @property
     def evaluations(self) -> int:
-        """Number of distinct genomes that were requested, whether this attempt or an earlier one evaluated them."""
+        """Number of distinct genomes that were requested in this attempt. Evaluations from the log count too."""
         return len(self._known)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the objectives [n, m] of genomes [n, genes]. Only new genomes are evaluated; failed ones have NaN.
+        """Return the objectives [n, m] of genomes [n, genes]. Only new genomes are evaluated.
 
-        A batch in which every genome fails is not logged. It ends the search, and the next attempt evaluates it again.
+        The objectives of genomes whose evaluation failed are NaN. A batch in which every genome fails is not logged: it
+        ends the search, and the next attempt evaluates the batch again.
         """
         digests = [_digest(genome) for genome in genomes]
         new = {

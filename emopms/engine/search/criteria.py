@@ -1,4 +1,7 @@
-"""The criteria of all sub-networks. The spec's selector makes them, and the ``selectors`` stage trains them."""
+"""The selector criteria of all sub-networks: the losses S_i that evaluate features of a sub-network.
+
+The spec's selector makes the criteria, and the ``selectors`` stage trains them.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,16 @@ def make_criteria(
     state: Mapping[str, Tensor] | None = None,
     differentiable: bool = False,
 ) -> nn.ModuleList:
-    """Return one criterion for each sub-network. The criterion of the last one is the network's own classifier.
+    """Return one selector criterion for each sub-network.
+
+    The last sub-network gives class scores, so its criterion is the cross-entropy of these scores.
 
     Args:
         context: The run.
         subnetworks: All sub-networks, in order.
-        state: The state dict of the trained criteria, which are then frozen. Without it, the criteria are new.
-        differentiable: Whether gradients must pass through the rest of the network, if a criterion runs it.
-            Otherwise the batch norms of the rest are re-estimated on each batch, as in every evaluation.
+        state: The state dict of the trained criteria, to return frozen criteria; None to return untrained criteria.
+        differentiable: Whether gradients must pass through the later sub-networks, if a criterion runs them. If not,
+            the batch norms of the later sub-networks are re-estimated on each batch, as in every evaluation.
 
     Raises:
         ComponentError: The selector fails to make a criterion.
@@ -56,7 +61,7 @@ def make_criteria(
 
 
 def _differentiable_tail(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    """Return a function that runs the rest of the network as it is."""
+    """Return a function that runs the later sub-networks without re-estimating batch norm."""
 
     def tail(features: Tensor) -> Tensor:
         for sub in rest:

@@ -1,4 +1,4 @@
-"""Evaluation of candidates by the objectives. A candidate that cannot be evaluated fails alone."""
+"""Evaluation of candidates by the objectives. If one candidate cannot be evaluated, the others are still evaluated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Evaluations:
     """The objectives of some candidates."""
 
     values: NDArray[np.float64]
-    """[n, m]; all objectives of a candidate that failed are NaN."""
+    """[n, m]; if a candidate failed, all objectives of this candidate are NaN."""
     cause: str = ""
     """The reason of the first failure; empty if no candidate failed."""
 
@@ -45,7 +45,7 @@ class ObjectiveEvaluation:
 
     Args:
         task: The search task of a sub-network.
-        objectives: They are the columns of the results, in this order.
+        objectives: The objectives, in the order of the columns of the results.
     """
 
     def __init__(self, task: Task, objectives: Sequence[Objective]) -> None:
@@ -54,12 +54,13 @@ class ObjectiveEvaluation:
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
         """Return the objectives [n, m] of genomes [n, genes].
 
-        An objective that raises, or runs out of memory, is called again with one candidate at a time. A candidate
-        fails if an objective raises for it alone, or returns a value for it that is not finite.
+        If an objective raises an error or runs out of memory, it is called again with one candidate at a time. A
+        candidate fails if this second call raises an error, or if an objective returns a value for the candidate that
+        is not finite.
 
         Raises:
             RunError: An objective returned an array of the wrong shape.
-            ComponentError: The machine failed, and not the candidate (see `is_passing`), such as by a full disk.
+            ComponentError: The cause is the machine, such as a full disk, and not the candidate (see `is_passing`).
         """
         genomes = genomes.copy()
         genomes.flags.writeable = False  # all objectives see the same candidates

@@ -28,7 +28,7 @@ class EvaluationLog:
 
         Args:
             genomes: [n, genes].
-            found: Their objectives.
+            found: The objectives of these genomes.
 
         Raises:
             StoreError: The entry cannot be written.
@@ -46,7 +46,7 @@ class EvaluationLog:
     def replay(self) -> Iterator[tuple[NDArray[np.bool_], Evaluations]]:
         """Yield the undamaged batches (genomes [n, genes], objectives) of earlier attempts.
 
-        Read all of them before you `append` new batches, which get the numbers after them.
+        Read all batches before you `append` a new batch, because a new batch gets the next number.
         """
         for number in self._journal.numbers():
             self._next = number + 1

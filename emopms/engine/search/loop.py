@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generation:
-    """The state of a search after a generation. It covers all candidates up to then."""
+    """The state of a search after a generation. All values count this generation and all earlier generations."""
 
     number: int
     """Number of the generation, from 1."""
@@ -44,7 +44,7 @@ class Generation:
     genomes: NDArray[np.bool_]
     """Non-dominated genomes [p, genes]."""
     objectives: NDArray[np.float64]
-    """Their objectives [p, m]."""
+    """Objectives [p, m] of ``genomes``."""
 
 
 def evolve(
@@ -105,13 +105,15 @@ def evolve(
 
 
 def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
-    """Return the objectives [n, m] of genomes [n, genes], NaN for those that failed.
+    """Return the objectives [n, m] of genomes [n, genes]. They are NaN for genomes whose evaluation failed.
 
     Args:
+        cache: Evaluates the genomes.
+        genomes: The genomes.
         which: Name of these genomes, for the error message.
 
     Raises:
-        RunError: All of them failed.
+        RunError: The evaluation of all genomes failed.
     """
     values = cache.evaluate(genomes)
     if failures(values).all():
@@ -123,21 +125,20 @@ def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) ->
 
 
 class _Front:
-    """The non-dominated genomes among all that were added, in the order in which they were added."""
+    """The non-dominated genomes among all added genomes, in the order in which they were added."""
 
     def __init__(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> None:
         self.genomes, self.objectives = genomes, objectives
         self._worst = objectives.max(axis=0)
 
     def add(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add genomes, and return the objectives [n, m] that the algorithm is told.
+        """Add genomes, and return the objectives [n, m] that the algorithm receives.
 
-        For a failed genome, these are the largest value of each objective up to now. Every other genome is therefore
-        at least as good.
+        A failed genome gets the largest value of each objective up to now. So every other genome is at least as good.
 
         Args:
             genomes: [n, genes].
-            objectives: [n, m], NaN for those that failed.
+            objectives: [n, m]; NaN for failed genomes.
         """
         failed = failures(objectives)
         self._worst = np.maximum(self._worst, objectives[~failed].max(axis=0))

@@ -1,4 +1,4 @@
-"""The costs of whole networks, by the cost objectives of the spec."""
+"""The costs of whole networks, evaluated by the cost objectives of the spec."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class NetworkCosts:
     """Evaluates the cost objectives on whole networks.
 
-    A sum over sub-networks only predicts these costs. Measured times do not add up. The MACs of a layer do not add up
-    either if both its input and its output channels are pruned: they are proportional to the product of the two.
+    The sum of the costs of all sub-networks is only a prediction of these costs. It is not exact for measured times. It
+    is not exact for MACs either, if two searches prune the input and the output channels of the same layer, because the
+    MACs are proportional to the product of both numbers of channels.
 
     Args:
         context: The run.
-        whole: The undivided network. Its costs are evaluated with one batch of calibration images.
+        whole: The undivided network. The objectives evaluate it on one batch of calibration images.
     """
 
     def __init__(self, context: Context, whole: SubNetwork) -> None:

@@ -1,4 +1,4 @@
-"""The search of a stage: it shows the progress and stores the numbers of the search."""
+"""The search of a stage. It shows the progress, and stores the numbers of candidates and generations."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def search(
         cache: Evaluates genomes.
         start: The source of genomes for the first generation.
         algorithm: The search algorithm.
-        shown: The two columns of the objectives whose hypervolume is shown: a loss and a cost.
+        shown: Columns of the two objectives whose hypervolume the progress shows: first a loss, then a cost.
         out: The workspace of the stage, which receives the summary.
 
     Returns:
-        The front, which the caller stores.
+        The front. The caller must store it.
 
     Raises:
         RunError: All candidates of a generation failed.

@@ -1,4 +1,4 @@
-"""The sources of the genomes with which a search begins."""
+"""Sources of the genomes with which a search begins."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SampledStart:
         """Draw genomes [count, genes].
 
         Raises:
-            ComponentError: The sampling raised an error, or returned no such array.
+            ComponentError: The sampling raised an error, or returned an array of the wrong type or shape.
         """
         with guarded_call(self._sampling, "sample candidates"):
             found = self._sampling.sample(self._task.subnetwork, self._task.inputs, count, rng)
@@ -52,7 +52,7 @@ class JointStart:
     A mixture takes the genes of each sub-network from a joint scheme that is chosen at random.
 
     Args:
-        genomes: Genomes [s, genes] of the joint schemes, in order along their front.
+        genomes: Genomes [s, genes] of the joint schemes, ordered along the front.
         genes: Number of genes of each sub-network.
     """
 

@@ -1,4 +1,4 @@
-"""The search task of a sub-network: its calibration features, its dense outputs and its criterion."""
+"""The search task of a sub-network: its input features, its dense output features and its selector criterion."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def make_task(
 ) -> Task:
     """Return the search task of one sub-network.
 
-    Its features are computed once. They stay on the device if the device has room for them.
+    The features of the task are computed once. They stay on the device if the device has enough memory.
 
     Args:
         images: The calibration images.
         divided: The divided network.
         sub: One of ``divided.searched``.
-        criteria: One criterion for each part. The boundaries use the criterion of the last part.
+        criteria: One selector criterion for each part. The search of the boundaries uses the last criterion.
         device: The device.
-        entering_features: The input features [N, …] of the sub-network, if they are known. They are the references of
-            the task of the part before it.
+        entering_features: The input features [N, …] of the sub-network, if they are known. They equal the references
+            in the task of the preceding part.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))

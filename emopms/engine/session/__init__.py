@@ -1,1 +1,1 @@
-"""Code that all stages share: the context, networks, images, training and scoring."""
+"""Code that several stages use: the context, networks, images, training and scoring."""

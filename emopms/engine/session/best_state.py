@@ -21,7 +21,7 @@ _PREFIX = "model."
 class BestState:
     """Scores a network after each epoch, and keeps the state with the highest accuracy.
 
-    Of states with equal accuracy, it keeps the one with the lowest loss.
+    Of states with equal accuracy, it keeps the state with the lowest loss.
 
     Args:
         network: The network in training.
@@ -35,11 +35,11 @@ class BestState:
 
     @property
     def epoch(self) -> int:
-        """Number of epochs that the best state has seen; 0 for the state before training."""
+        """Number of training epochs of the best state; 0 for the state before training."""
         return self._best[0] if self._best else 0
 
     def offer(self, epoch: int) -> Score:
-        """Score the network after a number of epochs, keep its state if it is the best, and return the score."""
+        """Score the network after ``epoch`` epochs, keep its state if the score is the best, and return the score."""
         score = self._validate()
         if self._best is None or _rank(score) > _rank(self._best[1]):
             state = {f"{_PREFIX}{name}": tensor for name, tensor in self._network.state_dict().items()}
@@ -52,7 +52,7 @@ class BestState:
     def restore(self) -> Score:
         """Load the best state into the network, and return its score.
 
-        Without a stored state, or if its entry was damaged, the network stays as it is and is scored again.
+        If there is no stored state, or if the stored state is damaged, the network is not changed, and is scored again.
         """
         found = self._best and self._journal.get(self._best[0])
         if not found or self._best is None:

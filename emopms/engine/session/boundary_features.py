@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 class BoundaryFeatures:
-    """Dense features f_i of the calibration images, which the search of one sub-network passes to the next search.
+    """Features f_i of the calibration images. The search of one sub-network stores them for the next search.
 
-    The cache saves a forward pass through all earlier sub-networks. No result depends on it: a search that finds no
-    features here computes the same features itself.
+    The cache saves a forward pass through all earlier sub-networks. No result depends on the cache: a search that finds
+    no features here computes the same features itself.
     """
 
     def __init__(self) -> None:
         self._features: dict[int, Tensor] = {}
 
     def put(self, index: int, features: Tensor) -> None:
-        """Store the features [N, …] that enter the sub-network ``index``, counted from 0."""
+        """Store the input features [N, …] of the sub-network ``index``, counted from 0."""
         self._features[index] = features
 
     def take(self, index: int) -> Tensor | None:
-        """Return the features [N, …] that enter a sub-network, and remove them; None if they are not stored."""
+        """Return the input features [N, …] of a sub-network, and remove them; None if they are not stored."""
         return self._features.pop(index, None)

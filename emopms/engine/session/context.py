@@ -1,4 +1,4 @@
-"""The context of a run: everything that all stages share."""
+"""The context of a run: the values and functions that all stages use."""
 
 from __future__ import annotations
 
@@ -61,17 +61,20 @@ class Context:
         return ImageSets(self.source, self.spec.data, self.device, seed=self.spec.seed, predict=predict)
 
     def _predictions_as_given(self, images: ImageSet) -> NDArray[np.int64]:
-        """Return the classes [n] that the dense network as given predicts: the labels of unlabelled images."""
+        """Return the classes [n] that the dense network predicts with the given weights.
+
+        They are the labels of unlabelled images.
+        """
         return predictions(self.device.place(given_network(self.spec, self.source, self.folder)).eval(), images)
 
     @property
     def quality(self) -> str:
-        """Name of the share of correct answers: ``accuracy``, or ``agreement`` if a network gave the labels."""
+        """Name of the share of correct answers: ``accuracy``, or ``agreement`` if the dense network gave the labels."""
         return "accuracy" if self.source.labelled else "agreement"
 
     @property
     def int8(self) -> bool:
-        """Whether pruned networks may be evaluated in int8, if the device computes faster that way."""
+        """Whether pruned networks may be evaluated in int8. It is used only if it is faster on the device."""
         return not any(objective.in_floating_point for objective in self.spec.objectives)
 
     @property
@@ -90,28 +93,27 @@ class Context:
         return self.device.images(example_images(self.source))
 
     def given_network(self) -> nn.Module:
-        """Build the dense network with the weights that the spec names, on the device, in eval mode."""
+        """Build the dense network on the device, in eval mode, with the weights that the spec names."""
         return self.device.place(given_network(self.spec, self.source, self.folder)).eval()
 
     def random_network(self) -> nn.Module:
-        """Build the dense network with random weights, on the device, in eval mode."""
+        """Build the dense network on the device, in eval mode, with random weights."""
         return self.device.place(fresh_network(self.spec, self.source)).eval()
 
     def network(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """Build a network from a state dict, which may be pruned, on the device, in eval mode."""
+        """Build the network of a state dict on the device, in eval mode. The network may be pruned."""
         network = fresh_network(self.spec, self.source)
         fit_to(network, state)
         return self.device.place(network).eval()
 
     def divide(self, network: nn.Module) -> DividedNetwork:
-        """Divide a dense network into sub-networks, which share its parameters."""
+        """Divide a dense network into sub-networks. They share the parameters of the network."""
         return divide_as_specified(network, self.split_points, self.example, self.spec)
 
     def constrained(self, artefact: Artefact) -> DividedNetwork:
         """Return the divided network that the ``constrain`` stage stored.
 
-        It is built once, because tracing a deep network takes as long as evaluating some candidates. No stage that
-        uses it changes it.
+        The divided network is built once, because it takes long to trace a deep network. No stage changes it.
 
         Args:
             artefact: The artefact of the ``constrain`` stage.
@@ -126,9 +128,9 @@ class Context:
 
     @cached_property
     def boundary_features(self) -> BoundaryFeatures:
-        """The cache of dense features that one search leaves for the next."""
+        """The cache of the dense network's features that one search stores for the next search."""
         return BoundaryFeatures()
 
     def encoding(self, sub: SubNetwork) -> Encoding:
-        """Return the encoding of genomes in the searches of a sub-network (see `encoding_for`)."""
+        """Return the encoding that translates genomes of a sub-network to the bit strings of the algorithm."""
         return encoding_for(sub, self.spec)

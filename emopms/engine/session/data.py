@@ -1,4 +1,4 @@
-"""Which images may be seen by whom, and how they reach the network."""
+"""The image sets of a run: training, calibration, ranking, validation and test images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ImageSet:
-    """Images of one purpose with their labels, normalised and moved to the device batch by batch."""
+    """Images and labels for one purpose, such as validation. Each batch is normalised and moved to the device."""
 
     def __init__(self, images: Images, settings: Data, device: Device) -> None:
         self._pixels = torch.from_numpy(images.pixels)
@@ -39,18 +39,20 @@ class ImageSet:
         return len(self._labels)
 
     def parts(self, size: int) -> int:
-        """How many batches of at most ``size`` images there are, in order."""
+        """Return the number of batches of at most ``size`` images, without shuffling."""
         return max(1, -(-len(self) // size))
 
     def batches(
         self, size: int, *, shuffle: torch.Generator | None = None, augment: Sequence[str] = ()
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images [n, C, H, W], labels [n]) on the device.
+        """Yield batches (images [n, C, H, W], labels [n]) on the device.
 
         Args:
-            size: Largest batch. In order, batches differ by one image at most, so that statistics estimated on
-                each batch weigh the same; shuffled, all have this size and what is left over is dropped.
-            shuffle: Generator for order and augmentation; without it, the stored order.
+            size: Maximum size of a batch. With ``shuffle``, all batches have this size, and the remaining images are
+                dropped. Without ``shuffle``, the sizes of batches differ by at most one image, so that statistics
+                estimated on each batch have equal weight.
+            shuffle: Random generator for order and augmentation. With None, images are in stored order and not
+                augmented.
             augment: Names from the data's ``augment`` field.
         """
         count = len(self)
@@ -75,12 +77,16 @@ class ImageSet:
 
 
 class ImageSets:
-    """Training, calibration, ranking, validation and test images: disjoint, and each read only when first asked for.
+    """Training, calibration, ranking, validation and test images. No image is in two sets.
 
-    The test images are for the last stage alone.
+    Images are read when a set is first used. Only the last stage may use the test images.
 
     Args:
-        predict: Gives the classes [n] of images that carry no labels; None where they do.
+        source: The opened data.
+        settings: The data settings of the spec.
+        device: The device.
+        seed: Seed of the spec, for the random division into sets.
+        predict: Returns the classes [n] of unlabelled images; None if the images have labels.
     """
 
     def __init__(
@@ -105,8 +111,8 @@ class ImageSets:
                 f"and gave {len(images)}.",
                 remedy="Repair that data component: `train_size` must be what `train()` gives.",
             )
-        # Data sets are often stored class by class. In random order every batch holds a mixture, which the batch-norm
-        # statistics estimated on batches depend on: so each part keeps the order of the permutation.
+        # Data sets are often stored class by class. Batch-norm statistics that are estimated on a batch need images of
+        # many classes in the batch. Therefore each part keeps the random order of the permutation.
         order = numpy_rng(self._seed, "splits").permutation(len(images))
         train = len(images) - settings.held_out_of(self._source)
         sizes = np.cumsum([train, settings.calibration, settings.calibration])
@@ -114,7 +120,7 @@ class ImageSets:
         return first, second, third, fourth
 
     def _set(self, images: Images) -> ImageSet:
-        """The images, with labels of whatever origin."""
+        """Return an image set. Its labels are from the data, or predicted if the data have no labels."""
         found = ImageSet(images, self._settings, self._device)
         if self._predict is None:
             return found
@@ -122,26 +128,27 @@ class ImageSets:
 
     @cached_property
     def train(self) -> ImageSet:
-        """What is trained and fine-tuned on."""
+        """Images for training and fine-tuning."""
         return self._set(self._parts[0])
 
     @cached_property
     def calibration(self) -> ImageSet:
-        """What the search sees."""
+        """Images for the searches of the sub-networks."""
         return self._set(self._parts[1])
 
     @cached_property
     def ranking(self) -> ImageSet:
-        """What the points that a search found are ranked on, and the schemes joined from them refined."""
+        """Images for ranking the points of fronts, and for refining joint schemes."""
         return self._set(self._parts[2])
 
     @cached_property
     def validation(self) -> ImageSet:
-        """What choices are made on: images that the data keep for it, or else some of the training images."""
+        """Images for choosing schemes and the best epoch: the data's own validation images, or, if the data have none,
+        some of the training images."""
         return self._set(self._own_validation() if self._source.validation_size else self._parts[3])
 
     def _own_validation(self) -> Images:
-        """At most as many of the data's own validation images as the spec asks for, in random order."""
+        """Return the data's own validation images in random order, at most as many as the spec asks for."""
         images = self._source.validation()
         if len(images) != self._source.validation_size:
             raise DataError(
@@ -154,7 +161,7 @@ class ImageSets:
 
     @cached_property
     def test(self) -> ImageSet:
-        """What final accuracies are reported on, once."""
+        """Images for the reported final accuracies."""
         return self._set(self._source.test())
 
 

@@ -1,4 +1,4 @@
-"""Whether a network knows anything: its recall of each class, and a check against guessing."""
+"""The recall of each class, and a check that a network is better than guessing."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
     from emopms.engine.session.data import ImageSet
 
 _DEVIATIONS = 3
-"""Standard deviations above chance from which a network counts as knowing something."""
+"""Number of standard deviations by which a network must be better than guessing."""
 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Images and right answers of each class."""
+    """Numbers of images and of correct answers of each class."""
 
     images: NDArray[np.int64]
-    """[classes]."""
+    """Number of images [classes]."""
     right: NDArray[np.int64]
-    """[classes]."""
+    """Number of correct answers [classes]."""
 
     @property
     def recall(self) -> list[float | None]:
-        """Share of right answers among the images of each class; None for a class without images."""
+        """Share of correct answers among the images of each class; None for a class without images."""
         pairs = zip(self.right.tolist(), self.images.tolist(), strict=True)
         return [right / images if images else None for right, images in pairs]
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the classes that have images: a class counts the same, however many images it has."""
+        """Mean recall of the classes that have images. Each class has the same weight."""
         return float(np.mean([recall for recall in self.recall if recall is not None]))
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers among all images."""
+        """Share of correct answers among all images."""
         return float(self.right.sum() / self.images.sum())
 
 
 @torch.inference_mode()
 def count_by_class(network: Callable[[Tensor], Tensor], images: ImageSet, classes: int) -> ClassCounts:
-    """Count right answers by class, in fp32.
+    """Count the correct answers of each class, computed in fp32.
 
     Args:
-        network: The network as it is, in evaluation mode.
+        network: Maps images to class scores. A module must be in eval mode.
         images: Labelled images.
         classes: Number of classes.
     """
@@ -71,18 +71,19 @@ def count_by_class(network: Callable[[Tensor], Tensor], images: ImageSet, classe
 
 
 def require_knowledge(counts: ClassCounts, *, what: str, remedy: str) -> None:
-    """Refuse a network that is no better than guessing, as far as the number of images allows to tell.
+    """Refuse a network that is not significantly better than guessing.
 
-    Guessing is right for one class in so many, in the mean over classes, whatever their sizes are; who always answers
-    the largest class is right for the share that it has. A network must be better than the first or the second.
+    There are two ways to guess. A random class for each image has balanced accuracy 1 / classes. Always the largest
+    class has an accuracy equal to the share of this class among the images. The network must exceed the balanced
+    accuracy of the first guess, or the accuracy of the second guess.
 
     Args:
-        counts: Its answers on validation images.
+        counts: The answers of the network on validation images.
         what: Name of the network, which begins the error message.
         remedy: The remedy that the error message gives.
 
     Raises:
-        RunError: It is less than three standard deviations above both.
+        RunError: Neither accuracy of the network is three standard deviations above the accuracy of its guess.
     """
     present = counts.images[counts.images > 0]
     chance, majority = 1 / len(counts.images), float(present.max() / present.sum())
@@ -99,5 +100,5 @@ def require_knowledge(counts: ClassCounts, *, what: str, remedy: str) -> None:
 
 
 def _limit(chance: float, deviation: float) -> float:
-    """Return the accuracy from which on one can tell; it stays below 1 however few images there are."""
+    """Return the minimum accuracy that counts as better than guessing. It is below 1 even for very few images."""
     return min(chance + _DEVIATIONS * deviation, (1 + chance) / 2)

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def fresh_network(spec: Spec, source: Source, *, seeded: bool = True) -> nn.Module:
-    """Build the backbone on the CPU, with random weights from the spec's seed.
+    """Build the backbone on the CPU with random weights.
+
+    Args:
+        spec: The spec.
+        source: The opened data.
+        seeded: Whether the random weights depend only on the spec's seed. If not, the caller's random state is used.
 
     Raises:
         ComponentError: The backbone fails to build the network.
@@ -41,9 +46,11 @@ def fresh_network(spec: Spec, source: Source, *, seeded: bool = True) -> nn.Modu
 
 
 def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
-    """Build the backbone on the CPU, with the weights file that the spec names, or else with random weights.
+    """Build the backbone on the CPU with the weights that the spec names. If it names none, the weights are random.
 
     Args:
+        spec: The spec.
+        source: The opened data.
         folder: The folder that relative paths in the spec start from.
 
     Raises:
@@ -59,19 +66,21 @@ def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
 
 
 def example_images(source: Source) -> Tensor:
-    """Return two images of noise [2, C, H, W], which are always the same, for shapes and for comparisons.
+    """Return two images of noise [2, C, H, W] for shapes and for comparisons. They are the same in every call.
 
-    On blank images, layers without bias would return nothing but zeros, which all compare equal.
+    Blank images would not do: layers without bias would return only zeros, and all comparisons would succeed.
     """
     return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))
 
 
 def divide_as_specified(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
-    """Divide a network at its split points. The spec's ``genome`` settings say which channels get genes.
+    """Divide a network at the split points. The spec's ``genome`` settings say which channels get genes.
 
     Args:
+        network: The network.
         split_points: Module paths.
         example: Images [N, C, H, W] with which the network is traced.
+        spec: The spec.
     """
     return divide_network(
         network,
@@ -85,7 +94,7 @@ def divide_as_specified(network: nn.Module, split_points: Sequence[str], example
 def encoding_for(sub: SubNetwork, spec: Spec) -> Encoding:
     """Return the encoding of genomes that the spec's ``genome`` settings ask for.
 
-    The magnitudes of the sub-network's present weights say which channels an encoding by widths keeps.
+    An encoding by widths keeps the channels whose weights in the sub-network have the largest magnitude.
     """
     return Encoding(
         sub.channels,

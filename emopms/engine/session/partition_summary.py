@@ -37,10 +37,10 @@ class PartSummary:
     name: str
     """The number of the sub-network from 1, or ``boundaries``."""
     blocks: tuple[str, ...]
-    """The outermost modules that lie wholly inside the sub-network, in the order of the forward pass. For the
-    boundaries: the last such module before each split point."""
+    """Paths of the outermost modules that are completely inside the sub-network, in the order of the forward pass. For
+    the boundaries: the last of these modules before each split point."""
     genes: int
-    """Channels that can be pruned."""
+    """Number of channels that can be pruned."""
     groups: int
     """Number of channel groups. Every candidate keeps at least one channel of each group."""
     log10_space: float
@@ -48,13 +48,13 @@ class PartSummary:
     dense: Size
     """Size without pruning."""
     least: Size
-    """Size if every group keeps as few channels as it can."""
+    """Size if every channel group keeps as few channels as it can."""
     features: int
-    """Numbers that enter and leave the sub-network, for one image."""
+    """Number of values in the input features and the output features of the sub-network, for one image."""
     pinned: Mapping[str, str]
-    """The reason for each layer whose output channels cannot be pruned, by module path."""
-    uncounted: tuple[str, ...]
-    """Operations that are not in the MACs."""
+    """Layers whose output channels are never pruned: the reason, by module path."""
+    uncounted: Mapping[str, int | None]
+    """Operations that the MACs leave out, with their MACs for one image; None if these are not known."""
 
 
 def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
@@ -62,7 +62,7 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
 
     Args:
         divided: The divided network.
-        encodings: The encodings of its searches, in the order of ``divided.searched``.
+        encodings: The encoding of each search, in the order of ``divided.searched``.
     """
     blocks = _blocks([_modules(sub) for sub in divided.parts])
     crossing = tuple(own[-1] for own in blocks[:-1])
@@ -79,7 +79,7 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
             least=size_of(sub.costs, encoding.least),
             features=_input_size(sub) + math.prod(sub.output_shape),
             pinned={name: why for name, why in sub.channels.pinned.items() if name not in opened},
-            uncounted=sub.channels.uncounted,
+            uncounted={name: sub.channels.uncounted_macs.get(name) for name in sub.channels.uncounted},
         )
         for sub, encoding in zip(divided.searched, encodings, strict=True)
     )
@@ -96,7 +96,7 @@ def size_of(costs: CostModel, genome: NDArray[np.bool_]) -> Size:
 
 
 def _input_size(sub: SubNetwork) -> int:
-    """Return how many numbers enter a sub-network for one image."""
+    """Return the number of values in the input features of a sub-network for one image."""
     first = next(iter(sub.module.graph.nodes))
     return math.prod((shape_of(first) or ())[1:])
 
@@ -107,7 +107,14 @@ def _modules(sub: SubNetwork) -> list[str]:
 
 
 def _blocks(modules: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return, for each part, the shortest module paths below which every module belongs to that part."""
+    """Return the outermost modules of each part.
+
+    A path belongs to a part if all called modules below this path are in the part. Of these paths, only the shortest
+    are returned.
+
+    Args:
+        modules: For each part, the paths of the modules that it calls.
+    """
     owners: dict[str, set[int]] = {}
     for part, paths in enumerate(modules):
         for path in paths:

@@ -1,4 +1,4 @@
-"""Loss and accuracy of whole networks: of one network as it is, or of many pruned networks by their genomes."""
+"""Loss and accuracy of whole networks: of a single network, or of many pruned networks given by genomes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,22 @@ if TYPE_CHECKING:
     from emopms.network.runtime.device import Device
 
 _CANDIDATES_PER_ENTRY = 32
-"""Number of candidates whose class scores are in memory at the same time. They share one entry of the journal."""
+"""Number of candidates whose class scores are in memory at the same time. One journal entry holds their results."""
 BATCH = 512
 """Images per forward pass of a measurement. The batch is large because batch norm may be re-estimated on it."""
 
 
 def guessing_loss(classes: int) -> float:
-    """Return the cross-entropy of guessing. It is the loss of the reference point of hypervolumes."""
+    """Return the cross-entropy of guessing, where all classes are equally probable.
+
+    It is the loss of the reference point of hypervolumes.
+    """
     return math.log(classes)
 
 
 def _all_batches(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
-    """Return all batches (images, labels). The images are in device memory, main memory or a file, as there is room."""
+    """Return all batches (images, labels). The images are on the device; without enough memory there, they are in main
+    memory or in a file."""
     gathered, batches, start = RowBuffer(len(images), allocate_or_spill), [], 0
     for pixels, labels in images.batches(BATCH):
         gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
@@ -52,7 +56,7 @@ def _all_batches(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
 
 
 def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
-    """Return whether each network [n] has a finite loss, and log a warning if one has not."""
+    """Return whether each network [n] has a finite loss. Log a warning if a loss is not finite."""
     found: NDArray[np.bool_] = np.isfinite(losses)
     if not found.all():
         logger.warning("{}: {} networks are left out because their loss is not finite", stage, int((~found).sum()))
@@ -67,13 +71,13 @@ def _sums(scores: Tensor, labels: Tensor) -> list[float]:
 
 @torch.inference_mode()
 def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device, *, exact: bool = False) -> Score:
-    """Return the score of a network as it is.
+    """Return the score of a network. Batch norm is not re-estimated.
 
     Args:
         network: Maps images [N, C, H, W] to class scores [N, classes]. A module must be in eval mode.
-        images: The images, which may be many batches.
-        device: The device, whose number formats are used.
-        exact: Compute in fp32, as exported models do. Use it for figures that are reported.
+        images: The images.
+        device: The device. Its number format is used unless ``exact`` is true.
+        exact: Whether to compute in fp32, as exported models do. Use it for figures that are reported.
     """
     with fp32() if exact else device.autocast():
         sums = [_sums(split_on_oom(network, pixels), labels) for pixels, labels in images.batches(BATCH)]
@@ -83,7 +87,7 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 
 @torch.inference_mode()
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
-    """Return the class [N] with the highest score for each image, computed in fp32, as exported models run."""
+    """Return the class [N] with the highest score for each image, computed in fp32 as in exported models."""
     with fp32():
         found = [split_on_oom(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
     classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
@@ -93,15 +97,14 @@ def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArra
 class Scorer:
     """Measures pruned networks, with batch norm re-estimated on each batch.
 
-    They run in the same way as candidates of a search (see `EvaluatorPool`): genomes that start with the same genes
-    share activations.
+    Networks whose genomes start with the same genes share activations, as in a search (see `EvaluatorPool`).
 
     Args:
         network: The whole network as one sub-network.
         images: The images.
         device: The device.
         int8: Whether int8 may be used.
-        hold: Keep the images in memory, so that later calls can use the activations of earlier calls.
+        hold: Whether to keep the images in memory, so that later calls can use the activations of earlier calls.
     """
 
     def __init__(
@@ -118,12 +121,12 @@ class Scorer:
         *,
         on_batch: Callable[[int], None] = lambda _: None,
     ) -> list[Score]:
-        """Measure candidates, and return one score each.
+        """Measure candidates, and return the score of each candidate.
 
         Args:
             genomes: Boolean [n, genes].
-            journal: Holds the measurements of an interrupted attempt, and receives the measurements of this one.
-            on_batch: Called after each batch of images with the number of candidates that were measured on it.
+            journal: Holds the measurements of an interrupted attempt, and receives the measurements of this attempt.
+            on_batch: Called after each batch of images, with the number of candidates that were measured on the batch.
         """
         totals = np.zeros((len(genomes), 2))
         order = np.lexsort(genomes.T[::-1])  # neighbours start with the same genes
@@ -143,9 +146,10 @@ class Scorer:
         return [Score(float(loss), float(right)) for loss, right in totals / len(self._images)]
 
     def _evaluator_for(self, pixels: Tensor) -> Evaluator:
-        """Return the evaluator of this scorer. It is made for the first batch, from which int8 scales are calibrated.
+        """Return the evaluator of this scorer. It is made from the first batch, which calibrates the int8 scales.
 
-        It is made even if the journal holds all measurements of that batch: the scales change all later values.
+        It is made even if the journal holds all measurements of the first batch, because later batches need the same
+        scales.
         """
         if self._evaluator is None:
             cached_images = len(self._images) if self._held else len(pixels)

@@ -35,13 +35,13 @@ class Loss(Protocol):
         Args:
             images: [N, C, H, W].
             labels: Class numbers [N].
-            rng: The source of all random numbers of the loss. A resumed training therefore gives the same result as
-                an uninterrupted one.
+            rng: The source of all random numbers of the loss. So a resumed training gives the same result as an
+                uninterrupted training.
         """
 
 
 class Schedule(Protocol):
-    """The fields that all training settings have."""
+    """The fields that all training settings have: the number of epochs, and images per batch."""
 
     @property
     def epochs(self) -> int: ...
@@ -65,19 +65,19 @@ def train(
     """Minimise ``loss(images, labels, rng)`` over the training images.
 
     The learning rate warms up linearly and then falls to zero along a cosine. After each epoch, a checkpoint of model
-    and optimiser is stored in a journal of ``out``. An interrupted training continues from there, and its result is
-    the same as that of an uninterrupted training.
+    and optimiser is stored in a journal of ``out``. An interrupted training continues from this checkpoint, with the
+    same result as an uninterrupted training.
 
     Args:
-        model: The network that is trained and saved in checkpoints; ``loss`` runs it.
-        optimizer: Its learning rate is the peak of the schedule.
+        model: The network that is trained and saved in checkpoints. ``loss`` runs this network.
+        optimizer: The optimiser. Its initial learning rate is the peak of the schedule.
         loss: The loss of one batch.
         schedule: Number of epochs, and images per batch.
         context: The run; its training images, device and progress are used.
-        stage: Name of the stage, for the seed of order and augmentation, and for display.
+        stage: Name of the stage, for display, and for the seed of the order and augmentation of images.
         out: The workspace of the stage, whose journal holds the checkpoints.
-        best: Scores the model after each epoch and keeps the best state. The model itself ends with the last state.
-        quality: Name of the accuracy, for display.
+        best: Scores the model after each epoch, and keeps the best state. After training, ``model`` has the last state.
+        quality: Name of the share of correct answers, for display.
 
     Raises:
         RunError: The mean loss of an epoch is not finite.
@@ -88,7 +88,7 @@ def train(
     steps_per_epoch = steps(len(data), schedule.batch_size)
     total = schedule.epochs * steps_per_epoch
     checkpoints = out.journal("checkpoints")
-    first = _resume(model, optimizer, checkpoints)
+    first = _resume(model, optimizer, checkpoints, best)
     with context.progress.track(stage, schedule.epochs, "epochs") as tracker:
         if first:
             tracker.advance("resumed", steps=first)
@@ -107,14 +107,14 @@ def train(
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
             note = f"loss {mean:.3f}"
-            if best:  # before the checkpoint, so that an attempt that resumes there has the best of all earlier states
+            if best:  # before the checkpoint, so that an attempt that resumes from it knows the best earlier state
                 note += f" validation {quality} {best.offer(epoch + 1).accuracy:.1%}"
-            _save(model, optimizer, epoch + 1, checkpoints)
+            _save(model, optimizer, epoch + 1, checkpoints, best)
             tracker.advance(note)
 
 
 def steps(images: int, batch_size: int) -> int:
-    """Return the number of steps in an epoch: only full batches count, but one step is taken at least.
+    """Return the number of steps in an epoch. Only full batches count. It is at least one.
 
     Args:
         images: Number of training images.
@@ -137,7 +137,7 @@ def descend(
     Args:
         images: [N, C, H, W].
         labels: Class numbers [N].
-        rng: The random numbers of the loss.
+        rng: The source of random numbers of the loss.
 
     Returns:
         The scalar loss before the step.
@@ -151,7 +151,7 @@ def descend(
 
 
 def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum 0.9, and with weight decay on all weights but biases and normalisation."""
+    """Return SGD with Nesterov momentum 0.9. Biases and parameters of normalisation layers have no weight decay."""
     decayed = [p for p in network.parameters() if p.dim() > 1]
     others = [p for p in network.parameters() if p.dim() <= 1]
     groups = [
@@ -168,23 +168,29 @@ def _learning_rate_factor(step: int, total: int) -> float:
     return rising * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
-def _save(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, checkpoints: Journal) -> None:
+def _save(
+    model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, checkpoints: Journal, best: BestState | None
+) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    if best:
+        tensors["best_epoch"] = torch.tensor(best.epoch)
     checkpoints.put(epoch, tensors)
     checkpoints.keep_only(epoch)  # the earlier checkpoint stays until the new one is complete
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal) -> int:
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal, best: BestState | None) -> int:
     """Restore the last undamaged checkpoint.
+
+    A checkpoint does not count if the best state of the epochs before it is lost: these epochs are trained again.
 
     Returns:
         The number of epochs before the checkpoint; 0 if there is no checkpoint.
     """
     for epoch in reversed(checkpoints.numbers()):
         tensors = checkpoints.get(epoch)
-        if tensors is not None:
+        if tensors is not None and (best is None or best.epoch >= int(tensors.get("best_epoch", 0))):
             _restore(model, optimizer, tensors)
             return epoch
     return 0

@@ -1,1 +1,1 @@
-"""The stages of EMO-PMS, one file each, in the order in which they run."""
+"""The stages of EMO-PMS. Each stage has one file."""

@@ -1,4 +1,4 @@
-"""The contract of a stage: it reads artefacts, writes one, and declares all values that its result depends on."""
+"""The base class of stages. A stage reads artefacts, writes an artefact, and declares all values that change it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(ABC):
-    """One step of a run. It reads and writes `emopms.engine.results`."""
+    """One step of a run. Its inputs and its results are classes of `emopms.engine.results`."""
 
     version: ClassVar[int] = 1
-    """Version of what the stage computes. Raise it if the same settings and inputs give another result."""
+    """Version of the stage's computation. Raise it when the same settings and inputs give another result."""
 
     name: str
-    """Unique in the plan, such as ``evolve/2``."""
+    """Name of the stage, such as ``evolve/2``. It is unique in the plan."""
     inputs: tuple[str, ...] = ()
     """Names of the stages whose artefacts this stage reads."""
     settings: Mapping[str, Any]

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 _TOLERATED_ACCURACY_LOSS = 0.02
-"""Validation accuracy that the recomposed dense network may lose without a warning."""
+"""Validation accuracy that the dense network may lose by constraint training without a warning."""
 _MASKS_PER_SUBNETWORK = 256
-"""Number of random masks that are drawn for each sub-network before the training. Each step picks from them."""
+"""Number of random masks that are drawn for each sub-network before the training. Each step picks one of the masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,10 @@ class Constrain(Stage):
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Train the sub-networks, recalibrate batch norm, and score the recomposed dense network on validation images.
+        """Train the sub-networks, recalibrate batch norm, and score the dense network on validation images.
 
         Raises:
-            RunError: The recomposed network is no better than guessing.
+            RunError: After the training, the dense network is no better than guessing.
         """
         constraint = context.spec.constraint
         pretrained = DenseNetwork.load(inputs["pretrain"])
@@ -122,15 +122,15 @@ def chain_loss(
     criteria: nn.ModuleList,
     seen: Tensor,
 ) -> Loss:
-    """Return the constraint's loss for the sub-networks of ``network``, which are being trained.
+    """Return the loss of constraint training, which trains all sub-networks of ``network``.
 
     Args:
         constraint: Computes the loss of a step.
         context: The run.
         network: The network that is trained.
         teachers: The sub-networks of the frozen dense network.
-        criteria: Frozen criteria, one for each sub-network.
-        seen: Images [N, C, H, W] whose features the sampling of masks uses.
+        criteria: Frozen selector criteria, one for each sub-network.
+        seen: Images [N, C, H, W]. The sampling uses their features to draw masks.
     """
     subnetworks = context.divide(network).parts
     masks = _draw_masks(context, teachers, seen)
@@ -156,7 +156,7 @@ def chain_loss(
 
 
 def _draw_masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
-    """Draw the same kind of genomes with which the searches will begin, as masks [masks, genes] of each sub-network."""
+    """Draw masks [masks, genes] for each sub-network, by the same sampling with which the searches will begin."""
     masks, features = [], images
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)

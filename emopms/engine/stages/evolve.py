@@ -1,4 +1,4 @@
-"""``evolve/i``: the search of the i-th sub-network."""
+"""``evolve/i``: search the i-th sub-network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _TIMED_CANDIDATES = 8
 """Number of random candidates that are evaluated together in a timing."""
 _COUNTABLE_LOG10_SPACE = 15
-"""Decimal logarithm of a space's size below which it may hold fewer candidates than the algorithm asks for."""
+"""Decimal logarithm of the size of a search space. A smaller space may hold fewer candidates than the algorithm asks
+for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Evolve(Stage):
     version: ClassVar[int] = 7
 
     index: int
-    """Number of the search, from 0: first the sub-networks, then the boundaries."""
+    """Index of the search, from 0: first the sub-networks, then the boundaries."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Search by the spec's objectives on calibration images."""
@@ -73,13 +74,13 @@ class Evolve(Stage):
             logger.debug("{}: candidates are run {}", self.name, note)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of computing features, of all evaluations, and of the algorithm itself."""
+        """Return the seconds to compute the features, to evaluate all candidates, and to run the algorithm itself."""
         features = timer.forward(context.spec.data.calibration)
         evaluations = max_evaluations(context, parts[self.index]) * self._seconds_per_evaluation(context, timer)
         return features + evaluations + self._seconds_of_algorithm(context, timer)
 
     def _seconds_per_evaluation(self, context: Context, timer: WorkTimer) -> float:
-        """Return the seconds of evaluating one candidate on all calibration images."""
+        """Return the seconds to evaluate one candidate on all calibration images."""
         spec, device, divided = context.spec, context.device, timer.divided
         sub = divided.searched[self.index]
         encoding = context.encoding(sub)
@@ -95,7 +96,7 @@ class Evolve(Stage):
         return timer.stopwatch.seconds(prepare, spec.data.calibration) / len(genomes)
 
     def _seconds_of_algorithm(self, context: Context, timer: WorkTimer) -> float:
-        """Return the seconds of the whole search without its evaluations."""
+        """Return the seconds of the whole search without the evaluations of candidates."""
         spec = context.spec
         sub = timer.divided.searched[self.index]
         task = make_task(timer.images(2), timer.divided, sub, timer.criteria, context.device)
@@ -115,14 +116,15 @@ class Evolve(Stage):
 
 
 def max_evaluations(context: Context, part: PartSummary) -> int:
-    """Return the maximum number of candidates of a search: the dense one, and those of all generations."""
+    """Return the maximum number of candidates of a search: the dense candidate, and the candidates of all
+    generations."""
     algorithm = context.spec.algorithm
     asked = 1 + algorithm.pop_size * algorithm.generations
     return min(asked, round(10**part.log10_space)) if part.log10_space < _COUNTABLE_LOG10_SPACE else asked
 
 
 class _RandomEvaluation:
-    """Random objectives, which take no time to compute."""
+    """Returns random objectives in almost no time, to time the algorithm alone."""
 
     def __init__(self, rng: np.random.Generator, objectives: int) -> None:
         self._rng, self._objectives = rng, objectives

@@ -1,4 +1,4 @@
-"""``export``: write every model, and measure it on test images, which no earlier stage reads."""
+"""``export``: write every model, and measure it on test images. No earlier stage reads test images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Stage):
-    """Writes the files of all exporters to ``models/<target>/``. Its other result is an `Exports`."""
+    """Writes the files of all exporters to ``models/<target>/``. The measured values are stored as an `Exports`."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the dense network and all models on test images, and write the models."""
@@ -60,7 +60,7 @@ class Export(Stage):
         Exports(dense, models).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring all networks on test images, and of writing all models."""
+        """Return the seconds to measure all networks on test images, and to write all models."""
         network, counted = context.random_network(), count(context.random_network(), context.example)
 
         def write() -> None:
@@ -80,7 +80,7 @@ class Export(Stage):
 
 
 def _measure(context: Context, network: nn.Module) -> ModelFigures:
-    """Measure a network on test images, in fp32 like exported models."""
+    """Measure a network on test images, in fp32 as in exported models."""
     counted = count(network, context.example)
     by_class = count_by_class(network, context.image_sets.test, context.classes)
     return ModelFigures(
@@ -89,18 +89,22 @@ def _measure(context: Context, network: nn.Module) -> ModelFigures:
         **asdict(score(network, context.image_sets.test, context.device, exact=True)),
         macs=counted.macs,
         params=counted.params,
-        not_counted=counted.uncounted,
+        not_counted=[_with_macs(name, counted.uncounted_macs.get(name)) for name in counted.uncounted],
     )
 
 
+def _with_macs(name: str, macs: int | None) -> str:
+    return name if macs is None else f"{name} ({macs:,} MACs)"
+
+
 def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:
-    """Write a network in every format of the spec.
+    """Write a network with every exporter of the spec.
 
     Args:
         context: The run.
         network: The network, which is moved to the CPU.
-        macs: Its multiply-accumulates for one image.
-        params: Its number of parameters.
+        macs: Multiply-accumulates of the network for one image.
+        params: Number of parameters of the network.
         folder: The existing folder that receives the files.
 
     Returns:

@@ -40,21 +40,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Stage):
-    """Makes the pruned network of one target. Its result is a `FinetunedNetwork`, the best of all epochs by validation.
+    """Makes the pruned network of one target. Its result is a `FinetunedNetwork`.
 
-    The network before fine-tuning is a candidate too, so that fine-tuning never makes the network worse.
+    The result has the state of the epoch with the best score on validation images. The state before fine-tuning is one
+    of the choices, so that fine-tuning never makes this score worse.
     """
 
     version: ClassVar[int] = 2
 
     target: Target
-    """The target of the spec."""
+    """The target in the spec."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Prune, recalibrate and fine-tune on training images, and score on validation images.
 
         Raises:
-            RunError: No measured scheme meets one of the spec's targets.
+            RunError: The spec has a target that no measured scheme meets.
         """
         schemes, pretrained = MeasuredSchemes.load(inputs["measure"]), DenseNetwork.load(inputs["pretrain"])
         # All targets are checked here, so that no fine-tuning is wasted if a later target cannot be met.
@@ -128,7 +129,11 @@ class Finetune(Stage):
         return timer.forward(context.train_size) + trained + 2 * validation
 
     def _prune(self, context: Context, constrained: Artefact, schemes: MeasuredSchemes, scheme: int) -> nn.Module:
-        """Return the pruned network of a scheme, after comparing its MACs with the predicted ones."""
+        """Return the pruned network of a scheme. Its MACs must equal the predicted MACs.
+
+        Raises:
+            RunError: The MACs differ.
+        """
         dense = context.constrained(constrained)
         network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))
         counted = count(network, context.example)
@@ -143,12 +148,12 @@ class Finetune(Stage):
 
 
 def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
-    """Return the loss of fine-tuning: cross-entropy and, with ``distill``, the distance from the teacher's scores.
+    """Return the loss of fine-tuning: the cross-entropy and, with ``distill``, a distance from the teacher's scores.
 
     The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
 
     Args:
-        settings: Temperature and weight of the distance.
+        settings: The fine-tuning settings, with temperature and weight of the distance.
         network: The pruned network.
         teacher: The dense network, frozen.
     """
@@ -171,16 +176,18 @@ def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: n
 def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:
     """Return the row of the best scheme for a target.
 
-    It is the scheme with the lowest loss within the cost bounds. If the target bounds only accuracy, it is the scheme
-    with the fewest MACs.
+    Of the schemes that meet all bounds of the target, it is the scheme with the lowest loss. If the target bounds only
+    the accuracy, it is the scheme with the fewest MACs.
 
     Args:
         target: The target.
-        schemes: All measured schemes. Cost bounds are shares of the costs of the dense network among them.
-        dense_accuracy: Validation accuracy of the pretrained dense network, from which ``accuracy_drop`` is counted.
+        schemes: All measured schemes. Cost bounds are shares of the costs of the dense network, which is in the last
+            row.
+        dense_accuracy: Validation accuracy of the pretrained dense network. A scheme may lose at most
+            ``accuracy_drop`` of it.
 
     Raises:
-        RunError: No measured scheme is within the bounds.
+        RunError: No measured scheme meets all bounds.
     """
     costs = {"macs": schemes.macs, "params": schemes.params}
     shares = {name: values / values[schemes.dense] for name, values in costs.items()}
@@ -202,7 +209,7 @@ def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: floa
 
 
 def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:
-    """Return a genome [genes] that keeps this share of the channels of every group."""
+    """Return a genome [genes] that keeps the share ``share`` of the channels of every channel group."""
     genome = np.zeros((1, sub.channels.genes), dtype=np.bool_)
     for group in sub.channels.groups:
         genome[:, group.start : group.start + round(share * group.size)] = True

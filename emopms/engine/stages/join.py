@@ -1,4 +1,4 @@
-"""``join``: join the ranked fronts to schemes for the whole network."""
+"""``join``: combine points of the ranked fronts into schemes for the whole network."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Join(Stage):
-    """Joins fronts. Its results are `Schemes` with predicted values, and a `JoinSummary`.
+    """Joins the fronts of all searches. Its results are `Schemes` with predicted values, and a `JoinSummary`.
 
-    Of all schemes that the ranker finds, it keeps as many as the spec asks for, spread over their front.
+    Of all schemes that the ranker finds, the stage keeps as many as the spec asks for, spread over their front.
     """
 
     version: ClassVar[int] = 5

@@ -1,4 +1,4 @@
-"""``measure``: measure the best schemes on validation images, which no search has used."""
+"""``measure``: measure the best schemes on validation images. No search has used these images."""
 
 from __future__ import annotations
 
@@ -78,11 +78,15 @@ class Measure(Stage):
         ).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring all schemes and the dense network."""
+        """Return the seconds to measure all schemes and the dense network."""
         return (context.spec.schemes + 1) * timer.forward(context.spec.data.validated_on(context.source))
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the costs [n, k] of genomes [n, genes], the dense one last; costs that cannot be evaluated are NaN."""
+        """Return the costs [n, k] of genomes [n, genes]. The dense genome is last. Failed evaluations give NaN.
+
+        Raises:
+            RunError: The costs of the dense network cannot be evaluated.
+        """
         found = NetworkCosts(context, whole).evaluate(genomes)
         failed = failures(found.values)
         if failed[-1]:

@@ -33,7 +33,7 @@ _REMEDY = "Give `backbone.weights` that fit these data, or train longer: `pretra
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Stage):
-    """Trains the dense network. Its result is a `DenseNetwork`, the best of all epochs by validation."""
+    """Trains the dense network. Its result is a `DenseNetwork`: the epoch with the best score on validation images."""
 
     version: ClassVar[int] = 2
 
@@ -94,7 +94,7 @@ class Pretrain(Stage):
 
 
 def classification_loss(network: nn.Module) -> Loss:
-    """Return the loss of a classifier: the cross-entropy between its scores and the labels."""
+    """Return the loss of a classifier: the cross-entropy of its class scores."""
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
         network.train()

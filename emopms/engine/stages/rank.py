@@ -1,4 +1,4 @@
-"""``rank``: measure the impairment of the whole network by each front point of each sub-network."""
+"""``rank``: measure how much each front point of each sub-network impairs the whole network."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Rank(Stage):
     point. The impairment δ_i(m) is the loss of a network that is pruned only by the point m of search i, minus the
     loss of the dense network. Batch norm is re-estimated for both.
 
-    The ranking images are images that no search has used. On the images of its own search, the loss of a front point
-    is biased downwards, because the search selected that point by this loss. Sums over sub-networks would select for
-    this bias once more.
+    No search has used the ranking images. On the calibration images, the loss of a front point is too low on average,
+    because the search selected the point by this loss. The join stage would select the points with the largest errors
+    again.
     """
 
     version: ClassVar[int] = 4
@@ -69,15 +69,17 @@ class Rank(Stage):
             RankedFront(genomes[known], lost[rows][known], costs[known]).save(out, sub.name)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring all points that the spec allows, each from its own sub-network to the end."""
+        """Return the seconds to measure the maximum number of points, each from its sub-network to the last layer."""
         points = min(context.spec.points, context.spec.algorithm.pop_size)
         return points * _suffix_share(context, parts) * timer.forward(context.spec.data.calibration)
 
 
 def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the genomes [p, genes] and costs [p, k] of the points to rank, the dense one last.
+    """Return the genomes [p, genes] and costs [p, k] of the points to rank. The dense point is last.
 
     Args:
+        spec: The spec.
+        front: The front of one search.
         worst: Loss of the reference point by which points are selected (see `representatives`).
     """
     is_cost = np.array([isinstance(objective, Cost) for objective in spec.objectives])
@@ -88,10 +90,10 @@ def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[n
 
 
 def _suffix_share(context: Context, parts: Sequence[PartSummary]) -> float:
-    """Return the sum over searches of the share of the network that one of its points has to run.
+    """Return the sum, over all searches, of the share of the network that runs to measure one point of the search.
 
-    For a point of a sub-network, it is the share of the MACs from this sub-network to the end. For a point of the
-    boundaries, it is 1.
+    For a sub-network, the share is the MACs from this sub-network to the last layer, divided by all MACs. For the
+    boundaries, the share is 1.
     """
     count = len(context.split_points) + 1
     macs = [part.dense.macs for part in parts[:count]]

@@ -1,4 +1,4 @@
-"""``refine``: a short search of the whole network that begins with the joint schemes."""
+"""``refine``: search the whole network for a few generations, starting with the joint schemes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Refine(Stage):
     """Searches the whole network. Its results are `Schemes` with losses on ranking images, and a `SearchSummary`.
 
     Impairments do not simply add up (arXiv 2410.14649): a later sub-network may reduce or increase the error of an
-    earlier one. A search that measures the whole network takes this into account. It can be short, because it begins
-    with good schemes.
+    earlier sub-network. A search that measures the whole network takes this into account. This search can be short,
+    because it begins with good schemes.
     """
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
@@ -65,7 +65,7 @@ class Refine(Stage):
         Schemes(genomes=front.genomes[rows], impairment=loss[rows] - loss[front.dense], costs=cost[rows]).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of measuring the maximum number of networks."""
+        """Return the seconds to measure the maximum number of networks."""
         return max_refinements(context.spec) * timer.forward(context.spec.data.calibration)
 
 
@@ -76,7 +76,7 @@ def refinement(spec: Spec) -> Algorithm:
 
 
 def max_refinements(spec: Spec) -> int:
-    """Return the maximum number of whole networks that are measured: the dense one, and those of all generations."""
+    """Return the maximum number of whole networks that are measured: the dense network, and all generations."""
     algorithm = refinement(spec)
     return 1 + algorithm.pop_size * algorithm.generations
 

@@ -1,4 +1,4 @@
-"""``selectors``: train the criteria of all sub-networks on the frozen features of the dense network."""
+"""``selectors``: train the selector criteria: for each sub-network, the loss S_i that evaluates its features."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Selectors(Stage):
-    """Trains one criterion for each sub-network. Its result is a `CriteriaState`."""
+    """Trains one selector criterion for each sub-network on features of the frozen dense network.
+
+    Its result is a `CriteriaState`.
+    """
 
     version: ClassVar[int] = 2
 
@@ -50,7 +53,7 @@ class Selectors(Stage):
         CriteriaState(criteria.state_dict()).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of the training; 0 if there is none."""
+        """Return the seconds of the training; 0 if the criteria are not trained."""
         selector = context.spec.selector
         if not isinstance(selector, TrainedSelector) or len(context.split_points) == 0:
             return 0.0
@@ -64,13 +67,13 @@ class Selectors(Stage):
 
 
 def criteria_loss(subnetworks: Sequence[SubNetwork], criteria: nn.ModuleList) -> Loss:
-    """Return the sum of the losses of all criteria on dense features.
+    """Return the sum of the losses of all criteria on features of the dense network.
 
-    The last criterion is left out, because it is the network's own classifier.
+    The last criterion is left out: it is the cross-entropy of the network's own class scores, and has no parameters.
 
     Args:
         subnetworks: The sub-networks of the frozen dense network.
-        criteria: One criterion for each of them.
+        criteria: One selector criterion for each sub-network.
     """
 
     def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:

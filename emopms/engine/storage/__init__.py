@@ -1,1 +1,1 @@
-"""Files of a run directory: the store, artefacts, journals, locks, published files and clean-up."""
+"""The files of a run directory: the store, artefacts, journals, the lock, published files and clean-up."""

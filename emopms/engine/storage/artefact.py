@@ -1,4 +1,4 @@
-"""Artefacts: the files of one stage, read only with their checksums and written whole."""
+"""Artefacts: the files of one stage. Each file is written atomically, and its checksum is compared when it is read."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 FORMAT: Final = 1
-"""Format of stored stages. Raised when this version cannot read what the one before has written."""
+"""Format of stored stages. Raise it when emopms can no longer read the files of the preceding version."""
 
 META: Final = "meta.json"
-"""Record of a complete stage."""
+"""File name of the record of a complete stage."""
 BEGUN: Final = "begun.json"
-"""Record of a stage that is not complete: the files there that are its own."""
+"""File name of the record of an unfinished stage. The record lists the files that the stage wrote."""
 SCRATCH: Final = "scratch"
-"""Folder of journals, which only an unfinished stage needs."""
+"""Name of the folder of journals. Only an unfinished stage needs them."""
 
 
 class Artefact:
     """The files of one stage.
 
     Args:
-        folder: Where they are.
-        meta: The stage's record: under ``files`` the SHA-256 of each file, under ``sizes`` its bytes, by relative path.
+        folder: The folder of the files.
+        meta: The record of the stage. ``files`` maps the relative path of each file to its SHA-256, and ``sizes`` maps
+            it to its size in bytes.
     """
 
     def __init__(self, folder: Path, meta: Mapping[str, Any]) -> None:
@@ -54,14 +55,14 @@ class Artefact:
 
     @property
     def files(self) -> list[str]:
-        """Relative paths of all its files."""
+        """Relative paths of all files of the stage."""
         return sorted(self.meta["files"])
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Read ``<name>.safetensors``.
 
         Raises:
-            StoreError: It is missing or changed; so for all that is read here.
+            StoreError: The file is missing or changed. The other methods that read files raise this error too.
         """
         return self._read(f"{name}.safetensors", decode_tensors)
 
@@ -78,7 +79,7 @@ class Artefact:
         return self._read(file, bytes)
 
     def damage(self) -> str:
-        """Return what changed since the stage was complete; empty where nothing did."""
+        """Describe the first file that changed since the stage was completed; empty if no file changed."""
         sizes = self.meta.get("sizes", {})
         for file, digest in self.meta["files"].items():
             path = self.folder / file
@@ -108,10 +109,13 @@ class Artefact:
 
 
 class Workspace(Artefact):
-    """The folder of a stage that is not complete yet. Every file appears whole or not at all.
+    """The folder of an unfinished stage. Every file is written atomically.
 
     Args:
-        require_held: Called before each write; raises where another process may write here, too.
+        folder: The folder.
+        stage: Name of the stage.
+        key: Key of the stage.
+        require_held: Called before each write. It raises an error if another process may be writing to the store.
     """
 
     def __init__(self, folder: Path, *, stage: str, key: str, require_held: Callable[[], None] = lambda: None) -> None:
@@ -125,7 +129,7 @@ class Workspace(Artefact):
         """Write ``<name>.safetensors``.
 
         Raises:
-            StoreError: It cannot be written; so for all that is written here.
+            StoreError: The file cannot be written. The other methods that write files raise this error too.
         """
         self._save(f"{name}.safetensors", encode_tensors(tensors))
 
@@ -139,15 +143,17 @@ class Workspace(Artefact):
 
     @contextmanager
     def folder_for(self, name: str) -> Iterator[Path]:
-        """Yield an empty folder for files that something else writes; they become files of the stage below ``name``.
+        """Yield an empty folder for files that other code writes.
+
+        At the end of the ``with`` statement, they become files of the stage, with paths below ``name``.
 
         Raises:
-            StoreError: They cannot be moved there.
+            StoreError: The files cannot be moved to the stage's folder.
         """
         unfinished = self.folder / unfinished_name(name.replace("/", "-"))
         try:
             if unfinished.is_dir():
-                shutil.rmtree(unfinished)  # ours, as its name tells: a killed attempt left it
+                shutil.rmtree(unfinished)  # a killed attempt of emopms left it: the name contains a hash
             unfinished.mkdir(parents=True)
             yield unfinished
             for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
@@ -159,15 +165,15 @@ class Workspace(Artefact):
             ) from error
 
     def journal(self, name: str) -> Journal:
-        """Return a journal for the progress of this attempt, which the next one continues."""
+        """Return a journal for the progress of this attempt. If it is interrupted, the next attempt continues it."""
         self._require_held()
         return Journal(self.folder / SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
 
     def complete(self, facts: Mapping[str, Any]) -> Artefact:
-        """Record that all files are there, and forget the journals.
+        """Mark the stage as complete, and remove its journals.
 
         Args:
-            facts: What else the record says, as JSON.
+            facts: Additional values for the record, as JSON.
         """
         self._require_held()
         meta = {**self.meta, **facts}
@@ -177,7 +183,7 @@ class Workspace(Artefact):
             if is_entry(path.name):
                 path.unlink(missing_ok=True)
         for folder in (*scratch.glob("*"), scratch):
-            with suppress(OSError):  # it is not empty, or not there
+            with suppress(OSError):  # the folder is not empty, or does not exist
                 folder.rmdir()
         (self.folder / BEGUN).unlink(missing_ok=True)
         return Artefact(self.folder, meta)
@@ -198,7 +204,7 @@ def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of a file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

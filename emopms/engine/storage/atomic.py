@@ -1,7 +1,7 @@
-"""Files that appear on disk whole or not at all.
+"""Atomic writing: a file appears on disk completely or not at all.
 
-Until a file is whole it has a name that nobody else gives: it ends in a hash of the final name. So a file that a killed
-process left half written is known to be ours, wherever it is.
+While a file is being written, its name ends with a hash of the final name. No other program uses such names. So an
+unfinished file of a killed process is known to be a file of emopms.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ FREE_SPACE = "Free space, or choose another --run-dir, and run again: it goes on
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file; its folders are made. A file that is there is replaced in one step.
+    """Write a file atomically, and make its folders. An existing file is replaced in one step.
 
     Raises:
-        StoreError: It cannot be written, or a folder has its name.
+        StoreError: The file cannot be written, or a folder that is not empty has the same path.
     """
     unfinished = path.with_name(unfinished_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(content)
         if path.is_dir() and not path.is_symlink():
-            path.rmdir()  # only an empty one goes
+            path.rmdir()  # removes only an empty folder
         unfinished.replace(path)
     except OSError as error:
         raise StoreError(
@@ -41,26 +41,31 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def unfinished_name(name: str) -> str:
-    """Return the name of a file or folder until it is whole and gets the name given."""
+    """Return the temporary name that a file or folder has while it is being written.
+
+    Args:
+        name: The final name.
+    """
     token = hashlib.sha256(f"emopms {name}".encode()).hexdigest()[:16]
     return f"{name}.{token}{_SUFFIX}"
 
 
 def is_unfinished(name: str) -> bool:
-    """Return whether `unfinished_name` gave this name."""
+    """Return whether a name is a temporary name that `unfinished_name` returns."""
     final = name.removesuffix(_SUFFIX).rpartition(".")[0]
     return bool(final) and name == unfinished_name(final)
 
 
 def read_regular(path: Path, *, most: int | None = None) -> bytes:
-    """Read a regular file. Pipes and devices are not opened, since reading them might never end.
+    """Read a regular file. Pipes and devices are not opened, because to read them might never end.
 
     Args:
-        most: Largest size in bytes.
+        path: The file.
+        most: Maximum size in bytes; None for no maximum.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is no regular file, or larger than ``most``.
+        OSError: The file cannot be read.
+        ValueError: It is not a regular file, or it is larger than ``most``.
     """
     size = regular_size(path)
     if most is not None and size > most:
@@ -73,8 +78,8 @@ def regular_size(path: Path) -> int:
     """Return the size of a regular file in bytes.
 
     Raises:
-        OSError: There is no such file.
-        ValueError: It is a folder, a pipe or a device.
+        OSError: The file does not exist.
+        ValueError: The path is a folder, a pipe or a device.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -83,5 +88,5 @@ def regular_size(path: Path) -> int:
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether an error says that a disk, or what one may use of it, is full."""
+    """Return whether an error says that a disk, or the user's quota on it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,7 +1,7 @@
-"""Files in a run directory that nothing needs any more, and their removal.
+"""Finds and removes files in a run directory that are not needed any more.
 
-Only files go that are known to be emopms's own: a record that emopms wrote lists them, or their name carries a checksum
-that only emopms gives. Links are neither followed nor removed.
+It removes only files that emopms wrote: a record of emopms lists the file, or the file name contains a hash that only
+emopms gives. Links are neither followed nor removed.
 """
 
 from __future__ import annotations
@@ -28,37 +28,38 @@ _KILLED = "left by a process that was killed"
 
 @dataclass(frozen=True)
 class Removable:
-    """Files that are removed together."""
+    """Files that are removed together. All paths are relative to the run directory."""
 
     path: PurePath
-    """The folder that they are all in, or the only one of them; relative to the run directory, as all paths here."""
+    """The folder that contains all files, or the file if there is only one."""
     why: str
-    """Why nothing needs them."""
+    """Why the files are not needed."""
     files: tuple[PurePath, ...]
-    """All that is removed. Folders are removed where that leaves them empty."""
+    """The files. Their folders are removed too if they are then empty."""
     size: int
-    """Bytes."""
+    """Bytes of all files together."""
 
 
 @dataclass(frozen=True)
 class CleanupPlan:
-    """What may be removed from a run directory."""
+    """The files that may be removed from a run directory."""
 
     removable: tuple[Removable, ...] = ()
     kept: tuple[str, ...] = ()
-    """Why something stays that one might expect to go, or is not known to be ours."""
+    """Reasons why other files stay: they may be needed, or emopms may not have written them."""
 
     @property
     def size(self) -> int:
-        """Bytes that are freed."""
+        """Bytes that the removal frees."""
         return sum(removable.size for removable in self.removable)
 
 
 def find_removable(folder: Path, files: Mapping[PurePath, os.stat_result] | None = None) -> CleanupPlan:
-    """Find what may be removed from a run directory; nothing while a process is running there.
+    """Find the files that may be removed from a run directory. While a process runs there, no file may be removed.
 
     Args:
-        files: What `regular_files` has found there, where that is known already.
+        folder: The run directory.
+        files: The result of `regular_files`, if it is known already.
     """
     if folder.is_symlink():
         return CleanupPlan(kept=("a link, so everything stays: clean what it points to",))
@@ -71,19 +72,19 @@ def find_removable(folder: Path, files: Mapping[PurePath, os.stat_result] | None
 
 
 def clean(folder: Path) -> CleanupPlan:
-    """Remove what may be removed.
+    """Remove all files of a run directory that may be removed.
 
     Returns:
-        What was removed.
+        The files that were removed.
 
     Raises:
-        StoreError: Another process is running there, or something cannot be removed.
+        StoreError: Another process is running in the run directory, or a file cannot be removed.
     """
     store = Store(folder / "store")
     if not store.is_marked():
         return find_removable(folder)
     with store.lock():
-        found = _find_removable(folder, regular_files(folder))  # again: a run may have come and gone
+        found = _find_removable(folder, regular_files(folder))  # under the lock, no run changes the files
         for removable in found.removable:
             try:
                 _remove(folder, removable)
@@ -96,7 +97,7 @@ def clean(folder: Path) -> CleanupPlan:
 
 
 def regular_files(folder: Path) -> dict[PurePath, os.stat_result]:
-    """Return all files below a folder but links, by relative path. Files that cannot be read are left out."""
+    """Return all regular files below a folder, by relative path. Links and files that cannot be read are left out."""
     found = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -155,7 +156,11 @@ def _in_stage(file: PurePath) -> bool:
 
 
 def _grouped(files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
-    """Group files by stage, by what is in the store beside the stages, or by what is beside the store."""
+    """Group files by the folder that contains them.
+
+    A file of a stage belongs to the stage's folder. Any other file in the store is its own group. A file outside the
+    store belongs to the first part of its path.
+    """
     groups: dict[PurePath, list[PurePath]] = {}
     for file in files:
         groups.setdefault(PurePath(*file.parts[: 3 if file.parts[0] == "store" else 1]), []).append(file)
@@ -163,7 +168,7 @@ def _grouped(files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
 
 
 def _grouped_by(depth: int, files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
-    """Group files by the first parts of their paths."""
+    """Group files by the first ``depth`` parts of their paths."""
     groups: dict[PurePath, list[PurePath]] = {}
     for file in files:
         groups.setdefault(PurePath(*file.parts[:depth]), []).append(file)
@@ -176,7 +181,7 @@ def _is_scratch(inner: str) -> bool:
 
 
 def _is_ours(inner: str) -> bool:
-    """Return whether a path inside a stage's folder has a name that only emopms gives."""
+    """Return whether a relative path in a stage's folder is the path of a journal entry or of an unfinished file."""
     return _is_scratch(inner) or _is_half(inner)
 
 
@@ -185,8 +190,10 @@ def _is_half(inner: str) -> bool:
 
 
 def _remove(folder: Path, removable: Removable) -> None:
-    """Remove files. A stage is no longer complete before the first of them goes, and until the last has gone its record
-    tells which of them are its own."""
+    """Remove files. If they belong to a stage, mark the stage as unfinished first, and remove its record last.
+
+    So an interrupted removal never leaves a stage that seems complete, and the record still lists the other files.
+    """
     meta, begun = folder / removable.path / META, folder / removable.path / BEGUN
     files = {folder / file for file in removable.files}
     if meta in files:
@@ -199,5 +206,5 @@ def _remove(folder: Path, removable: Removable) -> None:
         parent for file in removable.files for parent in file.parents if parent not in (PurePath(), PurePath("store"))
     }
     for parent in sorted(parents, key=lambda parent: -len(parent.parts)):
-        with suppress(OSError):  # it is not empty: it holds files of others
+        with suppress(OSError):  # the folder is not empty: it holds files that emopms did not write
             (folder / parent).rmdir()

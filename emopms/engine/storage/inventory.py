@@ -1,4 +1,4 @@
-"""The run directories in a folder, and their states. Nothing is written, and no run is disturbed."""
+"""Finds the run directories in a folder, and their states. It writes nothing, and does not disturb a running run."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from emopms.engine.storage.cleanup import CleanupPlan
 
 RunState = Literal["finished", "running", "interrupted", "damaged", "closed"]
-"""A damaged run has a file that changed since emopms wrote it; a closed one may not be read."""
+"""The state of a run. ``damaged``: a file changed after emopms wrote it. ``closed``: this user may not read it."""
 
 _RESULT = PurePath("result.json")
 _MOST_BYTES = 64 * 2**20
-"""Largest ``result.json`` that is looked at."""
+"""Maximum bytes of a ``result.json`` that is read."""
 _OF_THE_LOCK = {PurePath("store", LOCK), PurePath("store", HOLDER)}
 
 
@@ -39,20 +39,20 @@ class RunStatus:
     folder: Path
     state: RunState
     detail: str
-    """Who runs it, how far it got, what is damaged."""
+    """Details as text: the process that runs, the number of complete stages, or the damaged files."""
     touched: datetime | None
-    """When it finished; otherwise when something in it was last written. None where there are no files."""
+    """The time when the run finished, or the time of the last change if it is not finished; None without files."""
     size: int
-    """Bytes of all its files."""
+    """Bytes of all files in the run directory."""
     cleanup: CleanupPlan
-    """What cleaning would free."""
+    """The files that ``emopms runs clean`` would remove."""
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Return the run directories in a folder, by name; or the folder, if it is one itself.
+    """Return the run directories in a folder, sorted by name. If the folder is a run directory, return only the folder.
 
     Raises:
-        StoreError: There is no such folder, or it cannot be read.
+        StoreError: The folder does not exist, or cannot be read.
     """
     try:
         if _is_run(folder):
@@ -78,7 +78,10 @@ def inspect_run(folder: Path) -> RunStatus:
 
 
 def _is_run(folder: Path) -> bool:
-    """Return whether emopms made a folder: its store is marked or, without a store, it holds a run's result."""
+    """Return whether a folder is a run directory: it has a marked store or, without a store, a ``result.json``.
+
+    A folder with a store that cannot be read counts as a run directory.
+    """
     with suppress(PermissionError):
         store = folder / "store"
         if store.is_dir():
@@ -108,7 +111,7 @@ def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunS
     try:
         planned = store.read_plan() or {}
     except StoreError:
-        planned = {}  # which concerns the next run and cleaning, but is no damage to what is stored
+        planned = {}  # a damaged plan affects the next run and cleaning, but no stored result
     stages = [store.status(stage, key) for stage, key in planned.items()]
     complete = sum(stage.state == "complete" for stage in stages)
     progress = f"{complete} of {len(stages)} stages" if stages else ""

@@ -1,4 +1,4 @@
-"""Journals: the progress of unfinished work as numbered entries, each there whole and unchanged, or not there."""
+"""Journals: the progress of unfinished work, as numbered entries. A damaged entry counts as missing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ _ENTRY = re.compile(r"(\d{6,})-[0-9a-f]{32}\.safetensors")
 
 
 def is_entry(name: str) -> bool:
-    """Return whether a file name is one that a journal gives."""
+    """Return whether a file name is the name of a journal entry."""
     return _ENTRY.fullmatch(name) is not None
 
 
 class Journal:
-    """Numbered entries in a folder. Each file name carries a checksum, so that one step writes entry and checksum.
+    """Numbered entries in a folder. Each file name contains the checksum of the entry.
+
+    So the entry and its checksum are written in one step.
 
     Args:
-        folder: Where the entries are; made with the first one.
-        owner: The work that they belong to. It is part of the checksums, so entries of other work do not count.
+        folder: The folder of the entries. It is made with the first entry.
+        owner: Name of the work to which the entries belong. It is part of the checksums, so that entries of other work
+            do not count.
     """
 
     def __init__(self, folder: Path, *, owner: str) -> None:
@@ -40,7 +43,7 @@ class Journal:
         """Add an entry, or replace one.
 
         Raises:
-            StoreError: It cannot be written.
+            StoreError: The entry cannot be written.
         """
         content = encode_tensors(tensors)
         old = self._files(number)
@@ -51,25 +54,25 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def get(self, number: int) -> dict[str, Tensor] | None:
-        """Return an entry; None where there is none that is whole. The log names one that is damaged."""
+        """Return an entry; None if it is missing or damaged. If it is damaged, a warning is logged."""
         for path in self._files(number):
             try:
                 content = read_regular(path)
                 if path.stem.partition("-")[2] == self._checksum(number, content):
                     return decode_tensors(content)
             except (*UNREADABLE, MemoryError):
-                pass  # below
+                pass  # the warning below says that the entry is damaged
             logger.warning("{} is damaged: its content is computed again", path)
         return None
 
     def numbers(self) -> list[int]:
-        """Return the numbers of all entries, in order. Not all of them need be whole."""
+        """Return the numbers of all entries, in order. Some of these entries may be damaged."""
         return sorted(
             {int(match[1]) for match in (_ENTRY.fullmatch(path.name) for path in self._folder.glob("*-*")) if match}
         )
 
     def keep_only(self, number: int) -> None:
-        """Remove all other entries."""
+        """Remove all entries except the entry with this number."""
         for other in self.numbers():
             if other != number:
                 for path in self._files(other):

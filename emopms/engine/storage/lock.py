@@ -1,4 +1,4 @@
-"""One process at a time in a store. The operating system frees the lock when its holder dies."""
+"""The lock of a store. Only one process can hold it. The operating system frees the lock when this process ends."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 LOCK: Final = "lock"
 HOLDER: Final = "holder.json"
 _PATIENCE = 1.0
-"""Seconds. Who asks for the holder shares the lock for an instant, which must not turn a run away."""
+"""Seconds to wait for the lock. When another process calls `lock_holder`, the lock is held for an instant."""
 _MOST_BYTES = 2**16
-"""Largest note of a holder."""
+"""Maximum bytes of the file ``holder.json``."""
 
 
 class HeldLock:
-    """The lock of a store, while this process holds it."""
+    """The lock of a store while this process holds it."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / LOCK
         self._identity = _identity(self._path)
 
     def require_held(self) -> None:
-        """Check that nobody has removed or replaced the lock file, which would let a second process in.
+        """Check that the lock file still exists and was not replaced. If it was, a second process could get the lock.
 
         Raises:
-            StoreError: Somebody has.
+            StoreError: The lock file was removed or replaced.
         """
         if _identity(self._path) != self._identity:
             raise StoreError(
@@ -48,10 +48,10 @@ class HeldLock:
 
 @contextmanager
 def hold_lock(root: Path) -> Iterator[HeldLock]:
-    """Hold the lock of a store, and note who holds it.
+    """Hold the lock of a store while the ``with`` statement runs, and write the process to ``holder.json``.
 
     Raises:
-        StoreError: Another process holds it, or the folder cannot be written.
+        StoreError: Another process holds the lock, or the folder cannot be written.
     """
     lock = filelock.FileLock(root / LOCK, timeout=_PATIENCE)
     try:
@@ -65,7 +65,7 @@ def hold_lock(root: Path) -> Iterator[HeldLock]:
             remedy="Make it writable, or use another run directory (--run-dir).",
         ) from error
     try:
-        if _is_alive(_note(root)):  # its lock file was removed, but the process is still there
+        if _is_alive(_note(root)):  # the lock file was removed, but the process still runs
             raise _refusal(root)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "started": _started(os.getpid())}
@@ -75,17 +75,17 @@ def hold_lock(root: Path) -> Iterator[HeldLock]:
             yield held
         finally:
             with suppress(OSError, StoreError):
-                held.require_held()  # a note of another process stays
+                held.require_held()  # keep the note if another process wrote it
                 (root / HOLDER).unlink()
     finally:
         lock.release()
 
 
 def lock_holder(root: Path) -> str:
-    """Return who holds a store now; empty where nobody does. Nothing is written.
+    """Describe the process that holds the lock of a store; empty if no process holds it. Nothing is written.
 
     Raises:
-        OSError: The lock cannot be read.
+        OSError: The lock file cannot be read.
     """
     import fcntl  # here: a run needs it nowhere
 
@@ -94,7 +94,8 @@ def lock_holder(root: Path) -> str:
     except FileNotFoundError:
         return _described(root) if _is_alive(_note(root)) else ""
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who only ask do not see each other
+        # The lock is shared, so that two calls of this function do not report each other.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return _described(root)
     finally:
@@ -110,7 +111,7 @@ def _refusal(root: Path) -> StoreError:
 
 
 def _note(root: Path) -> dict[str, Any]:
-    """Return what the holder has noted of itself; empty where there is no such note."""
+    """Return the content of ``holder.json``; empty if there is no valid file."""
     try:
         note = decode_json(read_regular(root / HOLDER, most=_MOST_BYTES))
     except UNREADABLE:
@@ -127,7 +128,7 @@ def _described(root: Path) -> str:
 
 
 def _is_alive(note: dict[str, Any]) -> bool:
-    """Return whether the process that wrote a note is another one that still runs on this machine."""
+    """Return whether another process on this machine wrote the note and still runs."""
     pid, started = note.get("pid"), note.get("started")
     if note.get("host") != socket.gethostname() or not isinstance(pid, int) or pid == os.getpid():
         return False
@@ -135,7 +136,7 @@ def _is_alive(note: dict[str, Any]) -> bool:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process began, in clock ticks since the machine did; None where that cannot be told."""
+    """Return the start time of a process, in clock ticks since the machine started; None if it is not known."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
@@ -143,7 +144,7 @@ def _started(pid: int) -> int | None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from one that took its place; None where there is none."""
+    """Return device and inode of a file; None if there is no file. A file that replaces it has another inode."""
     try:
         found = path.stat()
     except OSError:

@@ -1,7 +1,8 @@
-"""What a run publishes for its user: all files of one run or, while ``publishing.json`` is there, not yet.
+"""The files that a run publishes for its user. While ``publishing.json`` exists, publishing is not complete.
 
-``published.json`` lists them with their checksums. So a later run knows which files are ours: it replaces these alone.
-Any other file in their place, one of ours that was changed by hand included, gets another name first.
+``published.json`` lists the published files with their checksums. So a later run knows which files emopms wrote, and
+replaces only these. If any other file has the path of a file to be published, it is renamed first. This includes files
+of emopms that somebody changed.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ class Publication:
     """A list of published files."""
 
     run: str
-    """Fingerprint of the plan of the run that made them."""
+    """Fingerprint of the plan of the run that published the files (see `fingerprint_of`)."""
     files: Mapping[str, str]
     """SHA-256 of each file, by its path relative to the run directory."""
     earlier: Mapping[str, Sequence[str]]
-    """Every SHA-256 under which earlier runs published a file here, by its path."""
+    """SHA-256 of all versions of each file that earlier runs published, by path."""
 
     @property
     def known(self) -> dict[str, set[str]]:
-        """Every SHA-256 under which runs have published a file here, by its path."""
+        """SHA-256 of all versions of each file that this run or earlier runs published, by path."""
         known = {name: set(digests) for name, digests in self.earlier.items()}
         for name, digest in self.files.items():
             known.setdefault(name, set()).add(digest)
@@ -57,11 +58,12 @@ class Outputs:
         self._folder, self._store = folder, folder / "store"
 
     def publish(self, files: Mapping[str, bytes], plan: Mapping[str, str]) -> None:
-        """Write files, by path relative to the run directory; nothing of anybody else's is lost.
+        """Write files. Files that emopms did not write are renamed, and never replaced.
 
-        Killed in between, the same call goes on from there.
+        If the process is killed during the call, the same call in a later process continues the work.
 
         Args:
+            files: Content of each file, by path relative to the run directory.
             plan: Keys of the run's stages.
 
         Raises:
@@ -81,20 +83,20 @@ class Outputs:
         write_sealed(self._store / PUBLISHED, {**record, "earlier": left})
         (self._store / PUBLISHING).unlink(missing_ok=True)
         if stale := sorted({str(PurePosixPath(*PurePosixPath(name).parts[:2])) for name in left}):
-            logger.info("models of earlier runs stay until `emopms runs clean`: {}", ", ".join(stale))
+            logger.info("models of earlier runs stay until you run `emopms runs clean`: {}", ", ".join(stale))
 
     def published(self) -> Publication | None:
-        """Return the list of what is published; None where there is none that can be relied on."""
+        """Return the list of published files; None if there is no valid list."""
         return _read(self._store / PUBLISHED)
 
     def is_of(self, plan: Mapping[str, str]) -> bool:
-        """Return whether the files of exactly this plan's run are published, all of them."""
+        """Return whether the published files are complete, and are the files of the run with this plan."""
         published = self.published()
         in_progress = os.path.lexists(self._store / PUBLISHING)
         return published is not None and not in_progress and published.run == fingerprint_of(plan)
 
     def damage(self) -> str:
-        """Return which published file changed since; empty where none did."""
+        """Describe the first published file that changed since it was published; empty if no file changed."""
         published = self.published()
         for name, digest in published.files.items() if published else ():
             if not self._is(name, digest):
@@ -102,7 +104,7 @@ class Outputs:
         return ""
 
     def superseded(self) -> list[str]:
-        """Return the unchanged files of earlier runs, by relative path."""
+        """Return the relative paths of unchanged files of earlier runs that the latest run did not replace."""
         published = self.published()
         earlier = published.earlier if published else {}
         return [name for name, digests in earlier.items() if self._is(name, *digests)]
@@ -141,7 +143,7 @@ def _read(path: Path) -> Publication | None:
 
 
 def _set_aside(path: Path) -> None:
-    """Give what is in the way of a published file another name."""
+    """Rename a file or folder that has the path of a file to be published."""
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}{_KEPT}{'' if number == 1 else f'-{number}'}")):
         number += 1
@@ -149,4 +151,4 @@ def _set_aside(path: Path) -> None:
         path.rename(kept)
     except OSError as error:
         raise StoreError(f"{path} is in the way and cannot be renamed: {error}", remedy="Move it away.") from error
-    logger.warning("{} was not written by emopms, or changed since: it is kept as {}", path, kept.name)
+    logger.warning("{} is not a file of emopms, or it was changed: it is kept as {}", path, kept.name)

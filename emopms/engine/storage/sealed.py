@@ -1,4 +1,4 @@
-"""Records in JSON that carry their own checksum: what was changed, cut short or written by others is noticed."""
+"""JSON records that contain their own checksum. So changed, truncated and foreign records are recognised."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = 64 * 2**20
-"""Largest record; one of a stage with 100,000 files is smaller."""
+"""Maximum bytes of a record. The record of a stage with 100,000 files is smaller."""
 
 
 def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record atomically.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The record cannot be written.
     """
     write_atomic(path, encode_json(_sealed(record)))
 
@@ -30,7 +30,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     """Read a record.
 
     Raises:
-        OSError, ValueError, RecursionError: It cannot be read, or is not what `write_sealed` wrote.
+        OSError, ValueError, RecursionError: The record cannot be read, or `write_sealed` did not write it.
     """
     sealed = decode_json(read_regular(path, most=_MOST_BYTES))
     if not isinstance(sealed, dict):

@@ -1,6 +1,6 @@
-"""Values as bytes. Nothing is ever pickled or unpickled.
+"""Converts values to bytes and back. Pickle is never used.
 
-Listing runs needs neither torch nor numpy: only what converts tensors and arrays imports them.
+The functions that convert tensors and arrays import torch and numpy themselves, so that listing runs imports neither.
 """
 
 from __future__ import annotations
@@ -23,18 +23,28 @@ UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RecursionError),
     *(zipfile.BadZipFile, zlib.error, SafetensorError),
 )
-"""What reading raises for bytes that are damaged, or that hold something else."""
+"""Errors that reading raises if the bytes are damaged, or are in another format."""
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """As safetensors. The bytes are those of the values alone: equal tensors give equal bytes."""
+    """Return tensors as safetensors. The bytes depend on the values alone: equal tensors give equal bytes.
+
+    If several tensors share memory, such as tied weights, each tensor is stored under its own name.
+    """
     from safetensors.torch import save
 
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    own: dict[str, Tensor] = {}
+    known: set[int] = set()
+    for name, tensor in tensors.items():
+        dense = tensor.detach().cpu().contiguous()
+        memory = dense.untyped_storage().data_ptr()
+        own[name] = dense.clone() if memory in known else dense
+        known.add(memory)
+    return save(own)
 
 
 def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """As npz."""
+    """Return arrays as bytes in the npz format."""
     import numpy as np
 
     file = io.BytesIO()
@@ -58,7 +68,7 @@ def decode_arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         found = dict(arrays)
     if not all(isinstance(array, np.ndarray) for array in found.values()):
-        raise ValueError("holds more than arrays")  # numpy gives other members as bytes
+        raise ValueError("holds more than arrays")  # numpy returns members that are not arrays as bytes
     return found
 
 

@@ -1,13 +1,14 @@
-"""The store of a run directory: one folder a stage and key, complete once its ``meta.json`` is there.
+"""The store of a run directory. It has one folder for each stage and key.
 
-``meta.json`` records the checksums of all files and its own. Whatever is read is compared with them first, so a file
-that was cut short, changed or exchanged is never taken for what a stage made.
+A stage is complete when its folder contains ``meta.json``. This record holds the checksums of all files of the stage,
+and its own checksum. Every file is compared with its checksum when it is read. So a truncated, changed or exchanged
+file is never used as a result of a stage.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 State = Literal["complete", "begun", "damaged", "absent"]
-"""Of a stage: a damaged one has files that changed since it was complete."""
+"""The state of a stage. ``damaged``: a file changed after the stage was completed."""
 
 PLAN: Final = "plan.json"
-"""Record of the latest run's stages."""
+"""File name of the record of the latest run's stages and keys."""
 MARK: Final = "emopms.json"
-"""Record that tells that a folder is a store of emopms."""
+"""File name of the record that marks a folder as a store of emopms."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class StageStatus:
 
     state: State
     artefact: Artefact | None = None
-    """Its files, where it is complete."""
+    """The files of the stage, if it is complete."""
     why: str = ""
-    """What is damaged."""
+    """A description of the damage; empty if the stage is not damaged."""
 
 
 class Store:
@@ -53,21 +54,21 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the store, and mark it as one.
+        """Hold the lock of the store while the ``with`` statement runs, and mark the folder as a store of emopms.
 
         Raises:
-            StoreError: Another process holds it, or the folder cannot be written.
+            StoreError: Another process holds the lock, or the folder cannot be written.
         """
         with hold_lock(self._root) as self._lock:
             try:
-                if not os.path.lexists(self._root / MARK):
+                if not _is_record(self._root / MARK):
                     write_sealed(self._root / MARK, {"format": FORMAT, "emopms": version("emopms")})
                 yield
             finally:
                 self._lock = None
 
     def is_marked(self) -> bool:
-        """Return whether emopms made this store: its mark, its plan or a stage's record says so."""
+        """Return whether emopms made this store: it contains a mark, a plan or a record of a stage."""
         records = (
             self._root / MARK,
             self._root / PLAN,
@@ -77,19 +78,19 @@ class Store:
         return any(_is_record(path) for path in records)
 
     def write_plan(self, keys: Mapping[str, str]) -> None:
-        """Record the stages of the present run, with their keys.
+        """Write the record of the stages and keys of the present run.
 
         Raises:
-            StoreError: It cannot be written.
+            StoreError: The record cannot be written.
         """
         self._require_held()
         write_sealed(self._root / PLAN, {"format": FORMAT, "stages": dict(keys)})
 
     def read_plan(self) -> dict[str, str] | None:
-        """Return the stages of the latest run, with their keys; None where no run has recorded them.
+        """Return the keys of the stages of the latest run, by name; None if there is no record.
 
         Raises:
-            StoreError: The record cannot be read, or is not what was written.
+            StoreError: The record cannot be read, or emopms did not write it.
         """
         path = self._root / PLAN
         if not os.path.lexists(path):
@@ -106,9 +107,12 @@ class Store:
         return keys
 
     def files(self, folder: Path) -> frozenset[str]:
-        """Return the files in a folder that belong to its stage, complete or not, by relative path.
+        """Return the relative paths of the files that the record of a stage lists, and of the record itself.
 
-        They are those that the stage's own record names; none where there is no record that can be relied on.
+        The stage may be complete or unfinished. Without a valid record, no file is returned.
+
+        Args:
+            folder: The folder of the stage.
         """
         for name in (META, BEGUN):
             try:
@@ -120,21 +124,23 @@ class Store:
         return frozenset()
 
     def find(self, stage: str, key: str) -> StageStatus:
-        """Return the state of a stage under this key, for a run: the log names what is damaged, and it is forgotten.
+        """Return the state of a stage, and prepare a damaged stage to run again.
+
+        If the stage is damaged, a warning is logged, and the stage is no longer marked as complete.
 
         Raises:
-            StoreError: What is damaged cannot be removed, or something else is in the stage's place.
+            StoreError: The record of the damaged stage cannot be removed, or the stage's path is not a folder.
         """
         folder, found = self.folder(stage, key), self.status(stage, key)
         if os.path.lexists(folder) and not folder.is_dir():
             raise StoreError(f"{folder} is no folder.", remedy="It is not ours: remove or rename it.")
         if found.state == "damaged":
-            logger.warning("{}: what is stored is damaged ({}), and is made again", stage, found.why)
+            logger.warning("{}: the stored result is damaged ({}), so the stage runs again", stage, found.why)
             self._forget(stage, key)
         return found
 
     def status(self, stage: str, key: str) -> StageStatus:
-        """Return the state of a stage under this key. Nothing is locked, written or removed."""
+        """Return the state of a stage with this key. Nothing is locked, written or removed."""
         folder = self.folder(stage, key)
         path = folder / META
         if not os.path.lexists(path):
@@ -151,8 +157,16 @@ class Store:
         damage = artefact.damage()
         return StageStatus("damaged", why=damage) if damage else StageStatus("complete", artefact)
 
+    def seconds(self, stage: str) -> float | None:
+        """Return the seconds that a stage took when it was last completed, with any key; None if there is no record."""
+        records = self._root.glob(f"{stage.replace('/', '-')}/*/{META}")
+        for path in sorted(records, key=lambda path: path.lstat().st_mtime, reverse=True):
+            with suppress(*UNREADABLE):
+                return float(read_sealed(path)["seconds"])
+        return None
+
     def begin(self, stage: str, key: str) -> Workspace:
-        """Return the folder to work in: a new one, or what an interrupted attempt left there to be continued."""
+        """Return the workspace of a stage. It may hold files of an interrupted attempt, which the stage continues."""
         self._require_held()
         return Workspace(self.folder(stage, key), stage=stage, key=key, require_held=self._require_held)
 
@@ -161,18 +175,18 @@ class Store:
             self._lock.require_held()
 
     def _forget(self, stage: str, key: str) -> None:
-        """Let a stage be incomplete. Its files are written over, and those of others stay."""
+        """Mark a damaged stage as unfinished. A new attempt replaces its files; other files in the folder stay."""
         path = self.folder(stage, key) / META
         try:
             if path.is_dir() and not path.is_symlink():
-                path.rmdir()  # only an empty one goes
+                path.rmdir()  # removes only an empty folder
             else:
                 path.unlink()
         except OSError as error:
             raise StoreError(f"{path} is damaged and cannot be removed: {error}", remedy=f"Remove {path}.") from error
 
     def folder(self, stage: str, key: str) -> Path:
-        """Return where a stage keeps what it makes under this key."""
+        """Return the folder of a stage with this key."""
         return self._root / stage.replace("/", "-") / key[:16]
 
 

@@ -1,1 +1,1 @@
-"""Small helpers of all rooms: guarded calls of components, seeds, paths, progress, log sinks, interruption."""
+"""Small helpers for the whole engine: guarded calls of components, seeds, paths, progress, log sinks, interruption."""

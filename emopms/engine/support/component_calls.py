@@ -31,8 +31,8 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
         action: The work as a verb phrase, such as ``build a network``, for the error message.
 
     Raises:
-        ComponentError: The component raised an error that is no `EmopmsError`. The log holds the traceback.
-        KeyboardInterrupt: The process received a signal to end. The result of the component does not count.
+        ComponentError: The component raised an error that is not an `EmopmsError`. The log holds the traceback.
+        KeyboardInterrupt: The process received a signal to end, even if the component caught the signal's exception.
     """
     whose = f"{component.slot} {component.name!r} ({type(component).__module__}:{type(component).__qualname__})"
     try:
@@ -40,7 +40,7 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
             try:
                 yield
             finally:
-                restore_sinks(f"The {whose}")  # first, since what else is put back is logged
+                restore_sinks(f"The {whose}")  # first, because `unchanged_process` may log warnings
         if interrupted.is_set():
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -60,11 +60,10 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the machine or the process failed, and not the candidate. The same call may then succeed later.
+    """Return whether the cause of an error is the machine or the process, so that the same call may succeed later.
 
-    This holds for all errors of the operating system, such as a full disk, for a closed stream, for `SystemExit`, for
-    a worker process that died, and for a thread that could not start. The error itself counts, and every error that
-    caused it.
+    Such causes are errors of the operating system, such as a full disk; a closed stream; `SystemExit`; a worker process
+    that died; and a thread that could not start. The function checks the error and all errors that caused it.
     """
     found: BaseException | None = error
     while found is not None:
@@ -77,7 +76,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
-"""The values of `numpy.dtype.kind` that each sort of array may have."""
+"""The values of `numpy.dtype.kind` that each sort of array may have, for `validate_array`."""
 
 
 def validate_array(found: object, sort: str, *shape: int | None) -> None:

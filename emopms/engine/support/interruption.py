@@ -1,8 +1,8 @@
-"""The flag that this process received a signal to end. A plugin that catches every exception cannot hide it."""
+"""A flag that says that this process received a signal to end. A plugin that catches all exceptions cannot hide it."""
 
 from __future__ import annotations
 
 from threading import Event
 
 interrupted = Event()
-"""The signal handler sets it before it raises `KeyboardInterrupt`."""
+"""The flag. The signal handler sets it before it raises `KeyboardInterrupt`."""

@@ -1,4 +1,4 @@
-"""The log of emopms in a program that has not set up loguru."""
+"""The log of emopms in a program that does not configure loguru."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from loguru import logger
 
 
 def quiet_default_sink() -> None:
-    """Let the sink that loguru begins with show only warnings and errors of emopms, not each debug line.
+    """Let the default sink of loguru show only warnings and errors of emopms, and no debug lines.
 
-    The progress lines of `emopms.cli.terminal.Lines` are shown, too: a program that asks for them wants them.
-
-    A program that has removed that sink has set up loguru itself, and nothing is changed. Lines of other packages stay
-    as they are.
+    The progress lines of `emopms.cli.terminal.Lines` are still shown, because a program must ask for them. Lines of
+    other packages are not affected. If the program has removed the default sink, it has configured loguru itself, and
+    nothing is changed.
     """
     try:
         logger.remove(0)
-    except ValueError:  # it is removed already
+    except ValueError:  # the program has removed the default sink
         return
     if sys.stderr is not None:
         logger.add(sys.stderr, filter={"emopms": "WARNING", "emopms.cli": "INFO"})

@@ -1,4 +1,4 @@
-"""Log sinks that survive plugins, although all code of a process shares the one logger of loguru."""
+"""Log sinks that are added again if a plugin removes them. All code of a process shares one logger of loguru."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Sink(Protocol):
         """Receive one line, with its line break."""
 
     def close(self) -> None:
-        """Close the destination: no more lines follow."""
+        """Close the destination. No lines follow."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def restore_sinks(whose: str) -> None:
     """Add all sinks again that other code has removed, such as by `logger.remove()`, and log a warning.
 
     Args:
-        whose: Name of the code that ran just before, for the warning.
+        whose: Name of the code that has just run, for the warning.
     """
     removed = [kept for kept in _kept if kept.removed]
     for kept in removed:
@@ -54,11 +54,11 @@ def restore_sinks(whose: str) -> None:
 
 _kept: list[_KeptSink] = []
 _named: set[str] = set()
-"""Code that a warning has named. One that is called for every candidate is named once."""
+"""Names of the code that warnings have named. Each name is in one warning only."""
 
 
 class _KeptSink:
-    """A sink that notices its removal: loguru calls `stop`."""
+    """A sink that records its removal: loguru calls `stop` when it removes a sink."""
 
     def __init__(self, sink: Sink, options: dict[str, Any]) -> None:
         self._sink, self._options = sink, options

@@ -19,7 +19,7 @@ def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
     """Return the run directory, which need not exist yet.
 
     Args:
-        spec: The spec, whose name is the default.
+        spec: The spec. Its name is part of the default path.
         run_dir: The directory that the user chose; None for ``runs/<name>`` below the current folder.
 
     Raises:
@@ -42,8 +42,8 @@ def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
 def data_folder(spec: Spec, data_root: str | PathLike[str] | None) -> Folder:
     """Return the folder that relative paths in a spec start from.
 
-    It is the data root that the user chose, else the folder that the environment variable ``EMOPMS_DATA`` names, else
-    the folder of the spec.
+    It is the data root that the user chose. Without one, it is the folder that the environment variable ``EMOPMS_DATA``
+    names. Without this variable, it is the folder of the spec.
 
     Args:
         spec: The spec.

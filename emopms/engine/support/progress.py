@@ -26,11 +26,11 @@ class Progress(Protocol):
     """A display of long work."""
 
     def begin(self, stages: Mapping[str, float | None]) -> None:
-        """Learn the stages of the whole run, before the first of them begins.
+        """Receive the stages of the whole run, before the first stage begins.
 
         Args:
-            stages: The names of all stages, in order. The values are the seconds that each took when an earlier run
-                completed it, also with other settings; None if no earlier run did.
+            stages: The seconds that each stage took in an earlier run, by name, in the order in which stages run. The
+                earlier run may have had other settings. None if no earlier run completed the stage.
         """
 
     def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Tracker]:
@@ -38,7 +38,7 @@ class Progress(Protocol):
 
         Args:
             label: Name of the work.
-            total: Number of its steps.
+            total: Number of steps of the work.
             unit: Name of a step in the plural, such as ``generations``.
         """
 

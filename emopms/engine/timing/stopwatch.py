@@ -1,4 +1,4 @@
-"""Short timings of long work: the work is timed at growing sizes, and the last two sizes are extrapolated."""
+"""Estimates the seconds of long work: small sizes of the work are timed, and the result is extrapolated."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class TimingEffort:
     """The time that is spent on each timing."""
 
     first_size: int = 8
-    """Size of the first trial, such as the images of a batch."""
+    """Size of the work in the first trial, such as the number of images in a batch."""
     growth: int = 4
-    """Factor between the sizes of two trials."""
+    """Factor between the sizes of two successive trials."""
     min_seconds: float = 0.05
-    """The size grows until the work takes so many seconds, and the work is repeated until all repetitions together
-    take so many seconds."""
+    """Minimum seconds of a timing. The size grows until one repetition takes these seconds, and the work is repeated
+    until all repetitions together take these seconds."""
     min_repetitions: int = 3
-    """Minimum number of repetitions. The fastest one counts, because other processes disturbed it least."""
+    """Minimum number of repetitions. The fastest repetition counts, because other processes disturbed it least."""
     max_seconds: float = 1.0
-    """Seconds after which a timing neither grows nor repeats."""
+    """Seconds after which a timing stops: the size no longer grows, and the work is not repeated."""
 
 
 DEFAULT_EFFORT: Final = TimingEffort()
@@ -53,14 +53,14 @@ class Stopwatch:
     def __init__(self, device: Device, effort: TimingEffort = DEFAULT_EFFORT) -> None:
         self._device, self._effort = device, effort
         self.peak = self._memory()
-        """Maximum bytes that the process, or on CUDA its tensors on the GPU, would hold with the work at full size."""
+        """Estimated maximum bytes for the work at full size: of the process or, on CUDA, of its tensors on the GPU."""
 
     def seconds(self, prepare: Callable[[int], Callable[[], object]], size: int) -> float:
-        """Return the seconds that work of a size takes.
+        """Return the estimated seconds of work of a size.
 
         Args:
-            prepare: Makes the work of a given size, which may be smaller. Its own time is not counted.
-            size: The full size, such as the images of a batch.
+            prepare: Makes the work of a given size. It is called with smaller sizes too. Its own time does not count.
+            size: The full size, such as the number of images in a batch.
         """
         effort = self._effort
         deadline = perf_counter() + effort.max_seconds
@@ -104,7 +104,7 @@ class Stopwatch:
         return min(took)
 
     def _wait(self) -> None:
-        """Wait until the GPU has finished: CUDA calls return earlier."""
+        """Wait until the GPU has finished, because CUDA calls return before their work is done."""
         if self._device.type == "cuda":
             torch.cuda.synchronize()
 

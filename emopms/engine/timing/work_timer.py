@@ -45,7 +45,7 @@ class WorkTimer:
         return self.stopwatch.peak
 
     def forward(self, images: int) -> float:
-        """Return the seconds that it takes to measure the dense network on a number of images."""
+        """Return the estimated seconds to measure the dense network on a number of images."""
         return images * self._forward
 
     @cached_property
@@ -66,7 +66,7 @@ class WorkTimer:
         *,
         after_epoch: float = 0.0,
     ) -> float:
-        """Return the seconds that a training takes.
+        """Return the estimated seconds of a training.
 
         Args:
             schedule: Epochs and batch size. Without epochs, nothing is timed.
@@ -101,7 +101,7 @@ class WorkTimer:
 
     @cached_property
     def criteria(self) -> nn.ModuleList:
-        """Untrained criteria of the sub-networks of `divided`, frozen."""
+        """Untrained and frozen selector criteria of the sub-networks of `divided`."""
         return make_criteria(self.context, self.divided.parts).requires_grad_(False)
 
     def images(self, count: int) -> ImageSet:

@@ -1,1 +1,1 @@
-"""Genes: which channels belong together, slicing, surgery and costs."""
+"""Channels and genes: which channels are kept or dropped together, slicing, surgery and costs."""

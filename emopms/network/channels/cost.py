@@ -1,7 +1,8 @@
-"""MACs and parameters: predicted for whole populations at once, and counted on a real module.
+"""MACs and numbers of parameters. They are predicted for whole populations, and counted on a real module.
 
-MACs are the multiply–accumulates of convolutions and linear layers for one input, those inside `nn.MultiheadAttention`
-among them. Products of activations, normalisation, pooling and sums are not counted; results name what is left out.
+MACs are the multiply–accumulates of convolutions and linear layers for one input. The linear layers inside
+`nn.MultiheadAttention` are included. Products of two activations, normalisation, pooling and sums are not counted.
+Results name the operations that are not counted.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 
 class _SumOfProducts:
-    """A sum of products ``scale · kept(dim) · kept(dim)`` for all genomes of a population at once.
+    """Computes a sum of products ``scale · kept(dim) · kept(dim)`` for all genomes of a population at once.
 
-    ``kept`` is the number of indices of a tensor dimension that a genome keeps.
+    ``kept(dim)`` is the number of indices along a tensor dimension that a genome keeps.
     """
 
     def __init__(self, genes: int) -> None:
@@ -42,7 +43,12 @@ class _SumOfProducts:
         self._fixed: list[int] = []
 
     def add(self, scale: int, dims: list[NDArray[np.int64]]) -> None:
-        """Add a product; ``dims`` are the genes of the indices of each dimension that is cut."""
+        """Add a product to the sum.
+
+        Args:
+            scale: The constant factor.
+            dims: For each dimension that can be cut, the gene of each index, or -1 if the index is always kept.
+        """
         assert len(dims) <= 2, "weights are cut along outputs and inputs"
         for labels in (*dims, *([np.array([-1])] * (2 - len(dims)))):
             row = np.bincount(labels[labels >= 0], minlength=self._genes).astype(np.int64)
@@ -51,7 +57,7 @@ class _SumOfProducts:
         self._scales.append(scale)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the sum for each genome [n, genes] → [n]."""
+        """Return the sum for each of the genomes [n, genes], as an array [n]."""
         if not self._scales:
             return np.zeros(len(genomes), dtype=np.int64)
         kept = genomes.astype(np.int64) @ np.stack(self._rows).T + np.array(self._fixed)
@@ -59,7 +65,7 @@ class _SumOfProducts:
         return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
 
     def by_gene(self) -> NDArray[np.int64]:
-        """Return the part of the dense sum in which each gene takes part [genes]."""
+        """Return, for each gene, the part of the unpruned sum that the gene's indices contribute to [genes]."""
         if not self._scales:
             return np.zeros(self._genes, dtype=np.int64)
         rows = np.stack(self._rows)
@@ -73,7 +79,7 @@ class CostModel:
 
     Args:
         channels: The sub-network's channel table.
-        module: The sub-network's module, dense.
+        module: The module of the dense sub-network.
     """
 
     def __init__(self, channels: Channels, module: nn.Module) -> None:
@@ -89,16 +95,16 @@ class CostModel:
             self._macs.add(sum(channels.never_cut.values()), [])
 
     def macs(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the MACs for one input of each genome [n, genes] → [n]."""
+        """Return the MACs for one input, for each of the genomes [n, genes], as an array [n]."""
         return self._macs.evaluate(genomes)
 
     @cached_property
     def macs_by_gene(self) -> NDArray[np.int64]:
-        """MACs for one input in which each gene's channels take part when nothing is pruned [genes]."""
+        """For each gene, the MACs for one input that use the gene's channels when nothing is pruned [genes]."""
         return self._macs.by_gene()
 
     def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the number of parameters of each genome [n, genes] → [n]."""
+        """Return the number of parameters for each of the genomes [n, genes], as an array [n]."""
         return self._params.evaluate(genomes)
 
 
@@ -118,20 +124,21 @@ class Count:
     params: int
     """Number of parameters."""
     uncounted: tuple[str, ...]
-    """Classes of modules with parameters of their own that ran and are not in ``macs``, or not fully."""
+    """Classes of modules with parameters that ran, but whose MACs are not or not fully included in ``macs``."""
     uncounted_macs: Mapping[str, int] = field(default_factory=dict)
-    """Multiply–accumulates that are not in ``macs``, for those of these classes for which they are known."""
+    """Multiply–accumulates that are not included in ``macs``, by class in ``uncounted``. Classes whose MACs are not
+    known are left out."""
 
 
 def count(network: nn.Module, example: Tensor) -> Count:
     """Count MACs and parameters of a real module by running it once with hooks on its layers.
 
-    It is independent of `CostModel` on purpose, so that tests can check one against the other.
+    This function shares no code with `CostModel`, so that tests can compare the results of both.
 
     Args:
         network: The module.
-        example: A batch of inputs [N, …], of which the first is used: layers that run on constants, such as biases of
-            positions, run once for any number of inputs.
+        example: A batch of inputs [N, …]. Only the first input is used, because layers that run on constants, such as
+            position biases, run once for any number of inputs.
     """
     macs = 0
     uncounted: set[str] = set()

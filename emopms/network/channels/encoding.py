@@ -1,4 +1,4 @@
-"""Encoding of genomes as the bit strings that a search varies."""
+"""Encodes genomes as the bit strings that a search varies."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class _Block:
     """The bits of one group."""
 
     bits: slice
-    """Their place in the code."""
+    """The positions of these bits in the code."""
     whole: int
-    """Number of bits for full units of channels. One more bit, the last, is for channels of the group that are left
-    over."""
+    """Number of bits for full units of channels. If channels of the group are left over, one more bit at the end stands
+    for these."""
 
 
 class Encoding:
-    """Encodes genomes as codes, with one bit for each unit of a group's channels.
+    """Encodes genomes as codes. A code is a bit string with one bit for each unit of a group's genes.
 
-    A unit is the smallest number of a group's genes whose channels are a multiple of ``multiple`` in their layer. The
-    genes of a unit are neighbours in importance. Genes left over are kept only if the whole group is kept. With
-    ``multiple`` 1 and without ``widths``, a code is the genome itself.
+    The number of genes in a unit is the smallest number whose channels in the layer are a multiple of ``multiple``. The
+    genes of a group are sorted by importance, and each unit takes the next genes. Genes that are left over are kept
+    only if the whole group is kept. With ``multiple`` 1 and without ``widths``, a code is the genome itself.
 
     Args:
         channels: The channel table of a sub-network.
-        importance: Of its genes [genes]; higher is better.
-        widths: Whether a group always keeps its most important channels. Then only the number of set bits of a group
-            counts (its width, in unary), and a valid code has the first bits set.
-        multiple: Widths of layers are multiples of this number of channels, or full.
+        importance: Importance of each gene [genes]. Higher is more important.
+        widths: Whether a group always keeps its most important channels. A code then only says how many units each
+            group keeps: in a valid code, the first bits of each group are set, and the other bits are not.
+        multiple: Each layer keeps a multiple of this number of channels, or all channels.
     """
 
     def __init__(
@@ -76,12 +76,15 @@ class Encoding:
 
     @property
     def least(self) -> NDArray[np.bool_]:
-        """The genome [genes] that keeps as few channels of every group as possible."""
+        """The genome [genes] that keeps as few channels of each group as a valid code can."""
         smallest: NDArray[np.bool_] = self.decode(self.repair(np.zeros((1, self.bits), dtype=np.bool_)))[0]
         return smallest
 
     def encode(self, genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return valid codes [n, bits] with the widths of the genomes [n, genes], rounded to units."""
+        """Return valid codes [n, bits] for genomes [n, genes].
+
+        A code keeps as many units of each group as the genome keeps, rounded to whole units.
+        """
         kept = np.zeros((len(genomes), self.bits))
         np.add.at(kept.T, self._bit_of, genomes.T)
         codes = np.zeros(kept.shape, dtype=np.bool_)
@@ -98,7 +101,10 @@ class Encoding:
         return codes[:, self._bit_of]
 
     def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return valid codes [n, bits]: widths are possible ones, and every group and every layer keeps a channel."""
+        """Return valid codes [n, bits] that are similar to the given codes.
+
+        In a valid code, every group and every layer keeps at least one channel, and `Encoding` allows its widths.
+        """
         repaired = codes.copy()
         for block in self._blocks:
             own = repaired[:, block.bits]
@@ -107,7 +113,7 @@ class Encoding:
             else:
                 own[:, block.whole :] &= own[:, : block.whole].all(axis=1, keepdims=True)
         ensure_nonempty(repaired, self._cover_sets, self._importance)
-        for block in self._blocks:  # a bit that was just set may need the bits before it
+        for block in self._blocks:  # a bit that was just set may require that the bits before it are set too
             own = repaired[:, block.bits]
             if self._widths:
                 own[:] = np.logical_or.accumulate(own[:, ::-1], axis=1)[:, ::-1]

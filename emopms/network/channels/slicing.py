@@ -1,4 +1,4 @@
-"""Slicing of tensors by a genome."""
+"""Removes the channels that a genome drops from tensors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def slice_tensors(tensors: Mapping[str, Tensor], channels: Channels, genome: NDArray[np.bool_]) -> dict[str, Tensor]:
     """Return the tensors without the channels that the genome drops.
 
-    Gradients of the slices flow into the full tensors. Tensors that lose nothing are returned as they are, not copied.
+    Gradients flow from the results into the full tensors. A tensor that loses no channel is returned without a copy.
 
     Args:
-        tensors: Parameters and buffers by name.
-        channels: The channel table of the sub-network they belong to.
-        genome: Boolean [genes]; True keeps the gene's channels.
+        tensors: Parameters and buffers of a sub-network, by name.
+        channels: The channel table of the sub-network.
+        genome: Boolean [genes]. True keeps the gene's channels.
     """
-    stays = np.append(genome, True)  # gene -1, which is always kept, reads the last entry
+    stays = np.append(genome, True)  # the last entry is for gene -1, which is always kept
     cuts: dict[bytes, Tensor | None] = {}  # dimensions with the same genes share one index tensor
     sliced = dict(tensors)
     for name, dims in channels.dims.items():

@@ -1,4 +1,4 @@
-"""Surgery on modules: the same classes with narrower layers, without masks or wrappers."""
+"""Makes the layers of a network narrower. The modules keep their classes, and no masks or wrappers are added."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
 
 def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.bool_]]]) -> dict[str, Tensor]:
-    """Return a copy of the network's state without the channels that genomes drop.
+    """Return a copy of the network's state dict without the channels that genomes drop.
 
     Args:
-        network: The dense network; it is left as it is.
-        cuts: For each sub-network its channel table and a genome [genes].
+        network: The dense network. It is not changed.
+        cuts: For each sub-network, its channel table and a genome [genes].
     """
     tables, genomes = zip(*cuts, strict=True)
     dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     state = slice_tensors(dense, joined(tables), np.concatenate(genomes))
     names = names_by_tensor(network.state_dict(keep_vars=True).items())
-    for same in names.values():  # a tensor with several names may be cut under one of them only
+    for same in names.values():  # a tensor with several names may have been cut under only one of its names
         smallest = min((state[name] for name in same), key=Tensor.numel)
         state |= dict.fromkeys(same, smallest)
     return {name: tensor.clone() for name, tensor in state.items()}
 
 
 def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Shrink a dense network's layers in place to the shapes in ``state`` and load it.
+    """Shrink the layers of a dense network in place to the shapes in ``state``, and load ``state`` into it.
 
-    Every pruned network is made in this way, whether it was just cut or is read from disk.
+    Every pruned network is made by this function, both right after the pruning and when it is read from disk.
 
     Args:
         network: The dense network.
-        state: The pruned state, as from `pruned_state`.
+        state: State dict of the pruned network, such as `pruned_state` returns.
 
     Raises:
-        WeightsError: The state has other tensors than the network, or larger ones.
+        WeightsError: The state has other tensors than the network, or larger tensors.
     """
     require_same_tensors(network, state, origin="the pruned state", shrunk=True)
-    successors: dict[Tensor, Tensor] = {}  # tensors with several names still have them afterwards
+    successors: dict[Tensor, Tensor] = {}  # a tensor that is shared under several names stays shared
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         for name, parameter in list(module.named_parameters(recurse=False, remove_duplicate=False)):
@@ -71,13 +71,13 @@ def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, origin: str, shrunk: bool) -> None:
-    """Refuse a state that does not belong to the network.
+    """Check that a state dict has the same tensors as a network.
 
     Args:
         network: The network.
         state: Tensors by name.
         origin: The source of the state, for the message.
-        shrunk: Whether tensors may be smaller than the network's.
+        shrunk: Whether a tensor may be smaller than the network's tensor of the same name.
 
     Raises:
         WeightsError: The state has other tensors or shapes. The message lists the first differences of each kind.
@@ -109,13 +109,13 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
 
 
 def _kind(tensor: Tensor) -> str:
-    """Describe the kind of a tensor's numbers, because loading would cast one kind to another without an error."""
+    """Describe the kind of a tensor's numbers. PyTorch would convert one kind to another without an error."""
     numbers = "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
     return f"{numbers} numbers, {tensor.layout}".removesuffix(", torch.strided") + ", without data" * tensor.is_meta
 
 
 def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
-    """Return whether a tensor has the dense one's shape or, if ``shrunk``, a smaller one."""
+    """Return whether ``given`` has the shape of ``dense``. If ``shrunk`` is set, its sizes may also be smaller."""
     if not shrunk or dense.dim() != given.dim():
         return dense.shape == given.shape
     return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))

@@ -1,4 +1,4 @@
-"""The channel table of a sub-network: groups, genes, and the gene of each index of each tensor dimension."""
+"""The channel table of a sub-network: its genes, and the gene of each index along each tensor dimension."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """The prunable channels that one layer produces: consecutive genes of the genome."""
+    """The prunable channels that one layer produces. Their genes are next to each other in the genome."""
 
     name: str
     """Path of the layer."""
@@ -26,7 +26,8 @@ class Group:
     size: int
     """Number of genes."""
     repeats: int = 1
-    """Channels of the layer for each gene: one in every group of a grouped convolution, otherwise 1."""
+    """Number of the layer's channels per gene. In a grouped convolution, a gene has one channel in each group, so that
+    this is the number of groups. In most other layers it is 1."""
 
     @property
     def genes(self) -> slice:
@@ -35,14 +36,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or linear layer, as the cost model sees it."""
+    """A convolution or linear layer, with the facts that the cost model needs."""
 
     name: str
     """Path of the layer."""
     weight: str
-    """Name of its weight parameter."""
+    """Name of the layer's weight parameter."""
     uses: int
-    """Multiplications by each weight for one input: the number of output positions."""
+    """Number of multiplications with each element of the weight for one input: the number of output positions."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ class Channels:
     dims: Mapping[str, Mapping[int, NDArray[np.int64]]]
     layers: tuple[Layer, ...]
     pinned: Mapping[str, str]
-    """Layers whose output channels cannot be pruned, and why."""
+    """Paths of layers whose output channels are never pruned, each with the reason."""
     uncounted: tuple[str, ...]
-    """Operations in the graph that the cost model does not count as MACs, or not fully."""
+    """Names of operations in the graph whose MACs the cost model does not count, or does not count fully."""
     uncounted_macs: Mapping[str, int] = field(default_factory=dict)
-    """MACs for one input that the cost model leaves out when nothing is pruned, for those of these operations for which
-    they are known."""
+    """MACs of the unpruned sub-network for one input that the cost model does not count, by name in ``uncounted``.
+    Operations whose MACs are not known are left out."""
     never_cut: Mapping[str, int] = field(default_factory=dict)
-    """MACs for one input, by path, of modules that multiply with several weights, none of which is ever cut."""
+    """MACs for one input of modules that multiply with several weights and whose weights are never pruned, by path."""
 
     @property
     def genes(self) -> int:
@@ -73,8 +74,10 @@ class Channels:
 
     @cached_property
     def cover_sets(self) -> tuple[NDArray[np.int64], ...]:
-        """Sets of genes of which at least one must be kept: those of each group, and those of each tensor dimension
-        without a fixed index."""
+        """Sets of genes. A genome must keep at least one gene of each set.
+
+        There is a set for each group, and a set for each tensor dimension in which every index has a gene.
+        """
         sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
         for dims in self.dims.values():
             sets += [np.unique(genes) for genes in dims.values() if (genes >= 0).all()]
@@ -82,9 +85,9 @@ class Channels:
 
 
 def joined(tables: Sequence[Channels]) -> Channels:
-    """Join channel tables of one network that have no gene in common.
+    """Join several channel tables of one network. No two tables may have a gene for the same channel.
 
-    The genome of the result is the concatenation of their genomes.
+    The genome of the result is the concatenation of the genomes of the tables.
     """
     groups: list[Group] = []
     dims: dict[str, dict[int, NDArray[np.int64]]] = {}
@@ -112,12 +115,14 @@ def joined(tables: Sequence[Channels]) -> Channels:
 def ensure_nonempty(
     strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]
 ) -> None:
-    """Set the most important bit of each set, in place, in the bit strings that have no bit of the set.
+    """Change bit strings in place, so that each has at least one bit of every set.
+
+    If a bit string has no bit of a set, the most important bit of this set is set to True.
 
     Args:
         strings: Boolean [n, bits].
-        sets: Indices of bits.
-        importance: Of each bit [bits]; higher is better.
+        sets: Sets of bits. Each set is an array of indices.
+        importance: Importance of each bit [bits]. Higher is more important.
     """
     for bits in sets:
         empty = ~strings[:, bits].any(axis=1)

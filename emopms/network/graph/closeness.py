@@ -1,4 +1,4 @@
-"""Tolerances between two ways to compute the same scores."""
+"""Compares scores that were computed in two ways, with a tolerance for rounding errors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 
 def largest(scores: Tensor) -> float:
-    """Return the largest magnitude of the finite scores, or 0 if there is none."""
+    """Return the largest absolute value of the finite scores, or 0 if no score is finite."""
     return float(scores[scores.isfinite()].abs().amax()) if scores.isfinite().any() else 0.0
 
 
 def are_close(found: Tensor, expected: Tensor) -> bool:
-    """Return whether scores are equal up to rounding errors, which grow with the size of the summands.
+    """Return whether scores are equal up to rounding errors.
 
-    The tolerance is the largest score times 1e-9 in fp64, 1e-4 in fp32, and 1e-2 in smaller formats.
+    Rounding errors grow with the size of the scores. Therefore the tolerance is the largest absolute value of the
+    expected scores times 1e-9 in fp64, 1e-4 in fp32, and 1e-2 in smaller formats.
     """
     if found.shape != expected.shape:
         return False

@@ -1,4 +1,4 @@
-"""A hash of what a network computes: of its graph, and of its tensors without their values."""
+"""A hash of a network's structure: of its graph, and of the names, shapes and dtypes of its tensors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> str:
-    """Return a SHA-256 of a network's graph and of all its tensors' names, shapes and dtypes.
+    """Return a SHA-256 of a network's graph, and of the names, shapes and dtypes of all its tensors.
 
-    Values count where no state dict holds them: those of buffers that are not saved.
+    The values of a tensor are not hashed, because the state dict holds them. The values of buffers that the state dict
+    does not hold are hashed.
 
     Args:
         network: The network.
-        parts: Its traced parts, in the order of the forward pass. Where it is cut does not matter.
+        parts: The traced parts of the network, in the order of the forward pass. The hash does not depend on the points
+            at which the network is cut.
     """
     digest = hashlib.sha256()
     for line in _lines(parts):
@@ -35,7 +37,7 @@ def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> st
 
 
 def _lines(parts: Sequence[fx.GraphModule]) -> Iterator[str]:
-    """Yield a line for each node. Nodes are named by their number in the whole network."""
+    """Yield a line for each node. The name of a node in these lines is its number in the whole network."""
     numbers: dict[fx.Node, str] = {}
     last, count = "images", 0
     for part in parts:
@@ -55,7 +57,7 @@ def _lines(parts: Sequence[fx.GraphModule]) -> Iterator[str]:
 
 
 def _target(node: fx.Node, part: fx.GraphModule) -> str:
-    """Return what a node calls; for a layer also its settings."""
+    """Return the name of the function, method or layer that a node calls. For a layer, its settings follow."""
     target = str(node.target)
     if node.op == "call_function":
         return f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', target)}"

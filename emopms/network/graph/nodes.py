@@ -1,4 +1,4 @@
-"""Questions about the nodes of a traced network: shapes, module paths, in-place operations, live values."""
+"""Properties of the nodes of a traced network: shapes, module paths, in-place operations, and last uses of values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ _IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itr
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:
-    """Return the shape of the node's value on the traced example, or None if the value is not one tensor."""
+    """Return the shape that the node's value had for the traced example, or None if the value is not one tensor."""
     shape: tuple[int, ...] | None = node.meta.get("shape")
     return shape
 
 
 def module_path(node: fx.Node) -> str:
-    """Return the path of the innermost module whose forward made the node; empty for the network's own forward."""
+    """Return the path of the innermost module whose forward made the node.
+
+    The path is empty if the network's own forward made the node.
+    """
     if node.op == "call_module":
         return str(node.target)
     stack = node.meta.get("nn_module_stack")
@@ -32,9 +35,9 @@ def module_path(node: fx.Node) -> str:
 
 
 def path_prefixes(path: str) -> list[str]:
-    """Return a module path and the paths of the modules around it, outermost first.
+    """Return a module path and the paths of the modules that contain the module, outermost first.
 
-    ``layer1.0.conv`` gives ``layer1``, ``layer1.0`` and ``layer1.0.conv``; the empty path gives none.
+    ``layer1.0.conv`` gives ``layer1``, ``layer1.0`` and ``layer1.0.conv``. The empty path gives an empty list.
     """
     names = path.split(".") if path else []
     return [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
@@ -55,10 +58,10 @@ def in_place(node: fx.Node, network: nn.Module) -> bool:
 
 
 def last_live_use(nodes: Sequence[fx.Node]) -> list[int]:
-    """Return, for each node, the index of the last consumer of any value produced before this node.
+    """Return, for each node, the index of the last node that uses a value computed before this node.
 
-    If that index is not above the node's own, only the node's own value is needed after it. Parameters do not count,
-    because each part of a divided network reads the parameters that it needs by itself.
+    If this index is at most the node's own index, later nodes use only the node's own value, so that the network can be
+    cut there. Reads of parameters are ignored, because each part of a divided network reads its parameters itself.
     """
     position = {node: index for index, node in enumerate(nodes)}
     last_uses, needed = [], -1

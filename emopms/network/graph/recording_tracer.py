@@ -1,7 +1,8 @@
-"""A tracer that runs the forward pass while it records it, so that every recorded value is known on an example.
+"""A tracer that runs the forward pass on an example while it records the operations, so that all values are known.
 
-Plain torch.fx gives up at a branch on a shape or a loop over one. This tracer takes the branch that the value decides,
-and marks the node of the value: the widths that it depends on are never pruned (see `labels`).
+Plain torch.fx fails if the forward branches on a shape or loops over a shape. This tracer takes the branch that the
+value for the example selects, and marks the node of the value as deciding. The package `channels.labels` then never
+prunes the widths that this value depends on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class TracedValue(fx.Proxy):
     """A value of the forward pass, together with the node that computes it.
 
-    ``isinstance`` sees the class of the value, because networks ask whether they got a tensor or a list of tensors.
+    ``isinstance`` sees the class of the value, because the forward of a network may test whether its input is a tensor
+    or a list of tensors.
     """
 
     def __init__(self, node: fx.Node, tracer: RecordingTracer, value: Any) -> None:
@@ -51,8 +53,11 @@ class TracedValue(fx.Proxy):
         return self._in_place(operator.itruediv, operator.truediv, other)
 
     def _in_place(self, own: Callable[..., Any], plain: Callable[..., Any], other: Any) -> TracedValue:
-        """Record an augmented assignment: in place for tensors, which others may read too, not for numbers and
-        shapes."""
+        """Record an augmented assignment such as ``x += y``.
+
+        The operation is recorded as in place for a tensor, because other names may refer to the same tensor. It is
+        recorded as a new value for numbers and shapes.
+        """
         target = own if isinstance(self.value, Tensor) else plain
         result: TracedValue = self.tracer.create_proxy("call_function", target, (self, other), {})  # type: ignore[assignment]
         return result
@@ -81,7 +86,11 @@ class TracedValue(fx.Proxy):
         return int(self._decide().__index__())
 
     def _decide(self) -> Any:
-        """Return the plain value for a decision in Python; refuse values that depend on the content of the images."""
+        """Return the plain value for a decision in Python.
+
+        Raises:
+            TraceError: The value depends on the content of the images.
+        """
         if not self.node.meta["static"]:
             raise fx.proxy.TraceError(f"its forward branches on {self.node.name!r}, which depends on the image")
         self.node.meta["decides"] = True
@@ -91,15 +100,19 @@ class TracedValue(fx.Proxy):
 class RecordingTracer(fx.Tracer):
     """Records one forward pass.
 
-    Each node's ``meta`` holds: ``shape``, ``dtype`` and ``device`` if its value is a tensor; ``static``, which says
-    whether the value depends on shapes and settings alone, and then the ``value`` itself; and for tensors of the module
-    ``saved``, which says whether they are part of its state dict.
+    Each node's ``meta`` holds these entries:
+
+    - ``shape``, ``dtype`` and ``device``, if the node's value is a tensor.
+    - ``static``: whether the value depends on shapes and settings alone, and not on the content of the images.
+    - ``value``: the value itself, if it is static and not a tensor.
+    - ``decides``: True if the forward branched on the value.
+    - ``saved``: for a tensor of the module, whether it is part of the module's state dict.
 
     Args:
-        is_leaf: Returns whether a module is recorded as one call, instead of the operations in its forward.
-        inputs: Example inputs. Optional arguments of the forward beyond them keep their defaults.
-        follow: Whether attributes that follow a weight, such as numbers of heads (see `head_counts`), are recorded as
-            sizes of that weight. Otherwise they are constants in the graph, and nothing may change them.
+        is_leaf: Returns whether a module is recorded as one call. Otherwise the operations of its forward are recorded.
+        inputs: Example inputs. Further optional arguments of the forward keep their defaults.
+        follow: Whether an attribute that changes with the size of a weight, such as a number of heads, is recorded as a
+            size of this weight. Otherwise it is a constant in the graph, and its weight must keep its size.
     """
 
     proxy_buffer_attributes = True
@@ -130,7 +143,7 @@ class RecordingTracer(fx.Tracer):
     def create_proxy(
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any, **__: Any
     ) -> TracedValue:
-        """Record an operation and run it."""
+        """Record an operation, and run it on the example."""
         node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs))
         value = self._run(kind, target, args, kwargs)
         _describe(node, value)
@@ -147,7 +160,7 @@ class RecordingTracer(fx.Tracer):
 
     def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         positional, named = fx.node.map_aggregate(args, _plain), fx.node.map_aggregate(kwargs, _plain)
-        self._running = True  # operations inside are executed, not recorded
+        self._running = True  # operations inside this operation are executed, but not recorded
         try:
             if kind == "placeholder":
                 return next(self._inputs)
@@ -172,10 +185,11 @@ class RecordingTracer(fx.Tracer):
 
     @contextmanager
     def _numbers(self, root: nn.Module) -> Iterator[None]:
-        """Within the context, let reads of attributes that follow a weight be recorded as sizes of that weight.
+        """Within the context, record each read of an attribute that follows a weight as a size of this weight.
 
-        The attributes are moved among the buffers: PyTorch looks there for attributes that are not in ``vars()``, and
-        then asks the tracer.
+        An attribute follows a weight if it must change when the weight gets smaller. These attributes are moved to the
+        module's buffers. PyTorch looks there for attributes that are not in ``vars()``, and calls the tracer's
+        ``getattr``.
         """
         found: list[tuple[nn.Module, str, _Number]] = []
         for path, module in root.named_modules():
@@ -191,7 +205,7 @@ class RecordingTracer(fx.Tracer):
                     found.append((module, name, number))
         moved = found if self._follow else []
         try:
-            for module, name, number in moved:  # only now, because `head_count_attributes` reads them above
+            for module, name, number in moved:  # after the loop above, which reads them
                 module._buffers[name] = number  # type: ignore[assignment]
                 del vars(module)[name]
             yield
@@ -205,8 +219,11 @@ class RecordingTracer(fx.Tracer):
         return self.create_proxy(number.kind, number.reader, (weight, number.argument), {})
 
     def _tie(self, projection: str) -> None:
-        """Record the numbers that follow a projection when it is used, read or not, because surgery changes them with
-        it."""
+        """Record the numbers of heads that follow a projection when the forward uses the projection.
+
+        They are recorded even if the forward does not read them, because surgery changes them when it prunes the
+        projection.
+        """
         for number in self._numbers_of.pop(projection, ()):
             recorded = self._number(number)
             if not self._follow:
@@ -215,7 +232,7 @@ class RecordingTracer(fx.Tracer):
 
 @dataclass(frozen=True)
 class _Number:
-    """An integer attribute that follows the weight of a layer."""
+    """An integer attribute of a module that must change when the weight of a layer gets smaller."""
 
     layer: str
     """The layer's path."""
@@ -223,9 +240,9 @@ class _Number:
     kind: str
     """The kind of the node that computes the number from the weight."""
     reader: Any
-    """The target of that node."""
+    """The target of this node."""
     argument: int
-    """The argument of that node after the weight."""
+    """The argument of this node after the weight."""
 
 
 def _describe(node: fx.Node, value: Any) -> None:
@@ -244,8 +261,8 @@ def _plain(argument: Any) -> Any:
 
 _WIDE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 _WIDTHS = {"out_channels": 0, "out_features": 0, "in_channels": 1, "in_features": 1}
-"""Attributes of such layers with the dimension of the weight whose size they are. With groups, ``in_channels`` is not
-the size of a dimension."""
+"""Size attributes of the layers in ``_WIDE``. Each value is the dimension of the weight whose size the attribute holds.
+In a convolution with several groups, ``in_channels`` is not the size of a dimension."""
 
 _QUESTIONS = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
 """Methods of tensors whose result does not depend on the tensor's values."""

@@ -1,4 +1,4 @@
-"""A range of nodes of a traced network as a module of its own."""
+"""Makes a module from consecutive nodes of a traced network."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node) -> fx.GraphModule:
-    """Make a module of the nodes ``inside`` a traced network.
+    """Make a module of the nodes ``inside``. These nodes are a part of a traced network.
 
-    The module never overwrites its input, even if a node inside works in place: it copies the input first, because
-    the input is cached for other candidates.
+    The module never overwrites its input, because the input is cached for other candidates. If a node inside works in
+    place on the input, the module copies the input first.
 
     Args:
         traced: The traced network. The new module shares its layers.
-        source: The node whose value is the module's one input.
+        source: The node whose value is the only input of the module.
         inside: Consecutive nodes, in the order of the graph.
-        result: The node among them whose value is the module's one output.
+        result: The node of ``inside`` whose value is the only output of the module.
     """
     part = bare_part_of(traced, source, inside, result)
     return bare_part_of(traced, source, inside, result, copy_input=True) if _overwrites_input(part, source) else part
@@ -36,11 +36,11 @@ def part_of(traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], resul
 def bare_part_of(
     traced: nn.Module, source: fx.Node, inside: Sequence[fx.Node], result: fx.Node, *, copy_input: bool = False
 ) -> fx.GraphModule:
-    """Make the same module as `part_of` without running it; it may overwrite its input.
+    """Make the same module as `part_of` without running it. This module may overwrite its input.
 
     Args:
-        traced, source, inside, result: As in `part_of`.
-        copy_input: Let the module work on a copy of its input.
+        traced, source, inside, result: The same as the arguments of `part_of`.
+        copy_input: Whether the module copies its input first.
     """
     graph = fx.Graph()
     entry = graph.placeholder("x")
@@ -60,10 +60,10 @@ def bare_part_of(
 
 
 def _overwrites_input(part: fx.GraphModule, source: fx.Node) -> bool:
-    """Return whether a part writes into its input, directly or through a view; the part is run to find out."""
+    """Return whether a part writes into its input, directly or through a view. This function may run the part."""
     entry = next(iter(part.graph.nodes))
     if any(entry in node.all_input_nodes and in_place(node, part) for node in part.graph.nodes):
-        return True  # some modules, such as dropout, do this in training only, so that a run in eval does not show it
+        return True  # some modules, such as dropout, do this in training mode only: a run in eval mode does not show it
     example = torch.zeros(source.meta["shape"], device=source.meta["device"], dtype=source.meta["dtype"])
     version = example._version
     with in_eval(part), torch.no_grad():

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 SECONDS = 300.0
-"""Seconds that a network may take to be run once and traced."""
+"""Longest time in seconds for running a network once and tracing it."""
 
 
 class _TooLong(BaseException):
-    """Raised asynchronously in the thread that runs the network."""
+    """The timer raises this exception in the thread that runs the network."""
 
 
 @contextmanager
 def time_limit(network: nn.Module) -> Iterator[None]:
-    """Interrupt the context when it takes longer than `SECONDS`, even in a loop of plain Python.
+    """Interrupt the code in the context when it takes longer than `SECONDS`, even in a loop of plain Python.
 
     Raises:
-        NetworkError: The context took longer. The message names the module that was entered last.
+        NetworkError: The code took longer. The message names the module whose forward was entered last.
     """
     paths, entered = {module: path for path, module in network.named_modules()}, [""]
 
@@ -50,5 +50,5 @@ def time_limit(network: nn.Module) -> Iterator[None]:
         ) from None
     finally:
         timer.cancel()
-        interrupt(ctypes.c_ulong(thread), None)  # the timer may have fired just now
+        interrupt(ctypes.c_ulong(thread), None)  # cancels an exception that the timer may have raised just now
         hook.remove()

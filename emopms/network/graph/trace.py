@@ -1,4 +1,4 @@
-"""Tracing of a network to a graph whose nodes know their shapes and the modules that they come from."""
+"""Traces a network to a graph. Each node knows the shape of its value and the module that made the node."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ if TYPE_CHECKING:
 def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
     """Trace a network into a graph of its own layers.
 
-    The graph module shares every parameter and submodule with ``network``, under the same names. Layers are recorded as
-    one call (see `is_layer`), so that they decide themselves what training mode means. The forward of a larger module
-    is recorded in eval mode: if it reads ``self.training``, functional dropout is off in the graph.
+    The graph module shares every parameter and submodule with ``network``, under the same names. A layer, as `is_layer`
+    defines it, is recorded as one call, so that it still behaves differently in training mode and in eval mode. The
+    forward of a larger module is recorded in eval mode. Therefore functional dropout, as in
+    ``F.dropout(x, training=self.training)``, is off in the graph.
 
-    Each node's ``meta`` holds the entries of `RecordingTracer` for the example and, if its value is a tensor,
-    ``shape_of_one``, its shape for one image.
+    Each node's ``meta`` holds the entries that `RecordingTracer` describes. If the node's value is a tensor, ``meta``
+    also holds ``shape_of_one``, the shape of the value for one image.
 
     Args:
-        network: A classifier of one image tensor. Its forward must not branch on the content or the number of the
-            images.
+        network: A classifier whose input is one tensor of images. The forward must not branch on the content or the
+            number of the images.
         example: A batch of images [N, C, H, W], on the network's device.
 
     Raises:
-        NetworkError: The network fails on the example, cannot be traced, takes too long, or computes something else
-            when traced, or its output for an image depends on the other images of the batch.
+        NetworkError: The network fails on the example, cannot be traced or takes too long; or the traced network gives
+            another output; or the output for an image depends on the other images of the batch.
     """
     if len(example) == 1:
         example = torch.cat([example, example])
@@ -60,19 +61,19 @@ def trace(network: nn.Module, example: Tensor) -> fx.GraphModule:
         except NetworkError:
             if not any(head_count_attributes(module)[1] for module in network.modules()):
                 raise
-            return _checked(network, example, expected, follow=False)  # numbers of heads as constants
+            return _checked(network, example, expected, follow=False)  # record numbers of heads as constants
 
 
 @contextmanager
 def recorded(module: nn.Module, *inputs: Tensor, follow: bool = True) -> Iterator[fx.Graph]:
-    """Yield a graph of one module's forward: functions, and calls of the layers inside it.
+    """Yield a graph of one module's forward: calls of functions, and calls of the layers inside the module.
 
-    Constants that the graph refers to are attributes of the module within the context.
+    Within the context, the constants that the graph refers to are attributes of the module.
 
     Args:
         module: The module.
         inputs: Example inputs.
-        follow: As in `RecordingTracer`.
+        follow: The argument ``follow`` of `RecordingTracer`: whether numbers of heads are recorded as sizes of weights.
     """
     own = set(vars(module))
     try:
@@ -85,9 +86,9 @@ def recorded(module: nn.Module, *inputs: Tensor, follow: bool = True) -> Iterato
 def is_layer(module: nn.Module) -> bool:
     """Return whether a module is recorded as one call.
 
-    This holds for PyTorch's own layers, for classes derived from them, and for modules that read ``self.training`` and
-    have no children with parameters, such as stochastic depth. The last would lose their two modes if the operations of
-    one mode were recorded.
+    These modules are recorded as one call: PyTorch's own layers, layers of classes derived from these, and modules that
+    read ``self.training`` and have no children with parameters, such as stochastic depth. If the operations of a module
+    of the last kind were recorded, the graph would hold the operations of one mode only.
     """
     if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return False
@@ -128,7 +129,10 @@ def _graph_module(network: nn.Module, example: Tensor, *, follow: bool) -> fx.Gr
 
 
 def with_source(module: fx.GraphModule) -> fx.GraphModule:
-    """Let a graph module's source code be freed with the module; torch.fx would keep it for ever, for tracebacks."""
+    """Free the generated source code of a graph module together with the module.
+
+    Otherwise torch.fx keeps the source code for tracebacks until the process ends.
+    """
     file = type(module).forward.__code__.co_filename
     for sources in (fx.graph_module._loader.eval_cache, linecache.cache):
         weakref.finalize(module, sources.pop, file, None)
@@ -136,7 +140,10 @@ def with_source(module: fx.GraphModule) -> fx.GraphModule:
 
 
 def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
-    """Set ``meta["inside"]`` of every call of a layer to a graph of the layer's forward, or None if it has none."""
+    """Set ``meta["inside"]`` of every call of a layer to a graph of the layer's forward.
+
+    The value is None if the layer's forward cannot be recorded.
+    """
     for node in graph.nodes:
         if node.op == "call_module":
             layer = owner.get_submodule(str(node.target))
@@ -148,7 +155,7 @@ def _look_inside(graph: fx.Graph, owner: nn.Module) -> None:
                                 inner.meta["shape_of_one"] = shape_of(same)
                     _look_inside(inside, layer)
                     node.meta["inside"] = inside
-            except Exception:  # an unknown layer may raise anything; its channels are pinned then
+            except Exception:  # an unknown layer may raise anything; its channels are then never pruned
                 node.meta["inside"] = None
 
 
@@ -162,7 +169,7 @@ def _like_inputs(node: fx.Node, shape: str) -> list[Tensor]:
 
 
 def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> None:
-    """Require that the graph, which was traced with several images, computes the network's output for one image."""
+    """Raise an error if the graph, traced with several images, does not give the network's output for one image."""
     try:
         found = _OnOne(traced).run(one)
     except Exception as error:
@@ -178,7 +185,7 @@ def _check(traced: fx.GraphModule, one: Tensor, expected: Any, name: str) -> Non
 
 
 def _require_independent(traced: fx.GraphModule, example: Tensor, name: str) -> None:
-    """Require that the output for an image does not depend on the other images of the batch."""
+    """Raise an error if the output for an image depends on the other images of the batch."""
     noise = torch.randn((3, *example.shape[1:]), generator=torch.Generator().manual_seed(0)).to(example)
     # Both batches have the same size, so that the same kernels run and rounding is the same.
     if not are_close(traced(noise[:2])[:1], traced(noise[[0, 2]])[:1]):
@@ -189,7 +196,7 @@ def _require_independent(traced: fx.GraphModule, example: Tensor, name: str) -> 
 
 
 class _OnOne(fx.Interpreter):
-    """Runs a graph on one image and sets ``shape_of_one`` in its nodes' ``meta``."""
+    """Runs a graph on one image, and sets ``shape_of_one`` in the ``meta`` of each node."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)

@@ -1,1 +1,1 @@
-"""Runs many candidates fast: evaluator, executor, fusion, int8 and shared prefixes."""
+"""Runs many candidates fast: evaluator, executor, fused operations, int8, and activations that candidates share."""

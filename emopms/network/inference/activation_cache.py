@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 _MIN_CANDIDATES = 32
-"""The activations of at least this many candidates shall fit: a good part of a population."""
+"""The cache must have enough memory for the activations of at least this number of candidates. A population is usually
+not much larger."""
 _MAX_ENTRIES = 512
-"""Small networks would leave room for every candidate of a search, but the oldest entries are of no use."""
+"""Largest number of entries. For a small network, the memory would be enough for all candidates of a search, but the
+oldest entries are not used again."""
 
 
 class _Entry(NamedTuple):
@@ -29,13 +31,14 @@ class _Entry(NamedTuple):
 
 
 class ActivationCache:
-    """Tensors that were computed from an input tensor, by key; the least recently used one is dropped first.
+    """Stores tensors by key and by the input tensor that they were computed from.
 
-    Several threads may use the cache at once. A dropped entry's memory is reused for a new one: the operating system
-    must clear new memory first, which takes as long as computing the activations.
+    When the cache is full, the tensor whose last use is longest ago is dropped first. Several threads may use the cache
+    at once. The memory of a dropped tensor is used again for a new tensor. The operating system would have to clear new
+    memory first, which takes as long as computing the activations.
 
     Args:
-        room: Maximal size in bytes.
+        room: Largest total size in bytes.
         images: Number of images, in all batches together, whose activations are cached.
     """
 
@@ -50,11 +53,13 @@ class ActivationCache:
 
     @contextmanager
     def longest_prefix(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[tuple[int, Tensor] | None]:
-        """Find the last of the keys that has an entry for this very tensor; the entry stays within the context.
+        """Find the last of the keys that has an entry for the tensor ``source``.
+
+        The entry is not dropped within the context.
 
         Args:
             source: The input tensor. An equal tensor that is another object has entries of its own.
-            keys: Candidate keys, from the shortest prefix of a network to the longest.
+            keys: The keys to look up, from the shortest part of the network to the longest.
 
         Yields:
             The index of the key and the cached tensor, or None if no key has an entry.
@@ -62,7 +67,7 @@ class ActivationCache:
         found, full_key = None, None
         with self._lock:
             for index in reversed(range(len(keys))):
-                full_key = id(source), keys[index]  # an entry holds its source, so no other tensor can get this id
+                full_key = id(source), keys[index]  # an entry holds its source: no other tensor gets this id
                 if full_key in self._entries:
                     self._entries.move_to_end(full_key)
                     self._in_use[full_key] += 1
@@ -78,13 +83,14 @@ class ActivationCache:
 
     @contextmanager
     def buffers(self, source: Tensor, keys: Sequence[Hashable]) -> Iterator[list[RowBuffer]]:
-        """Hand out one buffer a key, and keep the filled buffers when the context ends without an error.
+        """Yield one buffer per key, and store the filled buffers in the cache if the context ends without an error.
 
-        A buffer has no tensor if the cache has no room for it. After an error all memory is released.
+        A buffer has no tensor if the cache does not have enough memory. After an error, the memory of all buffers is
+        released.
 
         Args:
-            source: The input tensor; a buffer has as many rows.
-            keys: The keys under which the buffers are kept.
+            source: The input tensor. Each buffer has the same number of rows.
+            keys: The keys under which the buffers are stored.
         """
         buffers = [RowBuffer(len(source), self.allocate) for _ in keys]
         try:
@@ -99,14 +105,15 @@ class ActivationCache:
                 self.keep(source, key, buffer.tensor)
 
     def allocate(self, count: int, piece: Tensor) -> Tensor | None:
-        """Allocate an empty tensor, to be passed to `keep` or `release` later.
+        """Allocate an uninitialised tensor. The caller must pass it to `keep` or `release` later.
 
         Args:
             count: Number of rows.
-            piece: A tensor [rows, …], laid out row by row, whose row shape, strides and dtype the new tensor has.
+            piece: A tensor [rows, …] in which the elements of each row are next to each other in memory. The new tensor
+                gets its strides, its dtype and the shape of its rows.
 
         Returns:
-            A tensor [count, …], or None if there is no room for it.
+            A tensor [count, …], or None if the cache does not have enough memory.
         """
         shape, strides = (count, *piece.shape[1:]), piece.stride()
         elements = extent(shape, strides)
@@ -132,13 +139,13 @@ class ActivationCache:
         return torch.as_strided(storage, shape, strides, 0)
 
     def keep(self, source: Tensor, key: Hashable, value: Tensor) -> None:
-        """Keep a filled tensor of `allocate` for this very input tensor, under a key."""
+        """Store a filled tensor that `allocate` returned, under a key and the tensor object ``source``."""
         with self._lock:
             if self._entries.setdefault((id(source), key), _Entry(source, value)).value is not value:
-                self._taken -= value.untyped_storage().nbytes()  # another thread was faster
+                self._taken -= value.untyped_storage().nbytes()  # another thread has stored it before
 
     def release(self, value: Tensor) -> None:
-        """Give back a tensor of `allocate` that will not be kept."""
+        """Release the memory of a tensor that `allocate` returned and that will not be stored."""
         with self._lock:
             self._taken -= value.untyped_storage().nbytes()
 

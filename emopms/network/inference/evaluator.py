@@ -1,4 +1,4 @@
-"""Running many candidates of one sub-network."""
+"""Runs many candidates of one sub-network."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """Runs candidates of one sub-network with their channels sliced away.
+    """Runs candidates of one sub-network on tensors without the channels that the candidates drop.
 
-    It copies the sub-network's parameters when it is made. Several threads may use it at once; each gets an `Executor`
-    of its own. A candidate costs neither a copy of the network nor a new graph.
+    The evaluator copies the sub-network's parameters when it is made. Several threads may use it at once, and each
+    thread gets an `Executor` of its own. Running a candidate needs no copy of the network and no new graph.
 
     Args:
-        subnetwork: The sub-network; it is left as it is.
-        batch_statistics: Re-estimate batch norm on the first `STATISTICS_IMAGES` images of each batch, as the pruned
-            network will be recalibrated; otherwise use the dense network's running statistics.
-        cache: The cache in which candidates leave activations for others whose genomes start with the same genes.
-            It changes no bit of the values. It helps only if the same tensor objects are passed in again.
-        int8_calibration: Inputs [N, …]. If given, convolve in int8 wherever the graph allows it (see
-            `quantize_convolutions`), with scales that are calibrated on the first `STATISTICS_IMAGES` of these. Inputs
-            must not be negative later if none of these is. Needs ``batch_statistics``.
-        settings: See `ExecutorSettings`.
+        subnetwork: The sub-network. It is not changed.
+        batch_statistics: Whether batch norm is re-estimated on the first `STATISTICS_IMAGES` images of each batch. This
+            is similar to the recalibration of the pruned network. Otherwise the dense network's running statistics are
+            used.
+        cache: A cache of activations. Candidates whose genomes start with the same genes use the same activations. The
+            outputs are the same bits with and without a cache. The cache only helps if the same tensor objects are
+            passed to `run` again.
+        int8_calibration: Inputs [N, …], or None. If given, `quantize_convolutions` replaces convolutions by int8
+            convolutions wherever the graph allows it. Their scales are calibrated on the first `STATISTICS_IMAGES` of
+            these inputs. If none of these inputs is negative, later inputs must not be negative either. An evaluator
+            with int8 needs ``batch_statistics``.
+        settings: Numbers that decide how candidates are run. None means the defaults of `ExecutorSettings`.
     """
 
     def __init__(
@@ -63,8 +66,8 @@ class Evaluator:
         self._limits = MemoryLimits(self._settings.statistics_images)
         executor = self._new_executor()
         self.dense_outputs = None if int8_calibration is None else executor.calibrate(int8_calibration)
-        """Output of the dense sub-network in floating point, on the first 2 × `STATISTICS_IMAGES` calibration inputs;
-        None without int8."""
+        """Output of the dense sub-network in floating point for the first 2 × `STATISTICS_IMAGES` calibration inputs,
+        or None without int8."""
         self._scales = executor.scales
         self.int8_convolutions = executor.int8_convolutions
         """Number of convolutions that multiply in int8."""
@@ -73,11 +76,11 @@ class Evaluator:
 
     @torch.inference_mode()
     def run(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
-        """Return the output [N, …] of the candidate ``genome`` [genes] on one batch of inputs [N, …]."""
+        """Return the output [N, …] of the candidate ``genome`` [genes] for one batch of inputs [N, …]."""
         tensors = slice_tensors(self._tensors, self._channels, genome)
         try:
             executor = self._idle.pop()
-        except IndexError:  # other threads use all of them
+        except IndexError:  # other threads use all executors
             executor = self._new_executor()
         try:
             return executor.run(inputs, genome, tensors)
@@ -102,16 +105,16 @@ class Evaluator:
 
 
 def dense_tail(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    """Return a function that runs these sub-networks one after another, unpruned.
+    """Return a function that runs these dense sub-networks one after another.
 
-    Batch norm is re-estimated on each batch. The sub-networks are copied when the function is first called, so that
-    an unused function costs nothing.
+    Batch norm is re-estimated on each batch. The sub-networks are copied when the function is first called, so that a
+    function that is never called takes no memory.
     """
     evaluators: list[Evaluator] = []
 
     def tail(features: Tensor) -> Tensor:
         if not evaluators:
-            evaluators[:] = [Evaluator(sub) for sub in subnetworks]  # in one step: several threads may call
+            evaluators[:] = [Evaluator(sub) for sub in subnetworks]  # one assignment, because several threads may call
         for evaluator, sub in zip(evaluators, subnetworks, strict=True):
             features = evaluator.run(features, sub.dense)
         return features

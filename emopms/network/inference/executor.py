@@ -1,4 +1,4 @@
-"""Running one candidate: batch-norm statistics, chunks of images, and segments that candidates share."""
+"""Runs one candidate: computes batch-norm statistics, and runs chunks of images through cached segments."""
 
 from __future__ import annotations
 
@@ -42,52 +42,60 @@ if TYPE_CHECKING:
 STATISTICS_IMAGES = 128
 """Number of images of each batch on which batch norm is re-estimated."""
 MAX_CHUNK_ELEMENTS = 2**21
-"""Elements of the largest feature map of a chunk of images on the CPU. Such a chunk stays in the processor's cache."""
+"""Number of elements of the largest feature map for a chunk of images on the CPU. Such a feature map fits into the
+processor's cache."""
 
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """Numbers that decide how a candidate is run. They change its speed, and its values only by rounding, except for
-    ``statistics_images``."""
+    """Numbers that decide how a candidate is run.
+
+    They change the speed. They change the output by rounding errors only, except for ``statistics_images``.
+    """
 
     statistics_images: int = STATISTICS_IMAGES
-    """See `STATISTICS_IMAGES`."""
+    """Number of images of each batch on which batch norm is re-estimated."""
     max_chunk_elements: int = MAX_CHUNK_ELEMENTS
-    """See `MAX_CHUNK_ELEMENTS`."""
+    """Largest number of elements of a feature map for a chunk of images on the CPU."""
     min_macs_per_element: int = MIN_MACS_PER_ELEMENT
-    """See `emopms.network.inference.segments`."""
+    """Least number of MACs between two cuts, per element of the tensor that is cached at the second cut."""
     max_segments: int = MAX_SEGMENTS
-    """See `emopms.network.inference.segments`."""
+    """Approximate largest number of segments into which the sub-network is cut."""
     min_multiplications_per_element: int = MIN_MULTIPLICATIONS_PER_ELEMENT
-    """See `emopms.network.inference.int8`."""
+    """Least number of multiplications that must use each value of an activation, so that it is quantised to int8."""
 
 
 @dataclass
 class MemoryLimits:
-    """How many images fit into memory, as far as is known. All executors of an evaluator share one object."""
+    """Largest numbers of images that are run at once. They are halved whenever there is not enough memory.
+
+    All executors of an evaluator share one object of this class.
+    """
 
     statistics_images: int
-    """Images on which batch norm is re-estimated."""
+    """Number of images of each batch on which batch norm is re-estimated."""
     chunk_images: int = sys.maxsize
-    """Images that are run at a time."""
+    """Largest number of other images that are run at once."""
 
 
 class Executor(nn.Module):
     """A copy of a sub-network that runs one candidate at a time.
 
-    It re-estimates batch norm on the first images of a batch and runs the other images in chunks. It starts after the
-    last segment whose output an earlier candidate with the same genes has left in the cache.
+    The executor re-estimates batch norm on the first images of a batch, and runs the other images in chunks. The
+    sub-network is divided into segments. Segments whose output is in the cache, because an earlier candidate had the
+    same genes, are not run again.
 
     Args:
-        module: A traced sub-network. It is changed in place: fused and, on request, quantised.
-        channels: The table of all its genes.
+        module: A traced sub-network. It is changed in place: its operations are fused and, if ``int8`` is set,
+            quantised.
+        channels: The channel table of the sub-network.
         cache: The cache of the segments' outputs.
-        limits: Shared with other executors of the same sub-network.
-        settings: See `ExecutorSettings`.
-        batch_statistics: Re-estimate batch norm; otherwise use the running statistics.
-        int8: Quantise convolutions (see `quantize_convolutions`).
-        signed_inputs: Whether inputs may be negative, so that they cannot be quantised.
-        layout: Memory layout of convolution weights (see `layout_for`).
+        limits: Largest numbers of images. All executors of the same sub-network share this object.
+        settings: Numbers that decide how a candidate is run.
+        batch_statistics: Whether batch norm is re-estimated. Otherwise the running statistics are used.
+        int8: Whether `quantize_convolutions` replaces convolutions by int8 convolutions.
+        signed_inputs: Whether inputs may be negative. Such inputs are not quantised.
+        layout: Memory layout of convolution weights, as `layout_for` returns it.
     """
 
     def __init__(
@@ -121,7 +129,7 @@ class Executor(nn.Module):
         self._quantized = {
             n: inner for n, inner in module.named_modules() if isinstance(inner, Quantize | QuantizedConv)
         }
-        with self._calibrating():  # scales are not known yet, and segments are run to see what they overwrite
+        with self._calibrating():  # scales are not known yet, and `segments_of` may run parts
             segments = (
                 segments_of(
                     module,
@@ -133,7 +141,7 @@ class Executor(nn.Module):
                 if cache.room
                 else []
             )
-        # Forward functions of the segments, which are called with `module`, because its tensors are swapped.
+        # Forward functions of the segments. They are called with `module`, whose tensors `functional_call` replaces.
         self._segments = [type(segment.module).forward for segment in segments] or [type(module).forward]
         self._segment_genes = [segment.genes for segment in segments[:-1]]
         self._cache, self._limits, self._settings, self._learning = cache, limits, settings, False
@@ -158,10 +166,10 @@ class Executor(nn.Module):
             self._quantized[name].scale = scale
 
     def calibrate(self, inputs: Tensor) -> Tensor:
-        """Set the scales from what the dense sub-network computes of the first `STATISTICS_IMAGES` inputs.
+        """Set the scales from the activations of the dense sub-network for the first `STATISTICS_IMAGES` inputs.
 
         Returns:
-            The dense sub-network's output, in floating point, on twice as many inputs (if there are so many).
+            The dense sub-network's output in floating point, for the first 2 × `STATISTICS_IMAGES` inputs.
         """
         count = self._settings.statistics_images
         with self._calibrating(), torch.no_grad():
@@ -185,7 +193,7 @@ class Executor(nn.Module):
                 operation.calibrating = False
 
     def run(self, inputs: Tensor, genome: NDArray[np.bool_], tensors: Mapping[str, Tensor]) -> Tensor:
-        """Return the candidate's output [N, …] on one batch of inputs [N, …].
+        """Return the candidate's output [N, …] for one batch of inputs [N, …].
 
         Args:
             inputs: The batch. Activations are cached for this tensor object.
@@ -201,19 +209,22 @@ class Executor(nn.Module):
         return outputs
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_]) -> Tensor:
-        """Run the candidate with the tensors that the module has now; on lack of memory, on fewer images at a time."""
+        """Run the candidate with the current tensors of the module.
+
+        If there is not enough memory, run fewer images at once.
+        """
         while True:
-            limits = replace(self._limits)  # other threads may change it meanwhile
+            limits = replace(self._limits)  # a copy, because other threads may change the limits meanwhile
             try:
                 return self._run_segments(inputs, genome, limits)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error) or not self._lower_limits(limits, len(inputs)):
                     raise
             if inputs.device.type == "cuda":
-                torch.cuda.empty_cache()  # outside of the handler, which holds on to the tensors of the failed run
+                torch.cuda.empty_cache()  # not in the `except` block, where the error still holds tensors
 
     def _lower_limits(self, limits: MemoryLimits, images: int) -> bool:
-        """Halve the limit that was too high; return whether another try makes sense."""
+        """Halve the limit that was too high. Return False if the limit cannot be halved further."""
         half = min(limits.statistics_images if self._learning else limits.chunk_images, images) // 2
         if not half or (self._learning and self._one_chunk):
             return False
@@ -242,7 +253,7 @@ class Executor(nn.Module):
                     self._set_learning(learning)
                     piece = features[rows]
                     if cached and piece.dtype == torch.uint8:
-                        piece = piece.clone()  # an int8 sum may overwrite it
+                        piece = piece.clone()  # an int8 sum may overwrite this tensor
                     for segment, buffer in zip(segments, [*buffers, outputs], strict=True):
                         piece = buffer.add(segment(self.module, piece), rows)
         assert outputs.tensor is not None
@@ -254,7 +265,7 @@ class Executor(nn.Module):
             operation.learning = learning
 
     def _chunks(self, inputs: Tensor, limits: MemoryLimits) -> Iterator[tuple[slice, bool]]:
-        """Yield the rows of each chunk, and whether batch-norm statistics are learnt on it."""
+        """Yield the rows of each chunk, and whether batch-norm statistics are learnt on this chunk."""
         count = len(inputs)
         first = count if self._one_chunk else min(limits.statistics_images, count) if self._batch_statistics else 0
         if first:
@@ -267,12 +278,15 @@ class Executor(nn.Module):
 
     @cached_property
     def _largest_map(self) -> int:
-        """Elements of the largest feature map of one image."""
+        """Number of elements of the largest feature map for one image."""
         return max(math.prod((shape_of(node) or ())[1:]) for node in self.module.graph.nodes)
 
 
 def _has_unfused_batch_norm(module: fx.GraphModule) -> bool:
-    """Return whether a batch norm is left that takes its statistics from all the images it is given."""
+    """Return whether the module still has a batch norm that was not replaced by a fused operation.
+
+    Such a batch norm computes its statistics from all images that are run at once.
+    """
     called = {str(node.target) for node in module.graph.nodes if node.op == "call_module"}
     layers = [module.get_submodule(path) for path in called]
     return any(

@@ -1,7 +1,8 @@
-"""Fusion of convolution, batch norm, sum and activation: one pass over a feature map instead of five.
+"""Fuses a convolution, its batch norm, a sum and an activation into one operation that passes over the data once.
 
-A batch norm with known statistics is a scale and a shift, which are folded into the weights of the convolution before
-it. Statistics are learnt on one batch and used until they are forgotten.
+A batch norm with known statistics multiplies by a scale and adds a shift. The scale and the shift are folded into the
+weight and bias of the convolution before it. The statistics are computed on one batch and used for later batches, until
+`forget` is called.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ _ACTIVATIONS: dict[Any, Activation] = {
 
 
 class Norm(nn.Module):
-    """A batch norm that uses learnt statistics or, if none were learnt, the dense network's running statistics."""
+    """A batch norm that uses the statistics of an earlier batch, the learnt statistics.
+
+    If it has no learnt statistics, it uses the dense network's running statistics.
+    """
 
     def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
-        self.layers = (norm,)  # in a tuple, so that its tensors keep their names in the network
+        self.layers = (norm,)  # in a tuple, so that the layer is no submodule and its tensors keep their names
         self.learning = False
         """Whether to learn the statistics of the next input."""
         self._learnt: tuple[Tensor | None, Tensor | None] | None = None
@@ -57,16 +61,16 @@ class Norm(nn.Module):
 
 
 class Fused(nn.Module):
-    """A convolution, the batch norm after it and, if they follow, a sum with another tensor and an activation."""
+    """A convolution and the batch norm after it. A sum with another tensor and an activation may follow."""
 
     def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, activation: Activation | None) -> None:
         super().__init__()
-        self.layers = (convolution, norm)  # in a tuple, as in `Norm`
+        self.layers = (convolution, norm)  # in a tuple, so that the layers are no submodules
         self.activation = activation
         self.learning = False
         """Whether to learn the statistics of the next input."""
         self.folded: tuple[Tensor, Tensor] | None = None
-        """The convolution's weight and bias with the batch norm folded in; None until it is needed."""
+        """Weight and bias of the convolution with the batch norm folded in. None until the first forward pass."""
 
     def forget(self) -> None:
         """Drop the learnt statistics."""
@@ -99,7 +103,7 @@ class Fused(nn.Module):
         y = torch.ops.mkldnn._convolution_pointwise.binary(
             x, other, *arguments, "add", None, "relu" if name == "relu" else None, (), ""
         )
-        return self._finish(y) if name != "relu" else y  # the operation with a sum knows no other activation
+        return self._finish(y) if name != "relu" else y  # the operation with a sum supports no other activation
 
     def _geometry(self) -> tuple[list[int], list[int], list[int], int]:
         """Return stride, padding, dilation and groups of the convolution."""
@@ -111,9 +115,9 @@ class Fused(nn.Module):
         """Return weight and bias of the convolution with the batch norm folded in.
 
         Args:
-            mean: μ of each channel [C].
+            mean: Mean μ of each channel [C].
             inverse: 1 / √(σ² + ε) of each channel [C].
-            dtype: Of the weight and the bias.
+            dtype: Dtype of the returned weight and bias.
         """
         convolution, norm = self.layers
         scale = inverse if norm.weight is None else inverse * norm.weight
@@ -129,12 +133,12 @@ class Fused(nn.Module):
 
 
 def layers_of(module: nn.Module) -> tuple[nn.Module, ...]:
-    """Return the layers that a module was fused from, or the module itself."""
+    """Return the layers that a fused module replaces. For any other module, return the module itself."""
     return module.layers if isinstance(module, Fused | Norm) else (module,)
 
 
 def _has_kernel(x: Tensor, other: Tensor | None, activation: Activation | None) -> bool:
-    """Return whether oneDNN does the convolution, the sum and the activation in one operation."""
+    """Return whether oneDNN computes the convolution, the sum and the activation in one operation."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
         return False
     if not x.is_contiguous(memory_format=torch.channels_last):
@@ -149,10 +153,10 @@ def _has_kernel(x: Tensor, other: Tensor | None, activation: Activation | None) 
 
 
 def fuse(module: fx.GraphModule) -> list[Fused | Norm]:
-    """Replace the batch norms of a graph, and what can be fused with them, by fused operations.
+    """Replace the batch norms of a graph, and the operations that can be fused with them, by fused operations.
 
     Args:
-        module: A traced network, which is changed in place. All its tensors keep their names.
+        module: A traced network. It is changed in place. All its tensors keep their names.
 
     Returns:
         The fused operations, in the order of the graph.
@@ -197,8 +201,10 @@ class _Chain(NamedTuple):
 
 
 def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain | None:
-    """Return what can be fused with the call of a batch norm, or None unless a plain convolution feeds only this batch
-    norm."""
+    """Return the nodes that can be fused with the call of a batch norm.
+
+    The result is None unless the input of the batch norm is the output of a plain convolution that no other node uses.
+    """
     (before,) = node.all_input_nodes
     convolution = called_module(before, module)
     if not (
@@ -229,7 +235,7 @@ def _chain(node: fx.Node, module: fx.GraphModule, calls: Counter[int]) -> _Chain
 
 
 def _is_sum(user: fx.Node, node: fx.Node, module: fx.GraphModule) -> bool:
-    """Return whether ``user`` adds something to the value of ``node`` and overwrites no other value."""
+    """Return whether ``user`` adds a value to the value of ``node``, and does not overwrite the added value."""
     return user.target in SUMS and not user.kwargs and (user.args[0] is node or not in_place(user, module))
 
 
@@ -238,9 +244,10 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule) -> bool:
-    """Return whether the chain may run as late as the last node, because nothing else in between works in place.
+    """Return whether all nodes of the chain may run at the place of the node ``last``.
 
-    Modules that are not PyTorch's own count as in-place operations, because they may contain some.
+    This is the case if no other node in between works in place. A module that is not from PyTorch is treated as an
+    in-place operation, because the module may contain such an operation.
     """
     node = chain[0].next
     while node is not last:
@@ -268,5 +275,5 @@ def _is_hooked(module: nn.Module) -> bool:
 
 
 def _activation_key(node: fx.Node, module: fx.GraphModule) -> Any:
-    """Return the key of a node in `_ACTIVATIONS`: the class of the module that it calls, or the function."""
+    """Return the key of a node in `_ACTIVATIONS`: the class of the module, or the function, that the node calls."""
     return type(called_module(node, module)) if node.op == "call_module" else node.target

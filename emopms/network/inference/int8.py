@@ -1,8 +1,9 @@
-"""Convolutions in int8: nearly twice as fast as bf16 if the processor has VNNI instructions.
+"""Convolutions in int8. On processors with VNNI instructions, they are nearly twice as fast as convolutions in bf16.
 
-The output of a ReLU is stored in whole numbers from 0 to 255, times a scale. Each feature map has one scale for all
-candidates, calibrated on the dense network; batch norm keeps candidates in the same range. Weights are whole numbers
-from -127 to 127, times a scale for each output channel, into which the batch norm is folded.
+The output of a ReLU is stored as whole numbers from 0 to 255, which are multiplied by a scale. Each feature map has one
+scale for all candidates. The scale is calibrated on the dense network. It suits all candidates, because batch norm
+keeps their values in the same range. Convolution weights are stored as whole numbers from -127 to 127, with one scale
+for each output channel. The batch norm is folded into these scales.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from torch import Tensor, fx
 
 MIN_MULTIPLICATIONS_PER_ELEMENT = 128
-"""Quantise an activation only if each value is used in at least this many multiplications. Activations that come from
-an int8 convolution, or that all candidates share, are quantised anyway."""
+"""An activation is quantised only if at least this many multiplications use each of its values. Activations that come
+from an int8 convolution, or that are equal for all candidates, are quantised in any case."""
 _MIN_STATISTICS_POSITIONS = 2**13
-"""Positions of a feature map, in all images, that give mean and variance as well as four times as many do, because
-neighbours are much alike."""
+"""Number of positions of a feature map, in all images together, that is enough to estimate mean and variance. More
+positions would hardly improve the estimate, because neighbouring positions are similar."""
 _HEADROOM = 1.25
 """Range of a quantised activation, relative to its largest value in the dense network. Larger values are clipped."""
 _COMMUTATION_TRIALS = ((torch.uint8, 1), (torch.float32, 1), (torch.float32, 0.5))
-"""Dtypes and factors with which a layer is run to find out whether it commutes with quantisation."""
+"""Dtypes and factors of the inputs on which a layer is run, to find out whether it commutes with quantisation."""
 
 
 class Quantize(nn.Module):
@@ -40,7 +41,7 @@ class Quantize(nn.Module):
     scale = 0.0
     """Dequantisation scale."""
     calibrating = False
-    """Whether to find the scale and pass the input on unchanged."""
+    """Whether `forward` sets the scale, and returns its input unchanged."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.calibrating:
@@ -53,17 +54,18 @@ class QuantizedConv(Fused):
     """A fused convolution with an int8 input, an int8 summand, an int8 output, or several of these.
 
     Args:
-        fused: The operation that it replaces.
-        input_quant: The module that produces the int8 input; None if the input is in floating point.
-        residual_quant: The module that produces the int8 summand; None if there is none, or in floating point.
+        fused: The fused operation that this module replaces.
+        input_quant: The module that produces the int8 input. None if the input is in floating point.
+        residual_quant: The module that produces the int8 summand. None if there is no summand, or if it is in floating
+            point.
         int8_output: Whether the output is quantised.
-        overwrites_residual: Whether the summand may be overwritten, because nothing else needs it.
+        overwrites_residual: Whether the summand may be overwritten, because no later operation uses it.
     """
 
     scale = 0.0
     """Dequantisation scale of the output."""
     calibrating = False
-    """Whether to run in floating point and find the scale."""
+    """Whether `forward` runs in floating point and sets the scale."""
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class QuantizedConv(Fused):
         overwrites_residual: bool,
     ) -> None:
         super().__init__(*fused.layers, fused.activation)
-        self._sources = (input_quant, residual_quant)  # in a tuple, so that they are no submodules
+        self._sources = (input_quant, residual_quant)  # in a tuple, so that these modules are no submodules
         self.convolves = input_quant is not None
         """Whether the convolution itself is in int8."""
         self.int8_output, self._overwrites_residual = int8_output, overwrites_residual
@@ -107,23 +109,23 @@ class QuantizedConv(Fused):
         return quantize(y, self.scale) if self.int8_output else y
 
     def _learn(self, x: Tensor, dtype: torch.dtype) -> None:
-        """Quantise the weights and fold in the batch norm with the statistics of these images."""
+        """Quantise the convolution's weight, and fold in the batch norm with the statistics of the images ``x``."""
         (convolution, norm), (input_quant, _) = self.layers, self._sources
         assert input_quant is not None
         scales = convolution.weight.abs().amax(dim=(1, 2, 3)).clamp_min_(1e-12) / 127
         whole = (convolution.weight / scales[:, None, None, None]).round_().to(torch.int8).contiguous()
         packed = torch.ops.onednn.qconv_prepack(whole, scales, input_quant.scale, 0, *self._geometry(), list(x.shape))
         self._packed = packed, scales, torch.zeros_like(scales)
-        running = torch.zeros_like(scales), torch.ones_like(scales)  # with them the results are in fp32
+        running = torch.zeros_like(scales), torch.ones_like(scales)  # given these, PyTorch returns results in fp32
         sample = self._convolve(x, dtype, step=2 if self._half_is_enough(x) else 1)
         mean, variance = torch.batch_norm_update_stats(sample, *running, 1.0)
         factor = (variance + norm.eps).rsqrt_()
         factor = factor if norm.weight is None else factor * norm.weight
-        shift = -mean * factor  # the convolution's own bias would cancel with the mean
+        shift = -mean * factor  # without the convolution's bias, because the batch norm subtracts it with the mean
         self._packed = packed, scales * factor, shift if norm.bias is None else shift + norm.bias
 
     def _half_is_enough(self, x: Tensor) -> bool:
-        """Return whether every second row and column of the output gives the statistics well enough."""
+        """Return whether every second row and column of the output is enough to estimate mean and variance."""
         (convolution, _), (stride, padding, dilation, _) = self.layers, self._geometry()
         output_size = [
             (size + 2 * pad - gap * (width - 1) - 1) // step + 1
@@ -136,14 +138,14 @@ class QuantizedConv(Fused):
     def _convolve(
         self, x: Tensor, dtype: torch.dtype, activation: str = "none", total: Tensor | None = None, step: int = 1
     ) -> Tensor:
-        """Convolve in int8.
+        """Compute the convolution in int8.
 
         Args:
             x: The int8 input [N, C, H, W].
-            dtype: Of the output; ``torch.uint8`` quantises it.
-            activation: oneDNN's name of the activation.
-            total: The summand, of dtype ``dtype``, which is overwritten.
-            step: Compute only every ``step``-th row and column of the output.
+            dtype: Dtype of the output. With ``torch.uint8``, the output is quantised.
+            activation: Name of the activation in oneDNN.
+            total: The summand, of dtype ``dtype``. It is overwritten. None if there is no summand.
+            step: Only every ``step``-th row and column of the output is computed.
         """
         input_quant, residual_quant = self._sources
         assert input_quant is not None
@@ -180,7 +182,7 @@ def _float_type() -> torch.dtype:
 
 
 def _scale_of(x: Tensor) -> float:
-    """Return the dequantisation scale for tensors with the range of this one."""
+    """Return the dequantisation scale for tensors with the same range as ``x``."""
     return _HEADROOM * max(float(x.amax()), 1e-12) / 255
 
 
@@ -191,16 +193,17 @@ def quantize_convolutions(
     quantize_input: bool,
     min_multiplications: int = MIN_MULTIPLICATIONS_PER_ELEMENT,
 ) -> None:
-    """Replace fused convolutions by int8 ones, in place, wherever the graph allows it.
+    """Replace fused convolutions by int8 convolutions, in place, wherever the graph allows it.
 
-    A feature map is stored in int8 if it is the output of a ReLU, only convolutions and sums use it, and it comes from
-    an int8 convolution itself. Other feature maps are quantised if all candidates share them, or if that pays off.
+    A feature map is stored in int8 if it is the output of a ReLU, if only convolutions and sums use it, and if one of
+    these conditions holds: an int8 convolution computes it, its values are the same for all candidates, or each of its
+    values is used in enough multiplications.
 
     Args:
         module: A graph module after `fuse`.
-        shared: Nodes whose values all candidates share.
-        quantize_input: Quantise the module's input too, which must not be negative.
-        min_multiplications: See `MIN_MULTIPLICATIONS_PER_ELEMENT`.
+        shared: Nodes whose values are the same for all candidates.
+        quantize_input: Whether the module's input is quantised too. Then it must not be negative.
+        min_multiplications: Number of multiplications with each value that is enough to quantise a feature map.
     """
     position = {node: index for index, node in enumerate(module.graph.nodes)}
     quants: dict[
@@ -241,7 +244,7 @@ def quantize_convolutions(
             input_quant,
             residual_quant,
             int8_output=int8_output,
-            # a summand that is also the input is still read while the sum is written
+            # if the summand is also the input, it is still read while the sum is written
             overwrites_residual=is_last_use and input_quant is not residual_quant,
         )
         module.add_submodule(str(node.target), operation)
@@ -259,12 +262,12 @@ def is_int8(node: fx.Node, module: fx.GraphModule) -> bool:
 
 
 def _only_convolved(node: fx.Node, module: fx.GraphModule) -> bool:
-    """Return whether a node's value is used, and only by convolutions and sums that accept int8."""
+    """Return whether a node's value is used, and whether all its users are convolutions and sums that accept int8."""
     return bool(node.users) and all(_accepts_int8(user, node, module) for user in node.users)
 
 
 def _multiplications(node: fx.Node, module: fx.GraphModule) -> int:
-    """Return in how many multiplications of convolutions each element of a node's value is used."""
+    """Return the number of multiplications in convolutions that use each element of a node's value."""
     fused = [_fused(user, module) for user in node.users if user.args[0] is node]
     weights = [operation.layers[0].weight for operation in fused if operation is not None]
     return sum(weight.numel() // weight.shape[1] for weight in weights)
@@ -288,7 +291,10 @@ def _fused(node: fx.Node, module: fx.GraphModule) -> Fused | None:
 
 
 def _commutes_with_quantization(node: fx.Node, module: fx.GraphModule) -> bool:
-    """Return whether a node of one input gives the same before and after quantisation; the node is run to find out."""
+    """Return whether a node of one input gives the same result if it runs before or after quantisation.
+
+    This function runs the node to find out.
+    """
     (used,) = node.all_input_nodes
     shape = shape_of(used)
     if shape is None:

@@ -1,4 +1,4 @@
-"""The memory layout of the convolution weights of candidates."""
+"""Chooses the memory layout of the convolution weights of candidates."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def kernels_2d(module: fx.GraphModule) -> dict[str, Tensor]:
 def layout_for(module: fx.GraphModule) -> torch.memory_format:
     """Return the layout for the convolution weights of a traced network in eval mode.
 
-    It is channels-last, unless the weights are contiguous and the network runs with contiguous ones only, as
-    `Device.fitted` finds out.
+    The layout is channels-last if the network runs with it. It is contiguous if the network runs with contiguous
+    weights only, such as a network that flattens feature maps by ``view``.
     """
     kernels = list(kernels_2d(module).values())
     before = [kernel.data for kernel in kernels]

@@ -1,4 +1,4 @@
-"""The evaluators of one search: which precision each one uses, and the cache it has."""
+"""Makes the evaluators of one search, each with its number format and its cache."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class EvaluatorPool:
-    """Makes evaluators of one sub-network on demand, and always returns the same one for the same request.
+    """Makes evaluators of one sub-network when they are requested. Equal requests get the same evaluator.
 
     Args:
         subnetwork: The sub-network whose candidates are run.
-        inputs: Its inputs [N, …], on which int8 is calibrated and compared with floating point.
-        device: The device, which decides which number formats are considered.
-        cached_images: Number of images whose activations are cached, in all batches together; 0 for no cache. Use a
-            cache only if the same tensor objects are passed to the evaluator again.
+        inputs: Inputs of the sub-network [N, …]. On these, int8 is calibrated and compared with floating point.
+        device: The device on which candidates run. It decides which number formats are considered.
+        cached_images: Number of images in all batches together whose activations are cached. With 0 there is no cache.
+            Use a cache only if the same tensor objects are passed to the evaluator again.
     """
 
     def __init__(self, subnetwork: SubNetwork, inputs: Tensor, device: Device, *, cached_images: int) -> None:
@@ -33,11 +33,12 @@ class EvaluatorPool:
         self._chosen: dict[tuple[bool, bool], tuple[Evaluator, str]] = {}
 
     def get(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
-        """Return the evaluator for a request; make it at the first call.
+        """Return the evaluator for a request. The first call with these arguments makes the evaluator.
 
         Args:
-            batch_statistics: As in `Evaluator`.
-            int8: Whether int8 may be used (see `choose_evaluator`).
+            batch_statistics: Whether batch norm is re-estimated on each batch. Otherwise the dense network's running
+                statistics are used.
+            int8: Whether int8 may be used. `choose_evaluator` decides whether it is used.
         """
         request = batch_statistics, int8
         if request not in self._chosen:
@@ -54,5 +55,5 @@ class EvaluatorPool:
 
     @property
     def notes(self) -> list[str]:
-        """One sentence part for each evaluator made so far: its number format, and the reason for it."""
+        """A text for each evaluator made so far: its number format, and the reason for this format."""
         return [why for _, why in self._chosen.values()]

@@ -1,4 +1,4 @@
-"""The choice between int8 and floating point for a sub-network's candidates."""
+"""Chooses between int8 and floating point for a sub-network's candidates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from emopms.network.runtime.device import Device
 
 MAX_INT8_RELATIVE_ERROR = 0.01
-"""Largest squared relative error ‖g − f‖² / ‖f‖² of the dense sub-network's int8 output g from its floating-point
-output f with which int8 is used. Candidates differ from each other by much more."""
+"""Largest error with which int8 is still used. The error is ‖g − f‖² / ‖f‖², where g is the dense sub-network's output
+in int8 and f is its output in floating point. Outputs of different candidates differ by much more."""
 
 
 def choose_evaluator(
@@ -32,19 +32,21 @@ def choose_evaluator(
     batch_statistics: bool,
     int8: bool,
 ) -> tuple[Evaluator, str]:
-    """Make the evaluator whose number format suits a sub-network, and say why.
+    """Make the evaluator with the number format that suits a sub-network, and describe the format.
 
-    It uses int8 if the processor multiplies int8 natively, batch norm is re-estimated, the graph has convolutions that
-    can be quantised, and int8 changes the dense sub-network's output by no more than `MAX_INT8_RELATIVE_ERROR`;
-    otherwise the device's floating-point format. Nothing is timed, so that every run makes the same choice.
+    The evaluator uses int8 if all these conditions hold: ``int8`` is set, the processor has instructions for int8
+    products, batch norm is re-estimated, the graph has convolutions that can be quantised, and int8 changes the dense
+    sub-network's output by at most `MAX_INT8_RELATIVE_ERROR`. Otherwise it uses the device's floating-point format. The
+    choice does not depend on measured times, so that every run makes the same choice.
 
     Args:
         subnetwork: The sub-network.
-        inputs: All its inputs [N, …].
+        inputs: All inputs of the sub-network [N, …].
         device: The device.
-        cache: The evaluator's cache of activations.
-        batch_statistics: As in `Evaluator`.
-        int8: Whether int8 may be used at all.
+        cache: The cache of activations for the evaluator.
+        batch_statistics: Whether batch norm is re-estimated on each batch. Otherwise the dense network's running
+            statistics are used.
+        int8: Whether int8 may be used.
 
     Returns:
         The evaluator, and a description of its number format with the reason, such as ``in bf16: …``.

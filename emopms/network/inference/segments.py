@@ -1,7 +1,7 @@
-"""A sub-network as a chain of segments, each of which passes one tensor to the next.
+"""Divides a sub-network into a chain of segments. Each segment passes one tensor to the next segment.
 
-Candidates whose genomes start with the same genes compute the same tensors, up to the segment that uses the first gene
-in which they differ.
+If the genomes of two candidates start with the same genes, the first segments compute the same tensors for both. The
+first segment that uses a gene in which the genomes differ, and all later segments, compute other tensors.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from emopms.network.channels.table import Channels
 
 MIN_MACS_PER_ELEMENT = 512
-"""MACs between two cuts for each element that is passed on. With fewer, storing the elements would take a good part of
-the time that computing them again does."""
+"""Least number of MACs between two cuts, per element of the tensor that is cached at the second cut. With fewer MACs,
+storing the tensor would take almost as long as computing it again."""
 MAX_SEGMENTS = 8
-"""Approximate maximum of segments of a sub-network. More would fill the memory with tensors that hardly differ."""
+"""Approximate largest number of segments of a sub-network. With more segments, the cache would fill the memory with
+tensors that are nearly equal."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,10 @@ class Segment:
     """A part of a sub-network between two cuts."""
 
     module: fx.GraphModule
-    """One tensor in, one tensor out. It shares its layers with the module that it was cut from."""
+    """The module of this segment, with one input tensor and one output tensor. It shares its layers with the module
+    that it was cut from."""
     genes: NDArray[np.int64]
-    """The genes on which this segment or one before it depends, ascending."""
+    """The genes on which this segment or an earlier segment depends, ascending."""
 
 
 def segments_of(
@@ -53,17 +55,17 @@ def segments_of(
     min_macs_per_element: int = MIN_MACS_PER_ELEMENT,
     max_segments: int = MAX_SEGMENTS,
 ) -> list[Segment]:
-    """Cut a sub-network into segments wherever caching the tensor that crosses the cut pays off.
+    """Cut a sub-network into segments wherever caching the tensor that crosses the cut saves time.
 
-    The first cut is before the first node that depends on a gene, if any node comes before it: all candidates share
-    what comes before.
+    The first cut is before the first node that depends on a gene, if there are nodes before it. These nodes compute the
+    same values for all candidates.
 
     Args:
-        module: A traced sub-network, whose batch norms may have been fused (see `fuse`). It is left as it is.
-        channels: The table of all its genes.
-        room: Bytes that all cuts but the first may take for one image.
-        min_macs_per_element: See `MIN_MACS_PER_ELEMENT`.
-        max_segments: See `MAX_SEGMENTS`.
+        module: A traced sub-network. `fuse` may have fused its batch norms. It is not changed.
+        channels: The channel table of the sub-network.
+        room: Largest number of bytes per image for the tensors at all cuts, without the first cut.
+        min_macs_per_element: Least number of MACs between two cuts, per element of the tensor that is cached.
+        max_segments: Approximate largest number of segments.
     """
     nodes = list(module.graph.nodes)[:-1]
     reads = _tensors_read(module, nodes)
@@ -92,28 +94,33 @@ def segments_of(
 
 
 def nodes_before_genes(module: fx.GraphModule, channels: Channels) -> list[fx.Node]:
-    """Return the nodes that depend on no gene, so that their values are the same for all candidates."""
+    """Return the nodes that do not depend on any gene. Their values are the same for all candidates."""
     nodes = list(module.graph.nodes)[:-1]
     known = _genes_so_far(_tensors_read(module, nodes), channels)
     return [node for node, genes in zip(nodes, known, strict=True) if not genes]
 
 
 def _genes_so_far(reads: Sequence[Sequence[str]], channels: Channels) -> list[frozenset[int]]:
-    """Return, for each node, the genes on which it or a node before it depends, given the tensors that each reads."""
+    """Return, for each node, the genes on which this node or an earlier node depends.
+
+    Args:
+        reads: For each node, the names of the tensors that it reads.
+        channels: The channel table.
+    """
     return list(accumulate((_genes(names, channels) for names in reads), operator.or_))
 
 
 def _choose_cuts(
     places: Sequence[int], min_macs: Sequence[int], macs_so_far: Sequence[int], start: int, *, distance: float
 ) -> list[int]:
-    """Return those of the places that have enough MACs between them.
+    """Choose cuts with enough MACs between them.
 
     Args:
-        places: Indices of nodes.
-        min_macs: For each node, the MACs after the last cut that a cut behind this node needs.
-        macs_so_far: For each node, the MACs up to and including it.
-        start: Index of the node from which to count.
-        distance: The least number of MACs between any two places.
+        places: Indices of the nodes after which a cut is possible, ascending.
+        min_macs: For each node, the least number of MACs between the previous cut and a cut after this node.
+        macs_so_far: For each node, the MACs of this node and all earlier nodes.
+        start: Index of the node after which the first segment starts.
+        distance: The least number of MACs between any two cuts.
     """
     chosen = [start]
     for index in places:
@@ -123,8 +130,11 @@ def _choose_cuts(
 
 
 def _can_cut_after(nodes: Sequence[fx.Node]) -> list[bool]:
-    """Return, for each node, whether its value is one tensor with a row for each image, and later nodes need no other
-    value of it or of a node before it."""
+    """Return, for each node, whether the sub-network can be cut after it.
+
+    A cut is possible if the node's value is one tensor with a row for each image, and if later nodes do not use the
+    value of an earlier node.
+    """
     images = (shape_of(nodes[0]) or ())[:1]
     return [
         last_use <= index and node.op != "get_attr" and (shape_of(node) or ())[:1] == images
@@ -148,13 +158,13 @@ def _tensors_read(module: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[list
 
 
 def _genes(names: Sequence[str], channels: Channels) -> frozenset[int]:
-    """Return the genes that cut any of the tensors with these names."""
+    """Return all genes that decide about indices of the tensors with these names."""
     labels = [genes for name in names for genes in channels.dims.get(name, {}).values()]
     return frozenset(int(gene) for own in labels for gene in own if gene >= 0)
 
 
 def _macs(module: fx.GraphModule, reads: Sequence[Sequence[str]], channels: Channels) -> list[int]:
-    """Return, for each node, the MACs of one image in the layers that it calls, unpruned."""
+    """Return, for each node, the MACs for one image in the dense layers that the node calls."""
     sizes = {name: parameter.numel() for name, parameter in module.named_parameters(remove_duplicate=False)}
     layers = {layer.weight: layer.uses * sizes[layer.weight] for layer in channels.layers}
     return [sum(layers.get(name, 0) for name in dict.fromkeys(names)) for names in reads]

@@ -1,1 +1,1 @@
-"""What single layers keep beside their tensors: sizes, head counts, batch norm, modes."""
+"""Properties of single layers besides the values of their tensors: sizes, head counts, batch norm, modes."""

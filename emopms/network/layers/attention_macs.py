@@ -1,4 +1,7 @@
-"""MACs of `nn.MultiheadAttention`, which keeps its linear layers as bare weights, so that no layer is called."""
+"""MACs of `nn.MultiheadAttention`.
+
+This module holds weights of linear layers without the layers, so that hooks on linear layers do not count its MACs.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def is_attention(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
-    """Return whether a module computes what `nn.MultiheadAttention` computes."""
+    """Return whether a module is an `nn.MultiheadAttention` whose forward is not overridden."""
     return isinstance(module, nn.MultiheadAttention) and type(module).forward is nn.MultiheadAttention.forward
 
 
 def tokens_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """Return query, key and value among the arguments of a call of `nn.MultiheadAttention`."""
+    """Return query, key and value from the arguments of a call of `nn.MultiheadAttention`."""
     given = dict(zip(("query", "key", "value"), args, strict=False)) | dict(kwargs)
     return given["query"], given["key"], given["value"]
 
@@ -34,7 +37,7 @@ def projection_macs(module: nn.MultiheadAttention, *shapes: Sequence[int]) -> in
 
 
 def product_macs(module: nn.MultiheadAttention, query: Sequence[int], key: Sequence[int]) -> int:
-    """Return the MACs of the products of tokens with tokens: queries with keys, and weights with values.
+    """Return the MACs of the products of tokens with tokens: queries with keys, and attention weights with values.
 
     Args:
         module: The module.

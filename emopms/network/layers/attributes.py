@@ -1,4 +1,4 @@
-"""Sizes that layers store as attributes, such as ``out_channels``, and that change when their tensors get smaller."""
+"""Sizes that layers store as attributes, such as ``out_channels``. They must change when the tensors get smaller."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ RESIZABLE = (
     nn.RMSNorm,
     nn.PReLU,
 )
-"""Classes of layers whose size attributes are known; derived classes count, too."""
+"""Classes of layers whose size attributes are known, together with their subclasses."""
 
 
 def kernels_of(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of a network's convolutions by name, with what they are parametrised by."""
+    """Return the kernels of a network's convolutions by name.
+
+    If a kernel is computed by a parametrization, the tensors that it is computed from are not included.
+    """
     layers = {path: layer for path, layer in network.named_modules() if isinstance(layer, nn.modules.conv._ConvNd)}
     return {
         name: tensor
@@ -41,11 +44,11 @@ def kernels_of(network: nn.Module) -> dict[str, Tensor]:
 def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """Return the size attributes that a layer needs for tensors of these shapes.
 
-    A depthwise convolution, or a group norm with one group a channel, keeps one group a channel. Otherwise the number
-    of groups stays and the groups get narrower.
+    A depthwise convolution, or a group norm with one group per channel, keeps one group per channel. In other layers
+    the number of groups stays the same, and each group gets fewer channels.
 
     Args:
-        layer: A layer with the attributes that fit its tensors up to now.
+        layer: A layer whose attributes fit its current tensors.
         shapes: New shapes of the layer's own parameters and buffers by name.
     """
     sized = shapes.get("weight", shapes.get("running_mean"))
@@ -71,11 +74,13 @@ def sizes_of(layer: nn.Module, shapes: Mapping[str, Sequence[int]]) -> dict[str,
 
 @contextmanager
 def resized_for(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """Set the size attributes of a network's layers within the context to fit other tensors, for `functional_call`.
+    """Within the context, set the size attributes of a network's layers to the sizes of other tensors.
+
+    Within the context, `torch.func.functional_call` can run the network with these tensors.
 
     Args:
         network: The network.
-        tensors: Parameters and buffers by their name in the network; shared ones by one of their names.
+        tensors: Parameters and buffers by their name in the network. A shared tensor is listed by one of its names.
     """
     named = chain(network.named_parameters(remove_duplicate=False), network.named_buffers(remove_duplicate=False))
     swapped = {id(tensor): tensors[name] for name, tensor in named if name in tensors}
@@ -99,8 +104,8 @@ def resized_for(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[N
 def sync_sizes(network: nn.Module) -> None:
     """Correct the size attributes of a network's modules after their tensors were replaced.
 
-    The attributes must still be those of the tensors before. All new sizes are computed before any is set, because
-    modules that share a layer compute theirs from the layer's old attributes.
+    Before the call, the attributes must still hold the sizes of the earlier tensors. All new sizes are computed before
+    any attribute is set, because several modules may compute their sizes from the old attributes of one shared layer.
     """
     after = [(module, heads_of(module) | _own_sizes(module)) for module in network.modules()]
     for module, sizes in after:

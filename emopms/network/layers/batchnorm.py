@@ -1,4 +1,4 @@
-"""Re-estimation of batch-norm statistics, which pruned networks need."""
+"""Re-estimates the statistics of batch norms. Pruned networks need this, because pruning changes the features."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Make every batch norm normalise with the statistics of its input, in eval mode too.
+    """Make every batch norm normalise with the mean and variance of the current batch, in eval mode too.
 
-    With the dense network's statistics, a candidate would look worse than it is; those of the batch cost next to
-    nothing. The module is changed in place, and can only be evaluated from then on.
+    With the dense network's statistics, a candidate would look worse than it is. Statistics of the batch take almost no
+    time. The network is changed in place: it loses its running statistics, and must not be trained afterwards.
     """
     for module in _batch_norms(network):
         module.track_running_stats = False
@@ -28,10 +28,10 @@ def use_batch_statistics(network: nn.Module) -> None:
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Re-estimate running statistics as the plain average over the batches, and leave the network in eval mode.
 
-    Only batch norms are in training mode meanwhile; dropout stays off.
+    During the re-estimation, only batch norms are in training mode. Dropout stays off.
 
     Args:
-        network: The network, which is changed in place.
+        network: The network. It is changed in place.
         batches: Batches of inputs [N, …].
     """
     norms = _batch_norms(network)
@@ -39,7 +39,7 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     network.eval()
     for module in norms:
         module.reset_running_stats()
-        module.momentum = None  # PyTorch's cumulative average
+        module.momentum = None  # with None, PyTorch computes the plain average over all batches
         module.train()
     for inputs in batches:
         network(inputs)

@@ -1,9 +1,10 @@
 """Attributes of an attention module that depend on its number of heads: the number itself, and the heads' total width.
 
-They follow the input width of the module's last linear layer, its projection: heads × width of a head. The attributes
-are found by name and value alone, in the same way when a network is traced and when a dense one is shrunk to a state.
-The labels (see `labels.attention`) then confirm that they count what the forward uses them for; otherwise the heads are
-pinned.
+The last linear layer of the module is its projection. The input width of the projection is the number of heads times
+the width of a head. When heads are pruned, this width shrinks, and the attributes must change with it. The attributes
+are found by name and value alone. They are found in the same way when a network is traced and when a dense network is
+shrunk to a pruned state. `channels.labels.attention` then checks that the forward uses them as numbers of heads. If it
+does not, the heads are never pruned.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ HEADS = re.compile(r"(^|_|n)heads?$")
 
 
 def head_count_attributes(module: nn.Module) -> tuple[str, dict[str, int]]:
-    """Find a module's projection and the integer attributes that follow its input width.
+    """Find a module's projection, and the integer attributes that must change with the projection's input width.
 
-    Only attributes that the module's methods read count. A module has none unless it has a number of heads above one
-    and a linear layer whose input width is a multiple of it.
+    Only attributes that the module's methods read are found. The module must have a number of heads above one, and a
+    linear layer whose input width is a multiple of this number. Otherwise the result is empty.
 
     Returns:
-        The projection's path in the module, and for each attribute how many columns of the projection's weight it
-        counts as one: the width of a head for a number of heads, 1 for the total width of the heads.
+        The path of the projection in the module and, for each attribute, the number of columns of the projection's
+        weight per unit of the attribute. For a number of heads this is the width of a head. For the total width of the
+        heads it is 1.
     """
     whole = {name: value for name, value in vars(module).items() if type(value) is int and value > 1}
     if any(map(HEADS.search, whole)):
@@ -46,7 +48,9 @@ def head_count_attributes(module: nn.Module) -> tuple[str, dict[str, int]]:
 
 
 def number_of_heads(weight: Tensor, width: int) -> int:
-    """Return how many heads of a width a projection reads; for a width of 1, their total width.
+    """Return how many heads a projection reads if each head has the given width.
+
+    With a width of 1, this is the total width of the heads.
 
     Args:
         weight: The projection's weight [outputs, heads x width].
@@ -56,16 +60,16 @@ def number_of_heads(weight: Tensor, width: int) -> int:
 
 
 def heads_of(module: nn.Module) -> dict[str, int]:
-    """Return the attributes that a module needs after its projection got another weight.
+    """Return the values of the head count attributes that a module needs after its projection got another weight.
 
-    The projection's own ``in_features`` must still be that of the weight before.
+    The projection's attribute ``in_features`` must still hold the width of the earlier weight.
     """
     path, numbers = head_count_attributes(module)
     return {name: number_of_heads(module.get_parameter(f"{path}.weight"), width) for name, width in numbers.items()}
 
 
 def _names_read(kind: type[nn.Module]) -> Iterator[str]:
-    """Yield the names that occur in the methods of a module's class, except for its constructor."""
+    """Yield the names that occur in the methods of a module's class and its base classes, without constructors."""
     for base in kind.__mro__[: kind.__mro__.index(nn.Module)]:
         for name, method in vars(base).items():
             if name != "__init__" and isinstance(method, FunctionType):

@@ -1,4 +1,4 @@
-"""Train and eval modes of a network's modules."""
+"""Switches between training mode and eval mode."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def names_by_tensor(named: Iterable[tuple[str, Tensor]]) -> dict[int, list[str]]:
-    """Return all names of each tensor, in order, by the tensor's id.
+    """Return a mapping from the id of each tensor to all names of this tensor, in order.
 
     Args:
-        named: Names and tensors, for example ``module.named_parameters(remove_duplicate=False)``. Without that
-            argument PyTorch leaves out all names of a shared tensor but the first.
+        named: Names and tensors, for example ``module.named_parameters(remove_duplicate=False)``. Without
+            ``remove_duplicate=False``, PyTorch gives only the first name of a shared tensor.
     """
     names: dict[int, list[str]] = {}
     for name, tensor in named:

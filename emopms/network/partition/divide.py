@@ -1,6 +1,6 @@
-"""Division of a network at split points into sub-networks that compose to the very same function.
+"""Divides a network at split points. The sub-networks, run one after another, compute what the network computes.
 
-The first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N_1.
+This is the first of the four ideas of EMO-PMS (arXiv 2303.16212): N = N_n ∘ … ∘ N_1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SplitPointError(NetworkError):
-    """A split point names no module in the forward pass, or the network cannot be cut there."""
+    """A split point is not the path of a module in the forward pass, or the network cannot be cut after this module."""
 
     def __init__(self, index: int, message: str, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
@@ -35,23 +35,23 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     """Cut ``network`` after each of the modules at ``points``.
 
     Args:
-        network: The network; it is shared with the parts, not copied.
-        points: Module paths in the order of the forward pass. With no point, the whole network is the one part.
+        network: The network. It is not copied: the parts share its parameters.
+        points: Module paths in the order of the forward pass. If there is no point, the whole network is the only part.
         example: A batch of images [N, C, H, W] for shapes.
 
     Returns:
-        ``len(points) + 1`` graph modules of one tensor in, one tensor out, whose parameters are those of
-        ``network`` under the same names.
+        ``len(points) + 1`` graph modules with one input tensor and one output tensor each. Their parameters are the
+        parameters of ``network``, under the same names.
 
     Raises:
-        SplitPointError: A point that does not exist or is out of order.
+        SplitPointError: A point does not exist or is out of order.
         NetworkError: More than one tensor would cross a split.
     """
     traced = trace(network, example)
     nodes = list(traced.graph.nodes)
     ends = _ends(nodes, points, network)
     parts = []
-    source = nodes[0]  # the value that enters the part: the network's input, then what crosses each split
+    source = nodes[0]  # the value that enters the part: the images, later the value at each split
     start = 1
     for index, end in enumerate([*ends, len(nodes) - 2]):
         inside = nodes[start : end + 1]
@@ -62,10 +62,10 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
 
 
 def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tuple[fx.GraphModule, list[str]]:
-    """Return the whole network, traced, and the names of the nodes whose values cross its splits.
+    """Return the traced whole network, and the names of the nodes whose values cross the splits.
 
     Args:
-        network, points, example: As in `divide`, which must have divided it.
+        network, points, example: Arguments with which `divide` has divided the network before.
     """
     traced = trace(network, example)
     nodes = list(traced.graph.nodes)
@@ -75,14 +75,15 @@ def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tupl
 def require_same_function(
     network: nn.Module, parts: Sequence[nn.Module], points: Sequence[str], example: Tensor
 ) -> None:
-    """Refuse a division that does not compose to the very same function.
+    """Check that the parts of a network, run one after another, give the same output as the network.
 
     Args:
-        network, points, example: As in `divide`.
+        network, points, example: The arguments of `divide`.
         parts: The result of `divide`.
 
     Raises:
-        NetworkError: The outputs differ in fp64, or by more than rounding errors in the network's own format.
+        NetworkError: The outputs differ in fp64, or differ by more than rounding errors in the network's own number
+            format.
     """
     try:
         double = copy.deepcopy(network).double()
@@ -95,7 +96,7 @@ def require_same_function(
         same = are_close(_composed(parts, example), network(example))
         try:
             expected = double(example.double())
-        except RuntimeError:  # a network with a fixed number format inside cannot run in fp64
+        except RuntimeError:  # a network whose code demands another number format cannot run in fp64
             expected = None
         if expected is not None:
             same = same and torch.equal(_composed(divide(double, points, example.double()), example.double()), expected)
@@ -114,7 +115,7 @@ def _composed(parts: Sequence[nn.Module], images: Tensor) -> Tensor:
 
 
 def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> list[int]:
-    """Return, for each split point, the index of the last node that its module made."""
+    """Return, for each split point, the index of the last node that the module at this point made."""
     paths = [module_path(node) for node in nodes]
     ends: list[int] = []
     for index, point in enumerate(points):
@@ -138,8 +139,17 @@ def _ends(nodes: list[fx.Node], points: Sequence[str], network: nn.Module) -> li
 
 
 def _check_crossing(nodes: list[fx.Node], start: int, end: int, source: fx.Node, index: int) -> None:
-    """Refuse a division if the index-th part, nodes[start..end], has another input than ``source``, or more than one
-    output tensor."""
+    """Check that a part has ``source`` as its only input, and one tensor for a batch of images as its output.
+
+    Args:
+        nodes: All nodes of the network.
+        start, end: Indices of the first and the last node of the part.
+        source: The node whose value enters the part.
+        index: Index of the part.
+
+    Raises:
+        NetworkError: The part has another input or another kind of output.
+    """
     position = {node: i for i, node in enumerate(nodes)}
     for node in nodes[start : end + 1]:
         for used in node.all_input_nodes:

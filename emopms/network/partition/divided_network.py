@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NoBoundaryError(NetworkError):
-    """No channel that crosses a split can be pruned."""
+    """The channels that cross the splits are to be pruned, but none of them can be pruned."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ class DividedNetwork:
 
     network: nn.Module
     parts: list[SubNetwork]
-    """In the order of the forward pass."""
+    """The sub-networks N_1 … N_n, in the order of the forward pass."""
     example: Tensor
     """Images [N, C, H, W] for shapes."""
     boundaries: SubNetwork | None = None
-    """The whole network with the channels that cross its splits as genes; None unless they are searched, too."""
+    """The whole network, with the channels that cross its splits as genes. It is None if these channels are not
+    searched."""
 
     @property
     def searched(self) -> list[SubNetwork]:
@@ -67,18 +68,18 @@ def divide_network(
     prune_residual: bool = False,
     prune_boundaries: bool = False,
 ) -> DividedNetwork:
-    """Divide a network after the modules at ``points`` and find its prunable channels.
+    """Divide a network after the modules at ``points``, and find its prunable channels.
 
     Args:
-        network: The network, shared with the parts.
+        network: The network. The parts share its parameters.
         points: Module paths in the order of the forward pass.
         example: A batch of images [N, C, H, W] for shapes.
-        prune_residual: Open residual streams inside the parts (see `channels_of`).
-        prune_boundaries: Search the channels that cross the splits as well, in a search of their own.
+        prune_residual: Whether residual streams inside the parts are pruned too.
+        prune_boundaries: Whether the channels that cross the splits are pruned too, in a search of their own.
 
     Raises:
-        SplitPointError: A point that does not exist, is out of order, or leaves nothing to prune.
-        NoBoundaryError: Nothing that crosses a split could be pruned.
+        SplitPointError: A point does not exist, is out of order, or leaves no prunable channel in a part.
+        NoBoundaryError: The channels that cross the splits are to be pruned, but none of them can be pruned.
         NetworkError: The network cannot be divided.
     """
     parts = subnetworks_of(network, points, example, prune_residual=prune_residual)

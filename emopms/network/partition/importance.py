@@ -1,4 +1,4 @@
-"""Estimates of a channel's importance without pruning it. They are starting points for the search."""
+"""Estimates the importance of channels without pruning them. The search starts from these estimates."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 IMAGES_PER_DIRECTION = 4
-"""Images that share a random direction."""
+"""Number of images that share a random direction in `sensitivity`."""
 DIRECTIONS = 128
-"""Number of random directions. The relative standard deviation of an estimate is about √(2 / 128), which is less than
-the differences between channels."""
+"""Number of random directions in `sensitivity`. The relative standard deviation of an estimate is about √(2 / 128). The
+differences between channels are larger."""
 
 
 def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
     """Return the group L1 importance of each gene [genes].
 
-    It is the sum of the L1 norms of all convolution and linear weights that a channel owns, as output and as input,
-    each scaled by the mean of its tensor so that wide kernels do not drown narrow ones.
+    A channel owns the rows of weights that compute it, and the columns of weights that read it. The importance is the
+    sum of the L1 norms of these rows and columns, over all convolution and linear layers. Each norm is divided by the
+    mean norm in its weight tensor, so that large weight tensors do not outweigh small ones.
     """
     channels = subnetwork.channels
     parameters = dict(subnetwork.module.named_parameters(remove_duplicate=False))
@@ -49,20 +50,23 @@ def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
 
 
 def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return how far the sub-network's outputs move when a gene's channels fade, squared, to first order [genes].
+    """Return the sensitivity of the sub-network's outputs to each gene [genes].
 
-    Let the gate s scale the values of a gene's channels. For features f, the result is ‖∂f/∂s‖², summed over images.
-    For the class scores of the last sub-network, it is the Fisher information of s, which is the curvature of the
-    Kullback–Leibler divergence from the dense network. Both are estimated with independent random directions v: because
-    E ⟨v, ∂f/∂s⟩² = ‖∂f/∂s‖², one backward pass serves all genes and a few images. For features, v is normally
-    distributed; for class scores, it is the gradient of the log-likelihood of classes drawn from the network's own
-    predictions. The derivative with respect to a gate is the inner product of the weights that read its channels with
-    their gradients.
+    A gate s multiplies the values of a gene's channels. It is 1 in the dense network. The sensitivity says how strongly
+    the outputs change when s changes a little. For features f, it is ‖∂f/∂s‖², summed over images. For the class scores
+    of the last sub-network, it is the Fisher information of s. This is the curvature of the Kullback–Leibler divergence
+    from the dense network.
+
+    Both values are estimated with independent random directions v. Because E ⟨v, ∂f/∂s⟩² = ‖∂f/∂s‖², one backward pass
+    per direction gives an estimate for all genes. For features, v is normally distributed. For class scores, v is the
+    gradient of the log-likelihood of classes that are drawn from the network's own predictions. The derivative with
+    respect to a gate is the inner product of the weights that read the gene's channels with the gradients of these
+    weights.
 
     Args:
         subnetwork: The sub-network.
-        inputs: Features that enter the sub-network [N, …]; the first 512 count.
-        rng: Draws the directions.
+        inputs: Features that enter the sub-network [N, …]. Only the first 512 are used.
+        rng: Generator that draws the seeds of the directions.
     """
     with torch.inference_mode(mode=False):
         module = with_source(copy.deepcopy(subnetwork.module)).eval().requires_grad_(False)
@@ -94,9 +98,11 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
 
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
-    """Return the genes of weights by dimension: of the weights that read a gene or, if none does, that produce it.
+    """Return, for each weight and each of its dimensions, the gene of each index along this dimension, or -1.
 
-    A weight that several layers share is listed once, because its gradient is that of all of them.
+    A gene is listed at the weights that read its channels. If no weight reads them, the gene is listed at the weights
+    that compute its channels. A weight that several layers share is listed once, because its gradient is already the
+    sum over these layers.
     """
     shared = names_by_tensor(subnetwork.module.named_parameters(remove_duplicate=False)).values()
     first = {name: names[0] for names in shared for name in names}
@@ -120,7 +126,7 @@ def _input_dim(subnetwork: SubNetwork, layer: str) -> int:
 
 
 def _by_index(tensor: Tensor, dim: int) -> NDArray[np.float64]:
-    """Return the sum over all other dimensions [size of dim]."""
+    """Return the sums of a tensor over all dimensions except ``dim`` [size of dim]."""
     sums = tensor.sum(dim=[d for d in range(tensor.dim()) if d != dim])
     return sums.cpu().numpy().astype(np.float64)
 

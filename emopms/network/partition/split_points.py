@@ -1,6 +1,6 @@
-"""Choice of split points: a network can be cut after each module whose output is the only tensor that crosses the cut.
+"""Chooses split points. A network can be cut after a module whose output is the only tensor that crosses the cut.
 
-The parts compose to the very same function (see `emopms.network.partition.divide`) and share no parameter.
+The parts share no parameter. `emopms.network.partition.divide` then cuts the network.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         network: The network.
         example: A batch of images [N, C, H, W] for shapes.
         parts: Number of sub-networks.
-        prune_residual: Whether residual streams inside a part count as something to prune.
+        prune_residual: Whether channels of residual streams inside a part count as prunable.
 
     Raises:
-        NetworkError: The network cannot be traced, or not be cut into that many parts with prunable channels in each.
+        NetworkError: The network cannot be traced, or cannot be cut into ``parts`` parts with a prunable channel in
+            each.
     """
     traced = _Traced(network, example, prune_residual=prune_residual)
     cuts, macs = _one_for_each_cost(traced)
-    reach: list[int] = []  # for each cut, the first later cut with a prunable channel in between
+    reach: list[int] = []  # for each cut, the index of the first later cut with a prunable channel in between
     for i in range(len(cuts)):
         reach.append(traced.reach(cuts, i, max([i + 1, *reach[-1:]])))
     chosen = _balanced(macs, reach, parts)
@@ -59,17 +60,18 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
 
 
 def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
-    """Return split points after the residual blocks, which are modules that add two tensors themselves.
+    """Return split points after the residual blocks. A residual block is a module whose own forward adds two tensors.
 
-    A block without a prunable channel is joined with the next one. The layers after the last block belong to it.
+    A block without a prunable channel is joined with the next block. The layers after the last block belong to the last
+    part.
 
     Args:
         network: The network.
         example: A batch of images [N, C, H, W] for shapes.
-        prune_residual: As in `even_points`.
+        prune_residual: Whether channels of residual streams inside a part count as prunable.
 
     Raises:
-        NetworkError: The network cannot be traced, or has no residual block that can be cut off.
+        NetworkError: The network cannot be traced, or has no two residual blocks between which it can be cut.
     """
     traced = _Traced(network, example, prune_residual=prune_residual)
     cuts = [traced.start, *(cut for cut in traced.cuts if cut.ends_block), traced.stop]
@@ -109,11 +111,11 @@ class _Traced:
         self._prune_residual = prune_residual
 
     def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
-        """Return the first cut, from index ``first`` on, with a prunable channel between the i-th cut and it; the
-        number of cuts if there is none.
+        """Find the first cut, from index ``first`` on, for which the part after cut ``i`` has a prunable channel.
 
-        A channel that can be pruned in a part can be pruned in every longer part. Therefore the search doubles its
-        steps and then bisects, so that few parts are examined.
+        The part ends at the cut that is found. The result is the index of this cut. If there is no such cut, the result
+        is the number of cuts. A channel that can be pruned in a part can be pruned in every longer part. Therefore the
+        search doubles its steps and then bisects, so that few parts are examined.
         """
         step = 1
         while first < len(cuts):
@@ -136,7 +138,10 @@ class _Traced:
 
     @property
     def streams_alone_can_be_pruned(self) -> bool:
-        """Whether a network in which nothing can be pruned has residual streams that could be opened."""
+        """Whether the network has channels that could be pruned if its residual streams were pruned.
+
+        The result is meant for a network in which nothing else can be pruned.
+        """
         return not self._prune_residual and channels_of(self._module, prune_residual=True).genes > 0
 
     def macs_up_to(self, cut: _Cut) -> int:
@@ -145,7 +150,7 @@ class _Traced:
 
     @cached_property
     def _macs(self) -> list[tuple[int, int]]:
-        """For each layer, the index of the last node that runs it or a module around it, and its MACs."""
+        """For each layer, the index of the last node that runs the layer or a module that contains it, and its MACs."""
         channels = channels_of(self._module, explain=False)
         ends = {str(node.target): i for i, node in enumerate(self._nodes) if node.op == "call_module"}
         weights = {layer: operator.attrgetter(layer.weight)(self._module) for layer in channels.layers}
@@ -157,14 +162,17 @@ class _Traced:
 
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
-    """Return, for each node, the index of the last node that uses one of its parameters, or its own index."""
+    """Return, for each node, the index of the last node that uses one of the same parameters.
+
+    For a node without parameters, this is the node's own index.
+    """
     used = [[id(parameter) for parameter in _parameters(node, network)] for node in nodes]
     last = {parameter: i for i, parameters in enumerate(used) for parameter in parameters}
     return [max((last[parameter] for parameter in parameters), default=i) for i, parameters in enumerate(used)]
 
 
 def _parameters(node: fx.Node, network: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of the module that a node calls, and those among its inputs."""
+    """Return the parameters of the module that a node calls, and the parameters among the node's inputs."""
     of_module = network.get_submodule(str(node.target)).parameters() if node.op == "call_module" else ()
     read = [operator.attrgetter(str(used.target))(network) for used in node.all_input_nodes if used.op == "get_attr"]
     return [*of_module, *(value for value in read if isinstance(value, nn.Parameter))]
@@ -174,7 +182,7 @@ def _cuts(nodes: Sequence[fx.Node], last_needed: Sequence[int]) -> list[_Cut]:
     last_uses = last_live_use(nodes)
     ends = {prefix: i for i, node in enumerate(nodes) for prefix in path_prefixes(module_path(node))}
     blocks = {module_path(node) for node in nodes if _is_residual_sum(node)}
-    found, needed = [], 0  # the last index that needs a parameter used so far
+    found, needed = [], 0  # `needed`: the last index that uses a parameter seen so far
     for i, node in enumerate(nodes[:-2]):
         needed = max(needed, last_needed[i])
         ending = [path for path in path_prefixes(module_path(node)) if ends[path] == i]
@@ -189,10 +197,10 @@ def _is_residual_sum(node: fx.Node) -> bool:
 
 
 def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
-    """Return the cuts and the MACs before each, start and end included.
+    """Return cuts, and the MACs before each cut. The start and the end of the network are included.
 
-    Of several cuts with no MACs between them, for example before and after an activation, the outermost and last
-    counts.
+    Several cuts may have no MACs between them, for example before and after an activation. Of such cuts, only the cut
+    after the outermost module is returned, and the last one if several modules are equally far outside.
     """
     best = {0: traced.start}
     for cut in traced.cuts:
@@ -205,7 +213,10 @@ def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
 
 
 def _balanced(macs: Sequence[int], reach: Sequence[int], parts: int) -> tuple[int, ...] | None:
-    """Return the indices of the cuts with the least sum of squared MACs of the parts, and so the least variance."""
+    """Return the indices of the cuts for which the MACs of the parts have the least sum of squares.
+
+    These cuts also have the least variance. The result is None if no division into ``parts`` parts is possible.
+    """
     best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
     for _ in range(parts):
         longer: dict[int, tuple[int, tuple[int, ...]]] = {}

@@ -1,4 +1,4 @@
-"""A sub-network: one part of a divided network, its genome, its costs, and the forward pass in its training."""
+"""A sub-network: one part of a divided network, with its genome, its costs, and its forward pass for training."""
 
 from __future__ import annotations
 
@@ -28,43 +28,44 @@ if TYPE_CHECKING:
 
 
 OPEN_STREAMS = f"Set {PRUNE_RESIDUAL}: it opens residual streams, the only channels here that can be pruned."
-"""Remedy if nothing but residual streams could be pruned."""
+"""Remedy for the case that only channels of residual streams could be pruned."""
 CHOOSE_ANOTHER = "Choose a backbone with channels that nothing pins."
-"""Remedy if nothing can be pruned."""
+"""Remedy for the case that no channel can be pruned."""
 
 
 class SubNetwork:
     """One part N_i of a network N = N_n ∘ … ∘ N_1 (EMO-PMS, arXiv 2303.16212).
 
-    ``module`` shares its parameters with the network that it was cut from. A *genome* is a boolean vector [genes]; True
-    keeps a prunable channel.
+    ``module`` shares its parameters with the network that it was cut from. A *genome* is a boolean vector [genes]. True
+    keeps the channels of a gene, and False drops them.
     """
 
     def __init__(
         self, index: int, parts: int, module: fx.GraphModule, channels: Channels, *, name: str | None = None
     ) -> None:
         self.index = index
-        """Its index from 0, in the order of the forward pass."""
+        """Index of the sub-network, counted from 0 in the order of the forward pass."""
         self.name = name or str(index + 1)
-        """Its name in files and messages."""
+        """Name of the sub-network in files and messages."""
         self.is_last = index == parts - 1
         self.module = module
         self.channels = channels
         nodes = list(module.graph.nodes)
         self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
-        """Shape of its output for one input."""
+        """Shape of the sub-network's output for one input."""
 
     @cached_property
     def costs(self) -> CostModel:
-        """The cost model of its candidates."""
+        """The cost model of the sub-network's candidates."""
         return CostModel(self.channels, self.module)
 
     @cached_property
     def channel_dim(self) -> int:
-        """The dimension of its output [N, …] that holds the channels.
+        """The dimension of the sub-network's output [N, …] that holds the channels.
 
-        It is the one dimension whose size is the width of the last layer with channels of its own. If no dimension has
-        that size, or several have, it is the dimension in which layers of that class have their channels.
+        The width of the last layer whose class is in `RESIZABLE` is compared with the sizes of the output's dimensions.
+        If exactly one dimension has this size, it is the result. Otherwise the result is the dimension in which layers
+        of this class have their channels.
         """
         for node in reversed(self.module.graph.nodes):
             layer = self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -77,25 +78,27 @@ class SubNetwork:
 
     @property
     def dense(self) -> NDArray[np.bool_]:
-        """The genome that keeps everything."""
+        """The genome that keeps all channels."""
         return np.ones(self.channels.genes, dtype=np.bool_)
 
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return genomes [n, genes] in which every group and every layer keeps at least its most important channel.
+        """Return genomes [n, genes] in which every channel group and every layer keeps at least one channel.
+
+        If a genome drops all channels of a group or a layer, the most important of these channels is kept.
 
         Args:
-            genomes: Boolean [n, genes]; they are left as they are.
-            importance: Of each gene [genes]; higher is better.
+            genomes: Boolean [n, genes]. They are not changed.
+            importance: Importance of each gene [genes]. Higher is more important.
         """
         repaired = genomes.copy()
         ensure_nonempty(repaired, self.channels.cover_sets, importance)
         return repaired
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
-        """Forward pass with the channels that the genome drops sliced away, in the module's current mode.
+        """Run the sub-network without the channels that the genome drops, in the module's current mode.
 
-        Gradients flow into the full parameters. In training mode the running statistics of batch norms that lose
-        no channel move: recalibrate when the training is over.
+        Gradients flow into the full parameters. In training mode, the running statistics of batch norms that lose no
+        channel are updated by pruned passes too. Therefore call `recalibrate` when the training is over.
         """
         outputs: Tensor
         if genome is None or genome.all():
@@ -111,13 +114,13 @@ class SubNetwork:
 def subnetworks_of(
     network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
 ) -> list[SubNetwork]:
-    """Divide a network after the modules at ``points`` (see `divide`) and find the prunable channels of every part.
+    """Divide a network after the modules at ``points``, and find the prunable channels of every part.
 
     Args:
-        network: The network, shared with the parts.
+        network: The network. The parts share its parameters.
         points: Module paths in the order of the forward pass.
         example: A batch of images [N, C, H, W] for shapes.
-        prune_residual: Prune residual streams too (see `channels_of`).
+        prune_residual: Whether residual streams inside a part are pruned too.
 
     Raises:
         NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
@@ -149,7 +152,7 @@ def subnetworks_of(
 
 
 def _listed(pinned: Mapping[str, str]) -> str:
-    """Return lines for a message: each reason once, with the first of the layers that have it."""
+    """Return lines for a message: each reason once, with the first layer that has this reason."""
     layers: dict[str, list[str]] = {}
     for name, why in pinned.items():
         layers.setdefault(why, []).append(name)
@@ -162,4 +165,4 @@ def _listed(pinned: Mapping[str, str]) -> str:
 
 
 _MAX_LISTED_REASONS = 5
-"""Maximal number of reasons in a message."""
+"""Largest number of reasons in a message."""

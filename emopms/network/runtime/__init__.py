@@ -1,1 +1,1 @@
-"""The machine: device, kernels, memory and parallelism."""
+"""Access to the machine: device, kernels, memory and parallelism."""

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """A device with its fastest number formats: bf16 autocast if the hardware supports it, otherwise fp32.
+    """A device with its fastest number formats: bf16 autocast if the hardware supports bf16, otherwise fp32.
 
-    Reported results are in fp32: measure them outside `autocast`.
+    Results that emopms reports are computed in fp32: measure them outside `autocast`.
     """
 
     type: str
@@ -33,7 +33,7 @@ class Device:
     bf16: bool = False
     """Whether autocast uses bf16."""
     int8: bool = False
-    """Whether int8 convolutions are faster still."""
+    """Whether int8 convolutions may be faster than convolutions in floating point."""
     layout: torch.memory_format = torch.channels_last
     """Memory layout of images and of convolution weights."""
 
@@ -42,7 +42,7 @@ class Device:
         """Return the device for ``auto``, ``cpu`` or ``cuda``.
 
         Raises:
-            RunError: The name is another one, or CUDA is requested and PyTorch finds no CUDA device.
+            RunError: The name is not one of these, or it is ``cuda`` and PyTorch finds no CUDA device.
         """
         if name not in ("auto", "cpu", "cuda"):
             raise RunError(
@@ -56,7 +56,7 @@ class Device:
                 remedy="Use --device auto or cpu, or install a CUDA build of torch.",
             )
         if name == "cuda" or (name == "auto" and available):
-            torch.backends.cudnn.deterministic = True  # same seed, same machine, same result
+            torch.backends.cudnn.deterministic = True  # equal seeds on one machine give equal results
             return cls("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
         return cls("cpu", bf16=cpu_has_bf16(), int8=cpu_has_vnni())
 
@@ -65,21 +65,21 @@ class Device:
         return torch.autocast(self.type, dtype=torch.bfloat16, enabled=self.bf16)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to this device, with convolution weights in its layout."""
+        """Move a network to this device, and its convolution weights to the device's memory layout."""
         return in_layout(network.to(self.type), self.layout)
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Move a batch of images [N, C, H, W] to this device, in its layout."""
+        """Move a batch of images [N, C, H, W] to this device, in the device's memory layout."""
         return pixels.to(self.type, memory_format=self.layout, non_blocking=True)
 
     def fitted(self, network: nn.Module, example: Tensor) -> Device:
         """Return this device with the layout and number formats that suit a network.
 
-        Networks that cannot run in channels-last, such as those that flatten feature maps by ``view``, get the
-        contiguous layout. On the CPU, networks with wrong bf16 gradients in oneDNN get fp32.
+        A network that cannot run in the channels-last layout gets the contiguous layout. An example is a network that
+        flattens feature maps by ``view``. On the CPU, a network for which oneDNN gives wrong bf16 gradients gets fp32.
 
         Args:
-            network: The network; it is left as it is.
+            network: The network. It is not changed.
             example: A batch of images [N, C, H, W].
         """
         device = self
@@ -101,7 +101,7 @@ class Device:
 
 @contextmanager
 def fp32() -> Iterator[None]:
-    """Turn off TF32 in convolutions within the context. Elsewhere PyTorch uses TF32 only on request."""
+    """Turn off TF32 in convolutions within the context. In other operations, TF32 is off by default."""
     before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
         yield
@@ -112,7 +112,8 @@ def fp32() -> Iterator[None]:
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
     """Convert a network's convolution weights to a memory format, in place.
 
-    Other tensors are made contiguous at most: what has four dimensions need not be an image or a kernel.
+    Other tensors are never converted to channels-last, because a tensor of four dimensions need not be an image or a
+    convolution weight.
     """
     if memory_format == torch.contiguous_format:
         network.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from PyTorch's stubs
@@ -125,8 +126,8 @@ def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Modu
 def _strides_past_its_input(network: nn.Module, example: Tensor) -> bool:
     """Return whether a convolution's stride exceeds the size of its input.
 
-    For such a convolution oneDNN 3.12 (torch 2.13) leaves the bf16 weight gradients of taps that see only padding
-    uninitialised: weights turn into noise or NaN, without an error.
+    For such a convolution, some kernel positions see only padding. oneDNN 3.12 (torch 2.13) does not initialise the
+    bf16 weight gradients of these positions. Weights then become noise or NaN, without an error.
     """
     found: list[bool] = []
 

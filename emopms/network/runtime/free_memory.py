@@ -1,4 +1,4 @@
-"""How much memory is available, and what to do when there is not enough."""
+"""Measures how much memory is available, and runs a batch in halves if there is not enough."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BUDGET_DIVISOR = 4
-"""A cache may take the available memory divided by this."""
+"""A cache may take the available memory divided by this number."""
 _MAX_MAIN_MEMORY_BUDGET = 2 * 2**30
-"""Maximal bytes of main memory for a cache. The operating system takes long to hand out more, above all to virtual
-machines."""
+"""Largest size in bytes of a cache in main memory. The operating system takes long to give a process more memory,
+especially on virtual machines."""
 
 
 def memory_budget(device: str) -> int:
@@ -29,18 +29,18 @@ def memory_budget(device: str) -> int:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that no memory was left, on a GPU or in main memory."""
+    """Return whether an error says that there was not enough memory, on a GPU or in main memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )
 
 
 def split_on_oom(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-    """Return ``forward(batch)``, computed in halves if there is not enough memory for the whole batch.
+    """Return ``forward(batch)``. If there is not enough memory for the whole batch, compute the result in halves.
 
     Args:
-        forward: A function that treats each row by itself.
-        batch: Its input [N, …].
+        forward: A function that computes each row of its result from the same row of its input.
+        batch: The input of ``forward`` [N, …].
     """
     try:
         return forward(batch)
@@ -48,20 +48,26 @@ def split_on_oom(forward: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
         if not out_of_memory(error) or len(batch) < 2:
             raise
     if batch.device.type == "cuda":
-        torch.cuda.empty_cache()  # outside of the handler, which holds on to the tensors of the failed run
+        torch.cuda.empty_cache()  # not in the `except` block, where the error still holds the tensors of the failed run
     half = len(batch) // 2
     logger.warning("out of memory: a batch of {} images is run in halves", len(batch))
     return torch.cat([split_on_oom(forward, batch[:half]), split_on_oom(forward, batch[half:])])
 
 
 def available_memory() -> int:
-    """Return how many bytes of main memory this process may still take, within its control group if it has one."""
+    """Return how many bytes of main memory this process may still take.
+
+    If the process has a Linux control group, the limit of this group counts too.
+    """
     free = _free_on_linux() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return max(0, min([free, *(left for left in map(_left_to, _CONTROL_GROUPS) if left is not None)]))
 
 
 class _ControlGroup(NamedTuple):
-    """The files in which a version of Linux control groups reports its memory: limit, use, and cached files."""
+    """The files in which one version of Linux control groups reports memory.
+
+    The fields hold the folder, and the names of the limit, of the used memory, and of the memory that caches files.
+    """
 
     folder: Path
     limit: str
@@ -78,7 +84,10 @@ _CONTROL_GROUPS = (
 
 
 def _left_to(group: _ControlGroup) -> int | None:
-    """Return the bytes left to a control group, cached files included; None if there is no group with a limit."""
+    """Return the bytes that a control group may still use. Memory that only caches files counts as free.
+
+    The result is None if there is no group with a limit.
+    """
     try:
         limit, used = (int((group.folder / name).read_text()) for name in (group.limit, group.used))
         stat = (group.folder / "memory.stat").read_text().split()

@@ -1,7 +1,7 @@
-"""Probes for PyTorch operations that are private and may be missing, or changed, in another version of PyTorch.
+"""Tests whether private operations of PyTorch work. Another version of PyTorch may lack or change such operations.
 
-Each probe runs once per process: it calls the operation on a small tensor and compares the result with what public
-operations compute. Callers use public operations if a probe fails.
+Each test runs once per process. It calls the private operation on a small tensor, and compares the result with the
+result of public operations. If the test fails, callers use public operations instead.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Activation(NamedTuple):
     """An activation function that oneDNN can apply in the same pass as a convolution."""
 
     function: Callable[..., Tensor]
-    """PyTorch's function, called with ``inplace=True``."""
+    """The function of PyTorch that computes the activation. It accepts ``inplace=True``."""
     name: str
-    """oneDNN's name."""
+    """Name of the activation in oneDNN."""
     scalars: tuple[float, ...] = ()
-    """oneDNN's parameters."""
+    """Parameters of the activation in oneDNN."""
 
 
 @cache
 def has_fused_convolution(dtype: torch.dtype, activation: Activation | None = None) -> bool:
-    """Return whether oneDNN convolves and activates in one operation on the CPU."""
+    """Return whether oneDNN computes a convolution and an activation function in one operation on the CPU."""
 
     def is_right() -> bool:
         x, weight, bias, _ = _convolution_example(dtype)
@@ -46,7 +46,12 @@ def has_fused_convolution(dtype: torch.dtype, activation: Activation | None = No
 
 @cache
 def has_fused_convolution_sum(dtype: torch.dtype, *, relu: bool) -> bool:
-    """Return whether oneDNN convolves, adds a tensor and, on request, applies ReLU in one operation on the CPU."""
+    """Return whether oneDNN convolves and adds a tensor in one operation on the CPU.
+
+    Args:
+        dtype: Dtype of the tensors.
+        relu: Whether the operation must also apply ReLU to the sum.
+    """
 
     def is_right() -> bool:
         x, weight, bias, other = _convolution_example(dtype)
@@ -62,12 +67,12 @@ def has_fused_convolution_sum(dtype: torch.dtype, *, relu: bool) -> bool:
 
 @cache
 def has_int8_convolution() -> bool:
-    """Return whether oneDNN convolves in int8 on the CPU, with and without a sum."""
+    """Return whether oneDNN computes int8 convolutions on the CPU, with and without adding a tensor."""
     return _probe("onednn.qconv2d_pointwise", _int8_convolution_is_right)
 
 
 def cpu_has_bf16() -> bool:
-    """Return whether the processor multiplies bf16 natively. Emulated bf16 would be slower than fp32."""
+    """Return whether the processor has instructions for bf16 products. Without them, bf16 is slower than fp32."""
     return _cpu_supports("_is_avx512_bf16_supported") or _cpu_supports("_is_amx_tile_supported")
 
 
@@ -90,7 +95,7 @@ def _cpu_supports(name: str) -> bool:
 
 
 def _probe(name: str, is_right: Callable[[], bool]) -> bool:
-    """Return whether an operation exists and gives the right value; log at DEBUG level if it does not."""
+    """Return whether an operation exists and gives the right value. If not, log the reason at DEBUG level."""
     if not has_onednn():
         logger.debug("{} is not used: torch was built without oneDNN", name)
         return False
@@ -106,7 +111,7 @@ def _probe(name: str, is_right: Callable[[], bool]) -> bool:
 
 
 def _convolution_example(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return an input, weight, bias and summand of a 3 × 3 convolution. They need no random numbers."""
+    """Return input, weight and bias of a 3 × 3 convolution, and a tensor to add. No random numbers are drawn."""
     x = torch.linspace(-2, 2, 2 * 4 * 5 * 5).reshape(2, 4, 5, 5).to(dtype)
     weight = torch.linspace(-1, 1, 4 * 4 * 3 * 3).sin().reshape(4, 4, 3, 3).to(dtype)
     bias, other = torch.linspace(-1, 1, 4).to(dtype), x.flip(1)
@@ -120,7 +125,7 @@ def _convolution_example(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Te
 
 
 def _int8_convolution_is_right() -> bool:
-    """Compare int8 with fp32 on whole numbers that are small enough for the sums of every processor."""
+    """Compare int8 with fp32 convolutions on whole numbers. Their sums are too small to overflow on any processor."""
     scale, output_scale = 0.5, 2.0
     x = (torch.arange(2 * 4 * 5 * 5) % 97).reshape(2, 4, 5, 5).to(torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
@@ -153,6 +158,6 @@ def _int8_convolution_is_right() -> bool:
 
 
 def _is_close(found: Tensor, expected: Tensor, steps: float = 0) -> bool:
-    """Return whether values are equal up to rounding, and up to ``steps`` besides."""
+    """Return whether two tensors differ by at most ``steps`` plus a rounding error."""
     tolerance = 2e-2 if found.dtype == torch.bfloat16 else 1e-4
     return torch.allclose(found.float(), expected, rtol=0, atol=steps + tolerance * float(expected.abs().amax()))

@@ -1,4 +1,4 @@
-"""Independent pieces of work in parallel."""
+"""Runs independent pieces of work in parallel."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Result = TypeVar("Result")
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], device: Device) -> list[Result]:
     """Return ``[work(item) for item in items]``, computed without gradients and in the device's number format.
 
-    On the CPU, as many items run at a time as PyTorch has threads, one thread each: threads that share one operation
-    wait for each other at its end, most of all on a busy machine. Results do not depend on the number of threads. On a
-    GPU, items run one after another, and the function does not wait for the GPU.
+    On the CPU, each thread of PyTorch runs an item of its own. Threads that share one operation would wait for each
+    other at the end of the operation, especially on a busy machine. Results do not depend on the number of threads. On
+    a GPU, items run one after another, and this function returns without waiting for the GPU.
 
     Args:
         work: A function that several threads may call at once.
-        items: Its arguments.
+        items: The arguments of ``work``, one per call.
         device: The device.
     """
 
@@ -40,4 +40,4 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], device: 
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(without_gradients, items))
     finally:
-        torch.set_num_threads(threads)  # the pool's threads have set the default of new threads, too
+        torch.set_num_threads(threads)  # the threads of the pool changed the default of later threads too

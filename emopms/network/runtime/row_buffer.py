@@ -1,4 +1,4 @@
-"""One large tensor that is filled piece by piece, and where its memory comes from."""
+"""A large tensor that is filled piece by piece, and functions that allocate it in memory or in a file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class RowBuffer:
     """A tensor that is filled piece by piece.
 
-    It has the memory layout of the pieces, so that the same kernels run on its slices.
+    The tensor has the memory layout of the pieces, so that operations choose the same kernels for slices of the tensor
+    as for the pieces.
 
     Args:
         count: Number of rows.
-        allocate: A function that makes the tensor, given the count and the first piece, or returns None for lack of
-            room. Then pieces are not stored.
+        allocate: A function of the count and the first piece. It returns the empty tensor, or None if there is not
+            enough memory. If it returns None, pieces are not stored.
     """
 
     def __init__(self, count: int, allocate: Callable[[int, Tensor], Tensor | None]) -> None:
@@ -34,15 +35,15 @@ class RowBuffer:
 
     @property
     def tensor(self) -> Tensor | None:
-        """The tensor, or None if nothing was added or there was no room."""
+        """The tensor, or None if no piece was added or there was not enough memory."""
         return self._tensor
 
     def add(self, piece: Tensor, rows: slice) -> Tensor:
-        """Store a piece, and return it laid out row by row.
+        """Store a piece, and return it with the elements of each row next to each other in memory.
 
         Args:
             piece: A tensor [rows, …].
-            rows: The rows that it fills. The first piece that is added must start at row 0.
+            rows: The rows of the large tensor that the piece fills. The first piece must start at row 0.
         """
         if piece.stride(0) < extent(piece.shape[1:], piece.stride()[1:]):
             piece = piece.contiguous()
@@ -54,28 +55,29 @@ class RowBuffer:
 
 
 def extent(shape: Sequence[int], strides: Sequence[int]) -> int:
-    """Return how many elements of memory a tensor spans, gaps included."""
+    """Return the number of elements from the first to the last element of a tensor in memory, gaps included."""
     return 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
 
 
 def allocate_like(count: int, piece: Tensor) -> Tensor:
-    """Return an empty tensor of ``count`` rows like those of a piece, on the piece's device."""
+    """Return an uninitialised tensor of ``count`` rows with the shape and layout of a piece's rows, on its device."""
     return piece.new_empty_strided((count, *piece.shape[1:]), piece.stride())
 
 
 def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
-    """Return an empty tensor of ``count`` rows like those of a piece.
+    """Return an uninitialised tensor of ``count`` rows with the shape and layout of a piece's rows.
 
-    It is on the piece's device or, if it would take too much memory there, in main memory or in a file.
+    The tensor is on the piece's device. If it would take too much memory there, it is in main memory or in a file.
 
     Raises:
-        RunError: There is no room on the disk either.
+        RunError: The tensor is too large for the memory, and the disk does not have enough space either.
     """
     numbers = extent((count, *piece.shape[1:]), piece.stride())
     size = numbers * piece.element_size()
     if piece.device.type == "cuda" and size <= memory_budget("cuda"):
         return allocate_like(count, piece)
-    # Memory is taken only when it is filled, and callers allocate two such tensors before they fill them.
+    # The operating system counts memory as taken only when it is filled. Callers allocate two such tensors before they
+    # fill one of them. Therefore each tensor may take a quarter of the available memory.
     if size <= available_memory() // 4:
         flat = torch.empty(numbers, dtype=piece.dtype, pin_memory=piece.device.type == "cuda")
     else:
@@ -84,7 +86,10 @@ def allocate_or_spill(count: int, piece: Tensor) -> Tensor:
 
 
 def _in_file(numbers: int, size: int, dtype: torch.dtype) -> Tensor:
-    """Return a tensor in a file that vanishes with the tensor, or with the process, however it ends."""
+    """Return a tensor in a file without a name.
+
+    The operating system deletes the file when the tensor is freed or when the process ends, even if it is killed.
+    """
     with tempfile.NamedTemporaryFile(prefix="emopms-features-") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class NewConstraint(ConstraintTraining):
-    """Train each sub-network, dense and randomly pruned, to keep its dense output features."""
+    """Train each sub-network to give the features of the dense network, both dense and randomly pruned."""
 
     name: Literal["new_constraint"] = "new_constraint"
     pruned: NonNegativeFloat = 0.3
-    """Weight of the pruned pass relative to the dense one."""
+    """Factor of the loss of the pruned forward pass. The loss of the dense forward pass has the factor 1."""
 
     def loss(self, step: ChainStep) -> Tensor:
         import torch

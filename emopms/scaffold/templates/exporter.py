@@ -16,7 +16,7 @@ class NewExporter(Exporter):
 
     name: Literal["new_exporter"] = "new_exporter"
     compress: bool = True
-    """Compress the file. It is smaller, but slower to write."""
+    """Whether the file is compressed. A compressed file is smaller, but writing it takes longer."""
 
     def export(self, model: PrunedModel, folder: Path) -> None:
         import numpy as np

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class NewRanker(Ranker):
-    """Prune all sub-networks equally: choose on each front the point nearest to the same fraction of its cost."""
+    """Prune all sub-networks equally: choose the same fraction of the cost range on each front, and the nearest point.
+
+    The cost is the first cost objective.
+    """
 
     name: Literal["new_ranker"] = "new_ranker"
     steps: Annotated[int, Field(ge=2)] = 50
@@ -26,7 +29,7 @@ class NewRanker(Ranker):
         for front in fronts:
             cost = front.costs[:, 0]
             share = (cost - cost.min()) / (np.ptp(cost) or 1.0)
-            # Sort by distance, then by impairment: among points of equal cost, take the least impairment.
+            # Sort by distance, then by impairment: among points of equal cost, take the point of least impairment.
             distance = np.abs(share - shares)
             order = np.lexsort((np.broadcast_to(front.impairment, distance.shape), distance), axis=1)
             columns.append(order[:, 0])

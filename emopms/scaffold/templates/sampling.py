@@ -21,7 +21,7 @@ class NewSampling(Sampling):
 
     name: Literal["new_sampling"] = "new_sampling"
     sparsest: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Probability for the first candidate. The last one has probability 1."""
+    """Probability for the first candidate. The last candidate has the probability 1."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

@@ -17,7 +17,7 @@ class NewSelector(Selector):
 
     name: Literal["new_selector"] = "new_selector"
     scale: PositiveFloat = 1.0
-    """Factor on the distance."""
+    """Factor that the distance is multiplied by."""
 
     def criterion(self, site: Site) -> nn.Module:
         import torch.nn.functional as F

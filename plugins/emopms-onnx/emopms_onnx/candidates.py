@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def by_widths(genomes: NDArray[np.bool_], channels: Channels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Group the genomes [n, genes] whose pruned tensors have equal shapes.
+    """Group genomes [n, genes]. Genomes whose pruned tensors have equal shapes are in one group.
 
     Returns:
         The index of one genome of each group [g], and the group of each genome [n].
@@ -49,7 +49,7 @@ def torch_pass(task: Task, genome: NDArray[np.bool_], batch_size: int) -> Pass:
     def run() -> None:
         module(inputs)
         if inputs.is_cuda:
-            torch.cuda.synchronize()  # without it, the call returns when the work is queued
+            torch.cuda.synchronize()  # otherwise the call would return before the GPU has finished
 
     return run
 
@@ -79,6 +79,6 @@ def _cut(task: Task, genome: NDArray[np.bool_]) -> nn.Module:
 
 
 def _inputs(task: Task, count: int) -> Tensor:
-    """Return ``count`` calibration inputs in fp32. They are repeated if there are fewer."""
+    """Return ``count`` calibration inputs in fp32. If there are fewer, inputs are repeated."""
     rows = torch.arange(count, device=task.inputs.device) % len(task.inputs)
     return task.inputs[rows].float()

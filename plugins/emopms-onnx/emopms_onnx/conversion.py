@@ -1,4 +1,7 @@
-"""Converts PyTorch networks to ONNX files and runs these in onnxruntime. It imports torch, onnx and onnxruntime."""
+"""Converts PyTorch networks to ONNX files, and runs the files in onnxruntime.
+
+This module imports torch, onnx and onnxruntime.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _REMEDY = "Remove onnx from `export:`, and `runtime: onnxruntime` from `objectiv
 
 
 def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | None = None) -> None:
-    """Write a network with one input and one output tensor as ONNX. The batch size is dynamic.
+    """Write a network with one input and one output tensor as ONNX. The file accepts batches of any size.
 
     An ONNX file holds at most 2 GB. Larger weights are written to a second file.
 
@@ -37,7 +40,7 @@ def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | 
         network: The network, in eval mode.
         example: Two or more inputs [N, …] on the network's device.
         path: The file to write.
-        opset: Version of the ONNX operators. None takes PyTorch's choice.
+        opset: Version of the ONNX operators. If it is None, PyTorch chooses it.
 
     Raises:
         RunError: The network cannot be converted (to this opset), or the written file is not valid ONNX.
@@ -74,7 +77,7 @@ def write_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int | 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress the exporter's log lines and warnings. Errors are raised, and the result is checked afterwards."""
+    """Suppress the log lines and warnings of PyTorch's exporter. Its errors are still raised."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -96,10 +99,10 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     """Open an ONNX file in onnxruntime, on the CPU, with as many threads as torch uses.
 
     Raises:
-        RunError: onnxruntime cannot run it.
+        RunError: onnxruntime cannot run the file.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors are raised and need not be printed too
+    options.log_severity_level = 4  # onnxruntime raises errors, so that they need not be printed too
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle sessions must not use the cores
     try:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Onnx(Exporter):
-    """Write `model.onnx`, for onnxruntime and other ONNX runtimes. The batch size is dynamic."""
+    """Write `model.onnx`, for onnxruntime and other ONNX runtimes. The file accepts batches of any size."""
 
     name: Literal["onnx"] = "onnx"
     opset: Annotated[int, Field(ge=18)] | None = None
-    """Version of the ONNX operators, 18 or higher, for runtimes that do not support newer ones. By default, PyTorch
-    chooses it."""
+    """Version of the ONNX operators, 18 or higher. Set it if your runtime does not support newer versions. By default,
+    PyTorch chooses the version."""
 
     def export(self, model: PrunedModel, folder: Path) -> None:
         import torch

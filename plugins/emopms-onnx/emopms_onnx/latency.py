@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 class Latency(Cost):
     """Median time of a forward pass of the candidate, in milliseconds.
 
-    It is measured on a physically smaller copy of the sub-network, in fp32 and with batch norm in eval mode, as in an
-    exported network. Candidates of equal widths are measured once. The repeats of all candidates of a generation are
-    interleaved, so that other work on the machine affects all of them equally.
+    The time is measured on a physically smaller copy of the sub-network, in fp32 and with batch norm in eval mode, as
+    in an exported network. Of several candidates with equal layer widths, only one is measured. All candidates of a
+    generation run once in each round, so that other work on the machine affects all of them equally.
 
-    The latency of the whole network is predicted as the sum over its sub-networks. Measured times vary from run to run,
-    and so do search results, even with equal seeds.
+    The latency of the whole network is predicted as the sum over its sub-networks. Measured times vary from run to run.
+    Therefore search results vary too, even with equal seeds.
     """
 
     measured: ClassVar[bool] = True
 
     name: Literal["latency"] = "latency"
     runtime: Literal["torch", "onnxruntime"] = "torch"
-    """`torch`: eager PyTorch on the run's device. `onnxruntime`: onnxruntime on the CPU, as for `model.onnx`; each
-    candidate is converted first, which takes much longer than a forward pass."""
+    """`torch`: eager PyTorch on the run's device. `onnxruntime`: onnxruntime on the CPU, which also runs `model.onnx`.
+    Each candidate is converted to ONNX first. The conversion takes much longer than a forward pass."""
     batch_size: PositiveInt = 1
     """Inputs per forward pass."""
     repeats: PositiveInt = 20

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WARM_UP = 3
-"""Number of rounds that are not counted. In these, memory is allocated and kernels are chosen."""
+"""Number of first rounds whose times are not used. In these rounds, memory is allocated and kernels are chosen."""
 
 
 def median_times(passes: Sequence[Callable[[], object]], repeats: int) -> NDArray[np.float64]:

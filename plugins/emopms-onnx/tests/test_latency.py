@@ -58,7 +58,7 @@ def heavy() -> Task:
 
 
 def thinned(task: Task, share: int) -> NDArray[Any]:
-    """Return the dense genome and one that keeps every ``share``-th channel."""
+    """Return the dense genome and a genome that keeps every ``share``-th channel."""
     return np.stack([task.subnetwork.dense, np.arange(task.subnetwork.channels.genes) % share == 0])
 
 

@@ -1,4 +1,4 @@
-"""Runs a small spec with both components."""
+"""Runs a small spec with the exporter `onnx` and the objective `latency`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TINY: dict[str, Any] = {
     "constraint": {"name": "feature", "epochs": 1},
     "algorithm": {"name": "nsga2", "pop_size": 8, "generations": 3},
     "schemes": 12,
-    "targets": [{"accuracy_drop": 0.9}],  # met whatever noise does to a front
+    "targets": [{"accuracy_drop": 0.9}],  # a target that every front meets, however noisy its latencies are
     "finetune": {"epochs": 1},
     "export": ["safetensors", "onnx"],
 }

@@ -8,7 +8,7 @@ import torch
 
 try:
     import_module("torchvision")
-except RuntimeError:  # it registers shapes for operators of the half that did not load; timm calls none of them
+except RuntimeError:  # torchvision registers shapes for operators that are missing; timm calls none of them
     _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for _operator in (
         "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",

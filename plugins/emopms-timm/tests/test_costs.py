@@ -1,4 +1,4 @@
-"""MACs of timm's networks whose layers compute position biases once, for any number of images."""
+"""Tests the MACs of timm's networks whose layers compute position biases once for all images of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention heads of timm's transformers: evaluation, surgery and predicted costs agree."""
+"""Tests attention heads of timm's transformers: evaluation, surgery and predicted costs agree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build(kind: str) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Timm(model=model, args=args).build(input_shape=SHAPE, classes=3).eval()
-        with torch.no_grad():  # what starts as zero or almost, biases and layer scales, matters too
+        with torch.no_grad():  # biases and layer scales start near zero, and must matter too
             for parameter in network.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.05)
     return network

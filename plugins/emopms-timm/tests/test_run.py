@@ -34,7 +34,10 @@ SPEC: dict[str, Any] = {
 
 
 def corners(count: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return noisy images [N, 3, 32, 32] with one bright corner, and its index [N]. Accuracy stays below 100 %."""
+    """Return noisy images [N, 3, 32, 32] with one bright corner, and the index of this corner [N].
+
+    The noise keeps the accuracy below 100 %.
+    """
     labels = rng.integers(4, size=count)
     pixels = rng.normal(0.4, 0.3, size=(count, 3, 32, 32))
     for corner, image in zip(labels, pixels, strict=True):

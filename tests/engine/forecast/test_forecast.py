@@ -77,7 +77,7 @@ def test_subnetworks(new: Forecast) -> None:
     assert (first.genes, first.groups) == (8, 1)
     assert first.log10_space == pytest.approx(math.log10(2**8 - 1))
     assert first.features == 8 * 8 + 8 * 8 * 8, "what enters and what leaves"
-    assert "residual stream" in first.pinned["stem.0"]
+    assert "leaves the sub-network" in first.pinned["stem.0"]
 
 
 def test_evaluations_are_at_most_what_the_algorithm_asks_for(new: Forecast) -> None:

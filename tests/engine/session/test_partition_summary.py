@@ -28,7 +28,7 @@ def test_boundaries_name_the_blocks_before_the_splits() -> None:
     assert boundaries.name == "boundaries"
     assert boundaries.blocks == ("stage1", "stage2")
     assert boundaries.features == 8 * 8 + 10, "the whole network: images and class scores"
-    assert "residual stream" in tiny_parts()[0].pinned["stem.0"]
+    assert "leaves the sub-network" in tiny_parts()[0].pinned["stem.0"]
     assert all("stem.0" not in part.pinned for part in parts), "the search of the boundaries can prune it"
 
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from emopms.api import Folder
+from emopms.engine.results.score import Score
+from emopms.engine.session.best_state import BestState
 from emopms.engine.session.context import Context
 from emopms.engine.session.networks import fresh_network
 from emopms.engine.session.training import sgd, train
@@ -146,3 +148,37 @@ def test_no_weight_decay_on_biases_and_normalisation() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     decay = {id(p): g["weight_decay"] for g in sgd(network, tiny().pretrain).param_groups for p in g["params"]}
     assert [decay[id(p)] for p in network.parameters()] == [5e-4, 0.0, 0.0, 0.0]
+
+
+def test_a_lost_best_state_is_found_again_by_training_again(tmp_path: Path) -> None:
+    """The checkpoint alone would go on without the best of the epochs before it."""
+
+    def train_to_the_end(out: Workspace, progress: Silent) -> tuple[int, Score]:
+        context = _context(progress)
+        network = fresh_network(context.spec, context.source)
+        scores = iter([Score(1.0, accuracy) for accuracy in (0.9, 0.5, 0.4, 0.3)])
+        by_epoch: dict[float, Score] = {}
+
+        def validate() -> Score:  # the same score each time for the same state
+            key = float(sum(tensor.double().sum() for tensor in network.state_dict().values()))
+            return by_epoch.setdefault(key, next(scores))
+
+        best = BestState(network, validate, out.journal("best"))
+        train(
+            network,
+            sgd(network, tiny().pretrain),
+            lambda images, labels, rng: F.cross_entropy(network.train()(images), labels),
+            schedule=Training(epochs=4, batch_size=64),
+            context=context,
+            stage="test",
+            out=out,
+            best=best,
+        )
+        return best.epoch, best.restore()
+
+    store = Store(tmp_path)
+    with pytest.raises(_KillError):
+        train_to_the_end(store.begin("killed", "k"), _KillAfter(2))
+    (state,) = (tmp_path / "killed" / "k" / "scratch" / "best").iterdir()
+    state.write_bytes(state.read_bytes()[:-1])
+    assert train_to_the_end(store.begin("killed", "k"), Silent()) == (1, Score(1.0, 0.9))

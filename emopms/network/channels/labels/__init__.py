@@ -1,16 +1,17 @@
-"""Channel labels: which channels must be kept or dropped together.
+"""Channel labels: they say which channels must be kept or dropped together.
 
-Every index along every dimension of every tensor, activation or parameter, gets a label. Operations that tie indices
-together merge their labels: a linear layer merges the columns of its weight with the features that it reads; a residual
-sum merges both sides. A genome has one bit for each free label that a layer produces. Slicing, surgery and costs follow
-from the labels of each dimension of each parameter.
+Every index along every dimension of every activation and parameter gets a label. If an operation forces two indices to
+be kept or dropped together, their labels are merged. For example, a linear layer merges the labels of its weight's
+columns with the labels of its input features, and a residual sum merges the labels of its two inputs. A label is pinned
+if its indices must never be pruned. Otherwise it is free. A genome has one gene for each free label of the outputs of
+convolutions and linear layers. Slicing, surgery and costs use the labels of each dimension of each parameter.
 
-An unknown operation pins the labels of its inputs, with the reason; nothing is guessed. Each known operation has a
-handler, a function in `attention`, `contraction`, `elementwise`, `concat_split`, `normalisation`, `reshape`, `sizes` or
-`spatial`.
+An unknown operation pins the labels of its inputs, and the reason is recorded. Each known operation has a handler: a
+function in `attention`, `contraction`, `elementwise`, `concat_split`, `normalisation`, `reshape`, `sizes` or `spatial`
+that merges labels and returns the labels of the operation's output.
 """
 
-from emopms.network.channels.labels import (  # noqa: F401  importing a module registers its handlers
+from emopms.network.channels.labels import (  # noqa: F401  the import of a module registers its handlers
     attention,
     concat_split,
     contraction,

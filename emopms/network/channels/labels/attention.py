@@ -1,4 +1,4 @@
-"""Handlers of attention: heads are kept or dropped as a whole, and the number of heads follows."""
+"""Handlers of attention. A head is kept or dropped as a whole, and the number of heads changes with the kept heads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from emopms.network.layers.head_counts import number_of_heads
 
 @handles(number_of_heads)
 def heads(op: Operation, weight: Value, width: int) -> Any:
-    """Label a number of heads: one for each ``width`` consecutive columns of a projection, which are merged."""
+    """Return a number of heads as a size that counts labels.
+
+    Each head is ``width`` consecutive columns of the projection's weight. The labels of these columns are merged, so
+    that a head is kept or dropped as a whole.
+    """
     columns = weight.dims[1]
     runs = columns.reshape(-1, width)
     for column in runs.T[1:]:
@@ -25,7 +29,7 @@ def heads(op: Operation, weight: Value, width: int) -> Any:
 def attention(
     op: Operation, query: Value, key: Value, value: Value, attn_mask: Value | None = None, *more: Any, **settings: Any
 ) -> Value:
-    """Merge the dimensions over which attention sums, and those of the batch."""
+    """Merge the labels of dimensions that attention sums over, and the labels of the batch dimensions."""
     op.require(not any(True for _ in values_in((more, settings))))
     op.require(not settings.get("enable_gqa"), "in which several heads of queries share one of keys")
     op.require(not op.is_free(key.dims[-2]))

@@ -1,4 +1,4 @@
-"""Handlers of concatenation, splitting and indexing."""
+"""Handlers of concatenation, splitting and indexing. Each handler returns the labels of an operation's output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emopms.network.channels.labels.operation import Operation, Size, Value, fix
 
 @handles(torch.cat, torch.concat, torch.concatenate)
 def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Concatenate labels along one dimension and merge those of the others."""
+    """Concatenate the labels along one dimension, and merge the labels of all tensors along each other dimension."""
     op.require(all(isinstance(tensor, Value) for tensor in tensors))
     first, *others = tensors
     axis = op.axis(dim, len(first.dims))
@@ -27,7 +27,7 @@ def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.stack)
 def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Merge the labels of all tensors; the new dimension is fixed."""
+    """Merge the labels of all tensors. The new dimension is never pruned."""
     first, *others = tensors
     for other in others:
         for left, right in zip(first.dims, other.dims, strict=True):
@@ -38,7 +38,7 @@ def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.chunk, "chunk")
 def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ...]:
-    """Merge equal parts, so that they stay equal."""
+    """Merge the labels of all parts, so that pruning leaves the parts equally large."""
     axis = op.axis(dim, len(x.dims))
     if op.is_free(x.dims[axis]):
         op.require(isinstance(chunks, int))
@@ -49,7 +49,7 @@ def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ..
 
 @handles(torch.split, torch.functional.split, "split", "split_with_sizes")
 def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any = 0, **kwargs: Any) -> Any:
-    """Split labels. Each size must be a fixed number for a fixed part, or a `Size` that follows its part."""
+    """Split labels into parts. A part that may be pruned must have a `Size` that counts the part's labels."""
     axis, sizes = op.axis(dim, len(x.dims)), kwargs.get("split_size", split_size_or_sections)
     width = len(x.dims[axis])
     if not isinstance(sizes, tuple | list):
@@ -64,7 +64,7 @@ def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any 
 
 @handles(torch.unbind, "unbind")
 def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
-    """Remove a dimension, which must be fixed."""
+    """Remove a dimension. The labels of this dimension must be pinned, which means that they are never pruned."""
     axis = op.axis(dim, len(x.dims))
     op.require(not op.is_free(x.dims[axis]))
     return (Value((*x.dims[:axis], *x.dims[axis + 1 :])),) * len(x.dims[axis])
@@ -97,14 +97,17 @@ def getitem(op: Operation, x: Any, index: Any) -> Any:
 
 
 def _looked_up(op: Operation, x: Value, index: Value) -> Value:
-    """Look rows up by number, as in a table of position biases; the rows are pinned."""
+    """Return the labels of rows that are looked up by their number, as in a table of position biases.
+
+    The rows are pinned: they are never pruned.
+    """
     for labels in (x.dims[0], *index.dims):
         op.pin(labels, "it is looked up by number")
     return Value((*index.dims, *x.dims[1:]))
 
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:
-    """Slice labels. The ends of the slice must stay right whichever labels before them are dropped."""
+    """Slice labels. The slice must still select the same labels after any labels before its ends were dropped."""
     ends = [end.count if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
     everything = len(run) == len(labels) and not any(isinstance(end, Size) for end in (part.start, part.stop))

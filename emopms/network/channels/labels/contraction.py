@@ -1,4 +1,7 @@
-"""Handlers of convolutions, linear layers and matrix products: labels of the dimensions they sum over are merged."""
+"""Handlers of convolutions, linear layers and matrix products.
+
+Such an operation sums over a dimension of each of its two inputs. The handler merges the labels of these dimensions.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def convolution(
     incoming = x.dims[1]
     depthwise = len(read) == 1 < len(incoming)
     if depthwise:
-        # with one group a channel, the layer or the forward must adapt the number of groups
+        # with one group per channel, the layer or the forward must adapt the number of groups
         op.require(op.layer is not None or op.is_size(groups, incoming))
         op.merge(np.repeat(incoming, len(made) // len(incoming)), made)
     else:
@@ -86,12 +89,18 @@ def _biased(op: Operation, made: Labels, bias: Value | None) -> Labels:
 
 
 def _times(size: int | None, terms: int) -> int | None:
-    """Return the MACs of sums of so many terms, one for each element of an output, if its size is known."""
+    """Return the MACs of an operation that computes each of ``size`` output elements as a sum of ``terms`` products.
+
+    If ``size`` is None, the number of output elements is not known, and the result is None.
+    """
     return None if size is None else size * terms
 
 
 def _count(op: Operation, positions: tuple[Labels, ...], macs: int | None) -> None:
-    """Pin positions, because the cost model takes their number as constant; it counts the MACs of layers only."""
+    """Pin the labels of positions, because the cost model assumes that the number of positions never changes.
+
+    If the operation is not inside a layer, note that the cost model does not count its MACs.
+    """
     for labels in positions:
         op.pin(labels, f"{op.name} counts it among its positions")
     if op.layer is None:

@@ -1,4 +1,7 @@
-"""Handlers of elementwise operations and reductions: labels at the same place are merged."""
+"""Handlers of elementwise operations and reductions.
+
+Elementwise operations merge the labels of elements that are combined with each other.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,14 @@ if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
 RESIDUAL = "it belongs to a residual stream"
-"""The reason for which residual sums pin what they add."""
+"""The reason that is recorded when a residual sum pins the labels of its inputs."""
 
 
 def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]:
-    """Return the labels of tensors after broadcasting, with those at the same place merged."""
+    """Return the labels of the result of an elementwise operation with broadcasting.
+
+    Labels at the same index of the result are merged.
+    """
     rank = max(map(len, tensors))
     met: list[Labels] = []
     for dim in range(-rank, 0):
@@ -45,7 +51,10 @@ def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]
     *("half", "double", "bfloat16", "type", "reciprocal", "hardtanh"),
 )
 def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
-    """Merge the labels of all tensors. A `Size` among the arguments is refused, because values would depend on it."""
+    """Merge the labels of all tensors.
+
+    An argument that is a `Size` is not accepted, because the values would then change when channels are pruned.
+    """
     tensors = list(values_in((args, kwargs)))
     op.require(bool(tensors) and all(isinstance(value, Value) for value in tensors))
     return Value(broadcast(op, *(value.dims for value in tensors)))
@@ -62,9 +71,10 @@ def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "sub")
 def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """Add tensors or sizes. A residual sum pins both sides unless residual streams are pruned.
+    """Add or subtract tensors, or sizes.
 
-    A sum is no residual sum if one side is a parameter or a number, or if both sides have the same labels.
+    A residual sum pins the labels of both sides, unless residual streams are pruned.
+    A sum is a residual sum if both sides depend on the images and their labels differ.
     """
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
@@ -72,7 +82,7 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
     if len(streams) == 2 and not op.prune_residual:
         for one, other in zip(*(value.dims[::-1] for value in streams), strict=False):
             if 1 in (len(one), len(other)):
-                continue  # it is broadcast
+                continue  # this dimension is broadcast
             if len(one) != len(other) or op.union.roots(one) != op.union.roots(other):
                 for labels in (one, other):
                     op.pin(labels, RESIDUAL)
@@ -81,7 +91,7 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Value:
-    """Require a fixed dimension to normalise over."""
+    """Accept a softmax over a dimension that is never pruned."""
     op.require(not op.is_free(x.dims[op.axis(dim, len(x.dims))]))
     return x
 
@@ -89,7 +99,10 @@ def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Val
 @handles(torch.mean, torch.sum, torch.amax, torch.amin)
 @handles("mean", "sum", "amax", "amin")
 def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Reduce over positions. Over free channels the result would depend on their number, so that is refused."""
+    """Remove the dimensions that are reduced, such as positions.
+
+    A dimension with free labels must not be reduced, because the result would depend on the number of channels.
+    """
     reduced = op.axes(dim, len(x.dims))
     op.require(not any(op.is_free(x.dims[axis]) for axis in reduced))
     kept = [None if axis in reduced else labels for axis, labels in enumerate(x.dims)]
@@ -98,5 +111,5 @@ def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, *
 
 @handles(torch.norm, torch.linalg.vector_norm, "norm")
 def norm(op: Operation, x: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Reduce as `reduction` does; some callers pass ``p`` as ``ord``."""
+    """Remove the dimensions that the norm is taken over, by calling `reduction`. Some callers pass ``p`` as ``ord``."""
     return reduction(op, x, dim, keepdim)  # type: ignore[no-any-return]

@@ -1,4 +1,8 @@
-"""Handlers of normalisation. Its own tensors follow the channels, and statistics are those of the channels left."""
+"""Handlers of normalisation.
+
+The parameters and buffers of a normalisation are cut together with its channels. Its statistics are computed from the
+channels that are kept.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,11 @@ def batch_norm(
 
 
 def _keep_two(op: Operation, x: Value) -> None:
-    """Pin two weights of each output that is standardised: one weight alone has no variance."""
+    """Pin two of the weights that are standardised together, because a single weight has no variance.
+
+    The handler of batch norm calls this function if the input depends on parameters alone: weight standardisation is
+    often written as a batch norm of the weights.
+    """
     for labels in x.dims[2:]:
         roots = op.union.roots(labels)
         if len(set(roots)) == len(roots):
@@ -47,7 +55,7 @@ def instance_norm(
     **__: Any,
 ) -> Value:
     own = (running_mean, running_var, weight, bias)
-    op.require(op.layer is None or any(tensor is not None for tensor in own))  # it compares its width (see `sizes`)
+    op.require(op.layer is None or any(tensor is not None for tensor in own))  # without tensors, it checks its width
     return _by_channel(op, x, *own)
 
 
@@ -58,7 +66,7 @@ def group_norm(
     op.require(isinstance(num_groups, int))
     if num_groups < len(x.dims[1]):
         op.tie(x.dims[1], num_groups)
-    else:  # with one group a channel, only a layer adapts the number of groups
+    else:  # with one group per channel, only a layer adapts the number of groups
         op.require(op.layer is not None and weight is not None)
     return _by_channel(op, x, weight, bias)
 

@@ -1,4 +1,7 @@
-"""The operation that a handler gets, the values it works on, and the table of handlers."""
+"""The objects that handlers work on, and the table of handlers.
+
+A handler gets an `Operation`, and arguments that contain `Value` and `Size` objects.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor: for each of its dimensions, the label of each index along it."""
+    """A tensor in the forward pass, with a label for each index along each of its dimensions."""
 
     dims: tuple[Labels, ...]
+    """The labels of each dimension."""
     learnt: bool = False
-    """Whether it depends on parameters alone."""
+    """Whether the tensor depends on parameters alone, and not on the images."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,11 +38,13 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """An integer that counts labels, and so shrinks when they are dropped."""
+    """An integer in the forward pass that is a number of labels. It shrinks when labels are dropped."""
 
     labels: Labels
+    """The labels that are counted."""
     parts: int = 1
-    """It counts the labels of one of so many equal parts. Which labels make up a part is settled when it is used."""
+    """Number of equal parts into which the labels are divided. The integer is the number of labels in one part. A
+    handler decides which labels form a part when it uses the integer."""
 
     @property
     def count(self) -> int:
@@ -47,18 +53,21 @@ class Size:
 
 
 class TiedSize(Size):
-    """A size that a module stores as an attribute. The labels that it is used to count are merged with its own."""
+    """A size that a module stores as an attribute, such as its number of heads.
+
+    If the forward uses the size for a dimension, the labels of this dimension are merged with the labels of the size.
+    """
 
 
 class Unknown:
-    """The output of an operation that is not understood, if it is not one tensor."""
+    """The output of an operation that is not understood, if this output is not a single tensor."""
 
 
 class NotUnderstoodError(Exception):
-    """This use of an operation is not understood, so that its inputs are pinned.
+    """A handler does not support this use of an operation. The labels of the operation's inputs are then pinned.
 
     Args:
-        why: The reason, as the end of "it meets reshape, …".
+        why: The reason, as a clause that follows "it meets reshape, ".
     """
 
     def __init__(self, why: str = "which is not understood here") -> None:
@@ -66,13 +75,13 @@ class NotUnderstoodError(Exception):
 
 
 class LeftOut:
-    """What the cost model leaves out: names of operations, and their MACs for one image where they are known."""
+    """The operations that the cost model does not count, with their MACs for one image if these are known."""
 
     def __init__(self) -> None:
         self._macs: dict[str, list[int | None]] = {}
 
     def add(self, name: str, macs: int | None = None) -> None:
-        """Add an operation."""
+        """Add one operation. ``macs`` is None if its MACs are not known."""
         self._macs.setdefault(name, []).append(macs)
 
     @property
@@ -82,31 +91,34 @@ class LeftOut:
 
     @property
     def macs(self) -> dict[str, int]:
-        """The MACs of the operations for which they are known, by name."""
+        """The sum of the MACs for each name. A name is left out if the MACs of one of its operations are not known."""
         return {name: sum(one for one in own if one) for name, own in sorted(self._macs.items()) if None not in own}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call in the graph.
+    """One call of a function or method in the graph.
 
-    A handler is called with the operation and the arguments of the call. Tensors among these are `Value`, and sizes
-    that may shrink are `Size`. The handler merges the labels that belong together, and returns the call's result in the
-    same form.
+    A handler is called with the operation and the arguments of the call. In these arguments, a `Value` stands for each
+    tensor, and a `Size` stands for each size that may shrink. The handler merges the labels of channels that must be
+    kept or dropped together. It returns the result of the call in the same form.
     """
 
     union: UnionFind
-    """All labels."""
+    """All labels of the sub-network."""
     name: str
     """Name of the operation, for messages."""
     node: fx.Node
-    """The call's node."""
+    """The node of the call."""
     layer: nn.Module | None
-    """The layer in whose forward the call is, if the layer's size attributes follow its tensors (see `RESIZABLE`)."""
+    """The layer whose forward contains the call, if its class is in `RESIZABLE`. Such a layer's size attributes are
+    adapted when its tensors get smaller. Otherwise None."""
     left_out: LeftOut
-    """What the cost model leaves out."""
+    """The operations that the cost model does not count."""
     prune_residual: bool
-    """As in `channels_of`."""
+    """Whether residual streams inside the sub-network are pruned."""
+    merged_later: list[tuple[Labels, Labels]]
+    """Pairs of label arrays that are merged after all operations have been handled."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,30 +128,30 @@ class Operation:
 
     @property
     def size_for_one(self) -> int | None:
-        """Number of elements of the output tensor for one image, or None if that is not known."""
+        """Number of elements of the output tensor for one image, or None if this number is not known."""
         shape = self.node.meta.get("shape_of_one")
         return None if shape is None else math.prod(shape)
 
     def leave_out(self, macs: int | None = None) -> None:
-        """Note that the cost model leaves the operation out.
+        """Record that the cost model does not count this operation.
 
         Args:
-            macs: Its MACs for one image, if they are known.
+            macs: MACs of the operation for one image, or None if they are not known.
         """
         self.left_out.add(self.name, macs)
 
     def require(self, condition: bool, why: str = "this use of which is not understood here") -> None:
-        """Raise `NotUnderstoodError` unless the condition holds."""
+        """Raise `NotUnderstoodError` with the reason ``why`` if the condition is False."""
         if not condition:
             raise NotUnderstoodError(why)
 
     def merge(self, left: Labels, right: Labels) -> None:
-        """Merge labels pairwise; they must be equally many."""
+        """Merge two arrays of labels pairwise. Both must have the same length."""
         self.require(len(left) == len(right))
         self.union.merge(left, right)
 
     def tie(self, labels: Labels, parts: int) -> Labels:
-        """Divide labels into equal parts, merge the parts, and return the first."""
+        """Divide labels into equal parts, merge the labels of all parts pairwise, and return the first part."""
         self.require(len(labels) % parts == 0)
         rows = labels.reshape(parts, -1)
         for row in rows[1:]:
@@ -148,55 +160,65 @@ class Operation:
         return first
 
     def pin(self, labels: Labels, reason: str) -> None:
-        """Pin labels for a reason."""
+        """Pin labels, so that they are never pruned, and record the reason."""
         self.union.pin(labels, reason)
 
     def is_free(self, labels: Labels) -> bool:
-        """Return whether any of the labels is free."""
+        """Return whether at least one of the labels is free, which means that it is not pinned."""
         return self.union.is_free(labels)
 
     def size(self, labels: Labels) -> int | Size:
-        """Return the number of labels, as a `Size` if any of them is free."""
+        """Return the number of labels. It is a `Size` if at least one of the labels is free, otherwise an integer."""
         return Size(labels) if self.is_free(labels) else len(labels)
 
     def is_size(self, written: Any, labels: Labels) -> bool:
-        """Return whether a number in the forward equals the number of these labels, whichever labels are dropped.
+        """Return whether a number in the forward equals the number of ``labels``, even after labels were dropped.
 
-        If it is a `Size` that counts other labels, as many, both are merged, so that it does.
+        If the number is a `Size` that counts an equal number of other labels, these labels are merged with ``labels``,
+        and the result is True. For a `TiedSize` they are merged at once. For any other `Size` they are merged after all
+        operations have been handled, because until then a residual sum must treat them as different streams.
+
+        Args:
+            written: The number as the forward gives it: an integer or a `Size`.
+            labels: The labels of a dimension.
         """
         if not isinstance(written, Size):
             return written == len(labels) and not self.is_free(labels)
-        if written.count == len(labels) and (isinstance(written, TiedSize) or not self._counts(written, labels)):
-            self.union.merge(self.counted(written), labels)
+        same = written.count == len(labels)
+        if isinstance(written, TiedSize) and same:
+            self.union.merge(written.labels, labels)
+        elif same and not self._counts(written, labels):
+            self.merged_later.append((self.counted(written), labels))
+            return True
         pinned = not self.is_free(written.labels) and not self.is_free(labels)
         return pinned or self._counts(written, labels)
 
     def counted(self, size: Size) -> Labels:
-        """Return the labels that a size counts; those of the other parts, if it has any, are merged with them."""
+        """Return the labels that a size counts. If the size has several parts, their labels are merged pairwise."""
         return self.tie(size.labels, size.parts)
 
     def _counts(self, size: Size, labels: Labels) -> bool:
         return self.union.are_same(size.labels, np.tile(labels, size.parts))
 
     def axis(self, dim: Any, rank: int) -> int:
-        """Return a dimension of a tensor, counted from 0."""
+        """Return the index from 0 of a dimension. A negative ``dim`` counts from the last dimension."""
         self.require(isinstance(dim, int))
         return int(dim) % rank
 
     def axes(self, dims: Any, rank: int) -> list[int]:
-        """Return dimensions of a tensor, counted from 0; all for None."""
+        """Return the indices from 0 of several dimensions. If ``dims`` is None, return all indices."""
         if dims is None:
             return list(range(rank))
         return [self.axis(dim, rank) for dim in listed(dims)]
 
 
 def fixed(count: int) -> Labels:
-    """Return labels of indices that are no channels."""
+    """Return labels for ``count`` indices that are never pruned, because they are not channels."""
     return np.full(count, FIXED)
 
 
 def values_in(argument: Any) -> Iterator[Any]:
-    """Yield all values, sizes and unknowns in a nested argument."""
+    """Yield all `Value`, `Size` and `Unknown` objects in an argument. Lists and mappings in it are searched too."""
     if isinstance(argument, Value | Size | Unknown):
         yield argument
     elif isinstance(argument, tuple | list):
@@ -209,11 +231,16 @@ def values_in(argument: Any) -> Iterator[Any]:
 
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
-"""Handlers by function, or by name of a tensor's method."""
+"""The handler of each function, and of each tensor method by the method's name."""
 
 
 def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a handler for functions and, by name, for methods of tensors and their in-place variants."""
+    """Register a handler.
+
+    Args:
+        targets: Functions, and names of tensor methods. A name such as ``add`` also stands for the in-place method
+            ``add_``.
+    """
 
     def enter(handler: Callable[..., Any]) -> Callable[..., Any]:
         HANDLERS.update(dict.fromkeys(targets, handler))
@@ -223,7 +250,7 @@ def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def handler_of(target: Any) -> Callable[..., Any] | None:
-    """Return the handler of a node's target, or None."""
+    """Return the handler of a node's target, or None if the target has no handler."""
     if isinstance(target, str) and target not in HANDLERS and not target.startswith("__"):
         target = target.removesuffix("_")
     return HANDLERS.get(target)
@@ -235,5 +262,5 @@ def flat(sizes: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def listed(argument: Any) -> tuple[Any, ...]:
-    """Return an argument that is one number or a sequence of numbers as a sequence."""
+    """Return an argument as a tuple. The argument is one number or a sequence of numbers."""
     return tuple(argument) if isinstance(argument, tuple | list) else (argument,)

@@ -1,4 +1,4 @@
-"""Propagation of labels through a sub-network's graph, in the order of execution."""
+"""Gives labels to all values in a sub-network's graph, node by node in the order of execution."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
-"""What a spec says to prune residual streams, for messages."""
+"""The setting in a spec that lets residual streams be pruned, for messages."""
 
 
 def channels_of(
@@ -49,15 +49,16 @@ def channels_of(
     only: Collection[str] | None = None,
     explain: bool = True,
 ) -> Channels:
-    """Find the channel table of a traced sub-network (see `trace`).
+    """Return the channel table of a sub-network.
 
     Args:
-        part: The sub-network.
-        prune_residual: Prune residual streams inside the sub-network too. All layers that feed one stream then keep the
-            same channels.
+        part: The sub-network, as `emopms.network.graph.trace.trace` returns it or as a part of such a graph.
+        prune_residual: Whether residual streams inside the sub-network are pruned too. All layers that add to one
+            stream then keep the same channels.
         only: Names of nodes. If given, only the channels of these nodes' values are genes.
-        explain: Say of each layer that a residual stream pins what else does, or that opening the stream helps. It
-            takes as long again.
+        explain: Whether to look for a second reason why a layer that belongs to a residual stream is not pruned. If
+            there is none, the recorded reason says that the layer can be pruned with ``prune_residual``. The search for
+            reasons doubles the time of this function.
     """
     walk = _Walk(part, prune_residual=prune_residual, only=only)
     walk.run(part.graph, part, "", None, [])
@@ -72,7 +73,7 @@ def channels_of(
 
 
 class _Walk:
-    """The labels of one sub-network while they are propagated."""
+    """The labels of one sub-network, while the nodes of its graph are visited."""
 
     def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
         self._part = part
@@ -88,16 +89,17 @@ class _Walk:
         self._makers: list[tuple[str, Labels]] = []
         self._never_cut: dict[str, int] = {}
         self._left_out = LeftOut()
+        self._merged_later: list[tuple[Labels, Labels]] = []
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
-        """Label one graph and return its labelled output.
+        """Give labels to all values of one graph, and return the output with its labels.
 
         Args:
             graph: The sub-network's graph, or the graph inside a layer.
-            owner: The module to which the targets of the graph's nodes belong.
-            prefix: Path of the owner in the sub-network, with a dot at its end; empty for the sub-network itself.
-            layer: The layer, if its size attributes follow its tensors.
-            inputs: Labelled inputs of a layer.
+            owner: The module in which the targets of the graph's nodes are looked up.
+            prefix: Path of ``owner`` in the sub-network, with a dot at its end. It is empty for the sub-network itself.
+            layer: The layer, if its size attributes are adapted when its tensors get smaller. Otherwise None.
+            inputs: The inputs of the layer, with their labels. Empty for the sub-network itself.
         """
         env: dict[fx.Node, Any] = {}
         given = iter(inputs)
@@ -126,25 +128,28 @@ class _Walk:
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
-        """Return the labels of a parameter or buffer, the same for every use. Constants and integers are fixed."""
+        """Return the labels of a parameter or buffer. Every use of the tensor gets the same labels.
+
+        Constants and tensors of integers are never pruned.
+        """
         if not node.meta["saved"] or not node.meta["dtype"].is_floating_point:
             return Value(tuple(map(fixed, shape_of(node) or ())), learnt=True)
         path, _, name = str(node.target).rpartition(".")
         layer = owner.get_submodule(path)
         tensor: Tensor = getattr(layer, name)
         if id(tensor) not in self._tensors:
-            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # before the kernel's
+            channels = 2 if isinstance(layer, nn.modules.conv._ConvNd) else tensor.ndim  # without those of the kernel
             dims = (*map(self._union.fresh, tensor.shape[:channels]), *map(fixed, tensor.shape[channels:]))
             self._tensors[id(tensor)] = Value(dims, learnt=True)
         return self._tensors[id(tensor)]
 
     def _call(self, node: fx.Node, layer: nn.Module | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         involved = list(values_in((args, dict(kwargs))))
-        if not involved:  # it depends on settings alone
+        if not involved:  # the operation depends on settings alone
             return self._opaque(node, None)
         handler = handler_of(node.target)
         name = _operation(node)
-        operation = Operation(self._union, name, node, layer, self._left_out, self._prune_residual)
+        operation = Operation(self._union, name, node, layer, self._left_out, self._prune_residual, self._merged_later)
         try:
             if handler is None or any(isinstance(value, Unknown) for value in involved):
                 raise NotUnderstoodError
@@ -195,10 +200,11 @@ class _Walk:
         return result
 
     def _count(self, node: fx.Node, path: str, layer: nn.Module) -> None:
-        """Add the positions at which each weight of a convolution or linear layer multiplies for one image.
+        """Record how many multiplications use each element of a convolution's or linear layer's weight for one image.
 
-        The shape for one image counts, not a batch's positions divided by its size: layers that run on constants, such
-        as biases of positions, run once for the whole batch.
+        This is the number of positions of the layer's output, or of its input if the convolution is transposed. It is
+        read from the shape for one image. The shape for a batch, divided by the size of the batch, would be wrong for
+        layers that run on constants, such as position biases: they run once for the whole batch.
         """
         transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
         shape: tuple[int, ...] = (node.all_input_nodes[0] if transposed else node).meta["shape_of_one"]
@@ -207,13 +213,16 @@ class _Walk:
         self._layers[path] = Layer(path, f"{path}.weight", positions + (known.uses if known else 0))
 
     def _count_attention(self, node: fx.Node, path: str, layer: nn.MultiheadAttention) -> None:
-        """Add the MACs of the projections of an attention, which are never cut; leave those between tokens out."""
+        """Record the MACs of the projections in an attention layer. These projections are never pruned.
+
+        Also record that the cost model does not count the products of tokens with tokens.
+        """
         shapes = [tokens.meta["shape_of_one"] for tokens in tokens_of(node.args, node.kwargs)]
         self._never_cut[path] = projection_macs(layer, *shapes) + self._never_cut.get(path, 0)
         self._left_out.add(type(layer).__name__, product_macs(layer, *shapes[:2]))
 
     def _opaque(self, node: fx.Node, reason: str | None) -> Any:
-        """Return the output of an operation that is not understood: nothing in it can be pruned."""
+        """Return the output of an operation that is not understood. No label of this output can be pruned."""
         shape = shape_of(node)
         if shape is None:
             return node.meta["value"] if node.meta["static"] else Unknown()
@@ -222,7 +231,7 @@ class _Walk:
         return self._blank(node, reason)
 
     def _blank(self, node: fx.Node, reason: str) -> Value:
-        """Return a value whose labels are all pinned for a reason."""
+        """Return the value of a node with labels that are all pinned for the given reason."""
         label = self._union.fresh(1)
         self._union.pin(label, reason)
         return Value(tuple(np.repeat(label, size) for size in shape_of(node) or ()))
@@ -233,7 +242,9 @@ class _Walk:
                 self._union.pin(labels, reason)
 
     def table(self) -> Channels:
-        """Return the channel table for the labels that are free after the walk."""
+        """Return the channel table. Each label that is free after all nodes were visited may become a gene."""
+        for left, right in self._merged_later:
+            self._union.merge(left, right)
         wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}
         gene_of: dict[int, int] = {}
         groups, pinned = [], {}

@@ -1,4 +1,4 @@
-"""Handlers of operations that give the same elements another shape."""
+"""Handlers of operations that only change the shape of a tensor, such as reshape, permute and expand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
 FOLLOWS = -1
-"""In a shape argument: the size of this dimension follows from the number of elements."""
+"""In a shape argument, this number means that PyTorch computes the dimension's size from the number of elements."""
 
 WRITTEN = "which takes its width as a number"
 
@@ -71,7 +71,7 @@ def matrix_transpose(op: Operation, x: Value) -> Value:
 
 @handles("expand", "broadcast_to", torch.broadcast_to)
 def expand(op: Operation, x: Value, *sizes: Any) -> Value:
-    """Repeat dimensions of size one; others stay as they are."""
+    """Repeat the labels of dimensions of size one. Other dimensions keep their labels."""
     new = len(op.shape) - len(x.dims)
     dims = [
         op.counted(written) if isinstance(written, Size) else fixed(width)
@@ -86,7 +86,7 @@ def expand(op: Operation, x: Value, *sizes: Any) -> Value:
 
 @handles("repeat")
 def repeat(op: Operation, x: Value, *times: Any) -> Value:
-    """Repeat the labels of each dimension; one that is repeated as often as a `Size` says must have size one."""
+    """Repeat the labels of each dimension. If the number of repeats is a `Size`, the dimension must have size one."""
     counts = flat(times)
     dims = []
     for labels, count in zip([fixed(1)] * (len(counts) - len(x.dims)) + list(x.dims), counts, strict=True):
@@ -115,12 +115,15 @@ def reshape_as(op: Operation, x: Value, other: Value) -> Value:
 
 
 def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
-    """Reshape labels block by block: several dimensions become one, or one becomes several.
+    """Return the labels of a reshaped tensor.
+
+    The shapes before and after are divided into blocks that hold the same elements. In a block, several dimensions may
+    become one dimension, or one dimension may become several.
 
     Args:
         op: The operation.
         x: The tensor.
-        written: The new shape as the forward gives it: numbers, `Size`, or `FOLLOWS`.
+        written: The new shape as the forward gives it: each entry is a number, a `Size` or `FOLLOWS`.
     """
     op.require(len(written) == len(op.shape))
     dims = dict(enumerate(map(fixed, op.shape)))
@@ -130,19 +133,19 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
             if len(ins) == len(outs) == 1:
                 dims[outs[0]] = x.dims[ins[0]]
             elif pinned := [label for axis in ins for label in x.dims[axis][:1] if label != FIXED]:
-                dims |= {out: np.repeat(pinned[0], op.shape[out]) for out in outs}  # for the reason of the inputs
+                dims |= {out: np.repeat(pinned[0], op.shape[out]) for out in outs}  # they keep the reason of the inputs
             op.require(all(op.is_size(written[out], dims[out]) for out in outs if isinstance(written[out], Size)))
             continue
-        if len(free) > 1:  # a dimension of size one keeps its index
+        if len(free) > 1:  # in a dimension of size one, the only index is always kept
             free = [axis for axis in free if len(x.dims[axis]) > 1]
         op.require(len(free) == 1)
         run = _run([x.shape[axis] for axis in ins], ins.index(free[0]), x.dims[free[0]])
         derived = [out for out in outs if isinstance(written[out], TiedSize)]  # numbers of heads come first
         if not derived:
             derived = [out for out in outs if written[out] == FOLLOWS or isinstance(written[out], Size)]
-        if len(derived) > 1:  # `flatten` gives FOLLOWS for all dimensions; those of size one are no channels
+        if len(derived) > 1:  # `flatten` gives FOLLOWS for all dimensions; dimensions of size one hold no channels
             derived = [out for out in derived if op.shape[out] > 1]
-        if len(derived) > 1:  # what a size gives need not follow
+        if len(derived) > 1:  # prefer a dimension that is written as a size
             derived = [out for out in derived if isinstance(written[out], Size)]
         op.require(bool(derived), WRITTEN)
         op.require(len(derived) == 1, "of whose sizes several may change")
@@ -156,14 +159,23 @@ def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
 
 
 def _run(shape: list[int], axis: int, labels: Labels) -> Labels:
-    """Return the labels of one dimension along the flattened block."""
+    """Return, for each element of a flattened block of dimensions, the label of its index along one dimension.
+
+    Args:
+        shape: Sizes of the dimensions of the block.
+        axis: The dimension in the block.
+        labels: The labels of this dimension.
+    """
     across = [1] * len(shape)
     across[axis] = len(labels)
     return np.broadcast_to(labels.reshape(across), shape).reshape(-1)
 
 
 def _blocks(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield the shortest runs of dimensions before and after the reshape that hold the same elements."""
+    """Divide the shapes before and after a reshape into the smallest blocks that hold the same elements.
+
+    Each yielded pair holds the indices of the dimensions of one block, before and after the reshape.
+    """
     first = second = 0
     while first < len(before) or second < len(after):
         ins: list[int] = []

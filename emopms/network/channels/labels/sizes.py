@@ -1,4 +1,8 @@
-"""Handlers of sizes that the forward reads from tensors. They follow the labels, or else the labels are pinned."""
+"""Handlers of sizes that the forward reads from tensors.
+
+A size that may shrink is returned as a `Size`, which counts labels. If the forward uses a size in a way that no handler
+supports, its labels are pinned: they are never pruned.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ def attribute(op: Operation, x: Any, name: str) -> Any:
     """Return the shape of a tensor, or another attribute that does not depend on its labels."""
     if isinstance(x, Value) and name == "shape":
         return size(op, x)
-    op.require(isinstance(x, Value) and op.node.meta["static"])  # such as its dtype, device or rank
+    op.require(isinstance(x, Value) and op.node.meta["static"])  # such as the tensor's dtype, device or rank
     return op.node.meta["value"]
 
 
 @handles("size")
 def size(op: Operation, x: Value, dim: Any = None) -> Any:
-    """Return the size of one dimension, or of all."""
+    """Return the size of one dimension, or the sizes of all dimensions."""
     if dim is not None:
         return op.size(x.dims[op.axis(dim, len(x.dims))])
     return tuple(map(op.size, x.dims))
@@ -30,7 +34,7 @@ def size(op: Operation, x: Value, dim: Any = None) -> Any:
 
 @handles("dim", "ndimension", "is_floating_point", "is_contiguous")
 def setting(op: Operation, x: Value, **_: Any) -> Any:
-    """Return a property that no pruning changes."""
+    """Return a property of a tensor that pruning never changes, such as its number of dimensions."""
     return op.node.meta["value"]
 
 
@@ -43,18 +47,24 @@ def length(op: Operation, x: Any) -> Any:
 
 @handles(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 def comparison(op: Operation, left: Any, right: Any) -> Any:
-    """Return a comparison with a size attribute of a layer, which follows its tensors. Other comparisons pin."""
+    """Return the result of a comparison inside a layer whose size attributes are adapted to its tensors.
+
+    Pruning does not change this result. Any other comparison is not understood, and pins the labels of its sizes.
+    """
     op.require(op.layer is not None and op.node.meta["static"])
     return op.node.meta["value"]
 
 
 @handles(torch._assert)
 def check(op: Operation, condition: Any, message: str) -> None:
-    """Accept an assertion: the comparison in it has pinned what it depends on."""
+    """Accept an assertion. The comparison that it checks has already pinned the labels that the result depends on."""
 
 
 def arithmetic(op: Operation, left: Any, right: Any) -> Any:
-    """Return multiples and quotients of a size, and concatenated shapes."""
+    """Return the product or quotient of a size and a number, or two shapes joined to one.
+
+    Other arithmetic with sizes is not understood.
+    """
     if op.node.target is operator.add and isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return (*left, *right)
     op.require(

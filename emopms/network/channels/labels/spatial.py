@@ -11,7 +11,11 @@ from emopms.network.channels.labels.operation import Operation, Value, fixed, fl
 
 
 def _over(*axes: int) -> Any:
-    """Return a handler of operations on tensors with one of these numbers of positional dimensions after N and C."""
+    """Return a handler of pooling and resizing.
+
+    Args:
+        axes: Allowed numbers of positional dimensions, which follow the dimensions N and C.
+    """
 
     def handler(op: Operation, x: Value, *args: Any, **kwargs: Any) -> Value:
         op.require(len(x.dims) - 2 in axes and not any(True for _ in values_in((args, kwargs))))
@@ -31,7 +35,7 @@ handles(F.interpolate, F.upsample)(_over(1, 2, 3))
 
 @handles(F.pad)
 def pad(op: Operation, x: Value, pad: Any, mode: str = "constant", value: Any = None) -> Value:
-    """Pad labels with pinned ones: zeros beside channels are channels that are always kept."""
+    """Pad labels with pinned labels. If channels are padded, the added zeros are channels that are always kept."""
     op.require(all(isinstance(amount, int) and amount >= 0 for amount in pad))
     dims = list(x.dims)
     for axis, before, after in zip(range(len(dims))[::-1], pad[::2], pad[1::2], strict=False):

@@ -1,4 +1,4 @@
-"""Union-find over labels, in which classes can be pinned for a reason."""
+"""Union-find over labels. A class of labels can be pinned, which means that its indices are never pruned."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int64]
 
 FIXED = 0
-"""The label of indices that are no channels: images, positions, constants."""
+"""The label of all indices that are never pruned because they are not channels: images, positions, constants."""
 
 
 class UnionFind:
-    """Union-find over labels, with the reason why a class is pinned.
+    """Classes of merged labels. A pinned class also has the reason why it is never pruned.
 
-    Pinned classes are not united, so that each keeps its own reason.
+    If two pinned classes are merged, they stay separate classes, so that each class keeps its own reason.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,16 @@ class UnionFind:
         self._reason: dict[int, str] = {FIXED: "it belongs to something that is no channel"}
 
     def fresh(self, count: int) -> Labels:
-        """Return new free labels [count]."""
+        """Return new labels [count]. They are free: none of them is pinned."""
         first = len(self._parent)
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
 
     def padded(self, labels: Labels, before: int, after: int) -> Labels:
-        """Return labels with pinned labels for padding at both ends."""
+        """Return ``labels`` with ``before`` new labels at the start and ``after`` new labels at the end.
+
+        The new labels stand for padding. They are pinned.
+        """
         padding = self.fresh(before + after)
         self.pin(padding, "it is padding")
         return np.concatenate([padding[:before], labels, padding[before:]])
@@ -45,7 +48,7 @@ class UnionFind:
         return [self.root(label) for label in labels.tolist()]
 
     def merge(self, left: Labels, right: Labels) -> None:
-        """Merge the classes of labels pairwise; a pinned class pins the other."""
+        """Merge the classes of two arrays of labels pairwise. If one class of a pair is pinned, pin the other too."""
         if left is right:
             return
         for first, second in zip(self.roots(left), self.roots(right), strict=True):
@@ -58,7 +61,7 @@ class UnionFind:
                 self._parent[other] = one
 
     def pin(self, labels: Labels, reason: str) -> None:
-        """Pin the classes of labels, unless they are pinned already."""
+        """Pin the classes of labels. A class that is pinned already keeps its first reason."""
         for root in set(self.roots(labels)):
             self._reason.setdefault(root, reason)
 
@@ -67,13 +70,14 @@ class UnionFind:
         return self._reason.get(self.root(label))
 
     def is_free(self, labels: Labels) -> bool:
-        """Return whether any of the labels is not pinned."""
+        """Return whether at least one of the labels is not pinned."""
         return any(root not in self._reason for root in set(self.roots(labels)))
 
     def are_same(self, left: Labels, right: Labels) -> bool:
-        """Return whether both hold the same number of labels of each class, so that their sizes stay equal.
+        """Return whether two arrays have the same number of labels of each class.
 
-        Pinned classes count as one, because their labels always stay.
+        If they do, pruning drops equally many indices from both. All pinned classes are treated as one class, because
+        pruning drops none of their indices.
         """
         first, second = (
             sorted(FIXED if root in self._reason else root for root in self.roots(labels)) for labels in (left, right)

@@ -27,7 +27,7 @@ from emopms.network.channels.labels.union_find import UnionFind
 def operation() -> Operation:
     node = fx.Graph().placeholder("x")
     node.meta["shape"] = (2, 4)
-    return Operation(UnionFind(), "relu", node, None, LeftOut(), prune_residual=False)
+    return Operation(UnionFind(), "relu", node, None, LeftOut(), prune_residual=False, merged_later=[])
 
 
 def test_equal_parts_are_tied(operation: Operation) -> None:
@@ -62,6 +62,9 @@ def test_labels_are_merged_with_the_others_that_their_size_counts(operation: Ope
         operation.union.merge(own[:2] if there is pinned else own[2:], there)
     assert operation.is_size(Size(own), np.append(pinned, free[:2])), "one of them is pinned, and so is the other"
     assert operation.is_size(Size(free), own[[2, 3, 0, 1]])
+    assert operation.is_free(free), "until all streams are known"
+    ((counted, labels),) = operation.merged_later[-1:]
+    operation.merge(counted, labels)
     assert not operation.is_free(free[2:]), "they are merged with pinned ones"
 
 

@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import Net, assert_prunes_well, whole
+from emopms.errors import NetworkError
+from emopms.network.partition.subnetwork import subnetworks_of
+
+from ...networks import IMAGES, Net, assert_prunes_well, randomise, whole
 from .around import free_channels, reason
 
 if TYPE_CHECKING:
@@ -93,6 +96,20 @@ def test_a_gate_that_is_given_the_size_of_what_it_gates_follows_it(
     operation: Callable[[Any, Tensor], Tensor], free: int
 ) -> None:
     assert free_channels(operation, squeeze=nn.Linear(4, 3), excite=nn.Linear(3, 4)) == {"b": free, "squeeze": 3}
+
+
+def test_a_size_makes_no_one_stream_of_two_that_a_sum_joins() -> None:
+    def run(net: Any, x: Tensor) -> Tensor:
+        x = net.a(x)
+        n, c, h, w = x.shape
+        return net.scores((x + net.b(x.flatten(2).transpose(1, 2)).transpose(1, 2).view(n, c, h, w)).mean((2, 3)))  # type: ignore[no-any-return]
+
+    network = Net(run, a=nn.Conv2d(2, 4, 1), b=nn.Linear(4, 4), scores=nn.Linear(4, 3))
+    with pytest.raises(NetworkError, match=r"a and 1 more: it belongs to a residual stream"):
+        whole(network)
+    (sub,) = subnetworks_of(randomise(network, 0), [], IMAGES, prune_residual=True)
+    assert [group.name for group in sub.channels.groups] == ["a"]
+    assert_prunes_well(network, sub)
 
 
 def test_a_gate_on_what_is_partly_pinned_follows_it() -> None:

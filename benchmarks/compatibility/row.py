@@ -32,9 +32,9 @@ from emopms.api import PrunedModel
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.errors import NetworkError, RunError
-from emopms.network.channels.cost import count
 from emopms.network.channels.labels import channels_of
 from emopms.network.channels.surgery import fit_to
+from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.divide import divide
 from emopms.network.partition.split_points import even_points

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emopms.network.channels.cost import Count, count
     from emopms.network.channels.surgery import fit_to, pruned_state
     from emopms.network.channels.table import Channels
+    from emopms.network.costs.cost_model import Count, count
     from emopms.network.criteria import ClassifierLoss, FeatureDistance, LinearProbeLoss, TailLoss, distance
     from emopms.network.graph.closeness import are_close, largest
     from emopms.network.graph.trace import trace

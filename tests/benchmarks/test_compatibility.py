@@ -12,8 +12,8 @@ from benchmarks.compatibility import page, pruning, row
 from benchmarks.compatibility.__main__ import measured
 from benchmarks.compatibility.counter import counted
 from benchmarks.compatibility.networks import Network
-from emopms.network.channels.cost import count
 from emopms.network.channels.table import Channels
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.subnetwork import subnetworks_of
 
 SMALL: dict[str, Any] = {"name": "small_resnet", "widths": [8, 16]}

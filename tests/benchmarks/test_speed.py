@@ -25,7 +25,7 @@ from benchmarks.speed.subject import TRAINING, spec_of
 from benchmarks.speed.throughput import summary
 from benchmarks.speed.values import agreement, difference
 from emopms.builtin.nets.resnet import ResNetCifar
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.subnetwork import subnetworks_of
 from emopms.network.runtime.device import Device

@@ -12,7 +12,7 @@ import torch
 
 import emopms
 from emopms.errors import NetworkError, PluginError, WeightsError
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from tests.engine.conftest import stages, tiny
 
 if TYPE_CHECKING:

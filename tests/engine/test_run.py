@@ -27,7 +27,7 @@ from emopms.engine.session.context import Context
 from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.log_sinks import logging_to
 from emopms.errors import ComponentError
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.testing.unchanged import Snapshot
 from tests.engine.conftest import stages, tiny, weights, without_times
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import emopms
 from emopms.api import Folder, Images, Source
 from emopms.builtin.data.digits import Digits
-from emopms.engine.session.data import ImageSets
+from emopms.engine.images.image_sets import ImageSets
 from emopms.engine.stages.export import Export
 from emopms.errors import DataError
 from emopms.network.runtime.device import Device

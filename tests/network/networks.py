@@ -10,8 +10,8 @@ import torch
 from hypothesis import settings
 from torch import Tensor, nn
 
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 from tests.examples import scaled
 

@@ -20,7 +20,7 @@ from emopms.engine.session.networks import (
 from emopms.engine.session.partition_summary import PartSummary, Size, size_of, summarise_parts
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import DataError, NetworkError, SpecError
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.network.graph.fingerprint import graph_fingerprint
 from emopms.network.partition.divide import SplitPointError, require_same_function
 from emopms.network.partition.divided_network import NoBoundaryError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from emopms.api import Task
-from emopms.engine.session.scoring import BATCH
+from emopms.engine.scoring.scorer import BATCH
 from emopms.network.inference.evaluator import dense_tail
 from emopms.network.runtime.free_memory import split_on_oom
 from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
@@ -15,7 +15,7 @@ from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from emopms.engine.session.data import ImageSet
+    from emopms.engine.images.image_sets import ImageSet
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device

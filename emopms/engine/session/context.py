@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from emopms.engine.images.image_sets import ImageSets
 from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.scoring.scorer import predictions
 from emopms.engine.session.boundary_features import BoundaryFeatures
-from emopms.engine.session.data import ImageSets
 from emopms.engine.session.networks import (
     divide_as_specified,
     encoding_for,
@@ -16,7 +17,6 @@ from emopms.engine.session.networks import (
     fresh_network,
     given_network,
 )
-from emopms.engine.session.scoring import predictions
 from emopms.network.channels.surgery import fit_to
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emopms.api import Folder, Source
-    from emopms.engine.session.data import ImageSet
+    from emopms.engine.images.image_sets import ImageSet
     from emopms.engine.storage.artefact import Artefact
     from emopms.engine.support.progress import Progress
     from emopms.network.channels.encoding import Encoding

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from emopms.network.channels.cost import CostModel
     from emopms.network.channels.encoding import Encoding
+    from emopms.network.costs.cost_model import CostModel
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
 

@@ -10,13 +10,13 @@ from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.engine.results.networks import CriteriaState, DenseNetwork
+from emopms.engine.scoring.knowledge import count_by_class, require_knowledge
+from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.search.criteria import make_criteria
-from emopms.engine.session.knowledge import count_by_class, require_knowledge
-from emopms.engine.session.scoring import BATCH, score
-from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.engine.support.seeds import numpy_rng
+from emopms.engine.training.loop import train
 from emopms.network.layers.batchnorm import recalibrate
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.session.training import Loss
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.engine.training.loop import Loss
     from emopms.network.partition.subnetwork import SubNetwork
 
 _TOLERATED_ACCURACY_LOSS = 0.02

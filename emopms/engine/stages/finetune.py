@@ -13,13 +13,13 @@ from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.session.best_state import BestState
-from emopms.engine.session.scoring import BATCH, score
-from emopms.engine.session.training import sgd, train
+from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.stages.base import Stage
+from emopms.engine.training.best_state import BestState
+from emopms.engine.training.loop import sgd, train
 from emopms.errors import RunError
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import pruned_state
+from emopms.network.costs.cost_model import count
 from emopms.network.layers.batchnorm import recalibrate
 from emopms.network.partition.importance import magnitude
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.session.training import Loss
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.engine.training.loop import Loss
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.spec import FinetuneSettings, Target
 

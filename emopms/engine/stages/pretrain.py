@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.session.best_state import BestState
-from emopms.engine.session.knowledge import count_by_class, require_knowledge
-from emopms.engine.session.scoring import score
-from emopms.engine.session.training import sgd, train
+from emopms.engine.scoring.knowledge import count_by_class, require_knowledge
+from emopms.engine.scoring.scorer import score
 from emopms.engine.stages.base import Stage
+from emopms.engine.training.best_state import BestState
+from emopms.engine.training.loop import sgd, train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.session.training import Loss
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.engine.training.loop import Loss
 
 
 _REMEDY = "Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`."

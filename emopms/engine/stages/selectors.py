@@ -10,8 +10,8 @@ import torch
 from emopms.api import TrainedSelector
 from emopms.engine.results.networks import CriteriaState, DenseNetwork
 from emopms.engine.search.criteria import make_criteria
-from emopms.engine.session.training import train
 from emopms.engine.stages.base import Stage
+from emopms.engine.training.loop import train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
-    from emopms.engine.session.training import Loss
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.engine.training.loop import Loss
     from emopms.network.partition.subnetwork import SubNetwork
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from emopms.api import Images
+from emopms.engine.images.image_sets import ImageSet
+from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.search.criteria import make_criteria
-from emopms.engine.session.data import ImageSet
-from emopms.engine.session.scoring import BATCH, score
-from emopms.engine.session.training import descend, steps
 from emopms.engine.timing.stopwatch import DEFAULT_EFFORT, Stopwatch
+from emopms.engine.training.loop import descend, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from emopms.engine.session.context import Context
-    from emopms.engine.session.training import Loss, Schedule
     from emopms.engine.timing.stopwatch import TimingEffort
+    from emopms.engine.training.loop import Loss, Schedule
     from emopms.network.partition.divided_network import DividedNetwork
 
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from emopms.errors import NetworkError
-from emopms.network.channels.cost import CostModel
 from emopms.network.channels.labels import channels_of
 from emopms.network.channels.table import joined
+from emopms.network.costs.cost_model import CostModel
 from emopms.network.partition.divide import crossing, divide
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 

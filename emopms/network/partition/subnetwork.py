@@ -10,10 +10,10 @@ from torch import nn
 from torch.func import functional_call
 
 from emopms.errors import NetworkError
-from emopms.network.channels.cost import CostModel
 from emopms.network.channels.labels import PRUNE_RESIDUAL, channels_of
 from emopms.network.channels.slicing import slice_tensors
 from emopms.network.channels.table import ensure_nonempty
+from emopms.network.costs.cost_model import CostModel
 from emopms.network.graph.nodes import shape_of
 from emopms.network.layers.attributes import RESIZABLE, resized_for
 from emopms.network.partition.divide import SplitPointError, divide

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from emopms.builtin.backbone.mobilenetv2_cifar import MobileNetV2Cifar
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 
 CIFAR = (3, 32, 32)
 

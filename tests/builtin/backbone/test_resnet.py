@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from emopms.builtin.backbone.resnet import ResNet
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.subnetwork import subnetworks_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from emopms.builtin.backbone.resnet_cifar import ResNetCifar
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.subnetwork import subnetworks_of
 
 CIFAR = (3, 32, 32)

@@ -5,7 +5,7 @@ import torch
 
 from emopms.builtin.backbone.vgg_cifar import VggCifar
 from emopms.errors import NetworkError
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.subnetwork import subnetworks_of
 
 CIFAR = (3, 32, 32)

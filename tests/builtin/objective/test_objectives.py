@@ -17,8 +17,8 @@ from emopms.builtin.objective.agreement import Agreement
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.objective.params import Params
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.costs.cost_model import count
 from emopms.network.criteria import ClassifierLoss, FeatureDistance, LinearProbeLoss
 from emopms.network.inference.evaluator import dense_tail
 from emopms.network.inference.executor import STATISTICS_IMAGES

@@ -15,7 +15,7 @@ from emopms.engine.forecast.forecast import Forecast, forecast
 from emopms.engine.pipeline.preflight import require_reachable_targets
 from emopms.engine.timing.stopwatch import TimingEffort
 from emopms.errors import DataError, SpecError
-from emopms.network.channels.cost import count
+from emopms.network.costs.cost_model import count
 from tests.engine.conftest import tiny
 
 if TYPE_CHECKING:

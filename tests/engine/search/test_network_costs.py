@@ -11,8 +11,8 @@ import torch
 from emopms.api import Cost
 from emopms.engine.search.evaluation import failures
 from emopms.engine.search.network_costs import NetworkCosts
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import pruned_state
+from emopms.network.costs.cost_model import count
 from tests.engine.contexts import tiny_context
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch import nn
 from emopms.api import Images
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
+from emopms.engine.images.image_sets import ImageSet
 from emopms.engine.search.task import make_task
-from emopms.engine.session.data import ImageSet
 from emopms.network.criteria import FeatureDistance
 from emopms.network.partition.divided_network import divide_network
 from emopms.network.partition.subnetwork import SubNetwork

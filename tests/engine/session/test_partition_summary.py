@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from emopms.engine.session.partition_summary import Size, size_of
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import pruned_state
+from emopms.network.costs.cost_model import count
 from tests.engine.contexts import tiny_context, tiny_parts
 
 

@@ -11,8 +11,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
-from emopms.network.channels.cost import CostModel, count
 from emopms.network.channels.surgery import fit_to, pruned_state, require_same_tensors
+from emopms.network.costs.cost_model import CostModel, count
 from emopms.network.inference.evaluator import Evaluator
 
 from ..chains import Case, cases

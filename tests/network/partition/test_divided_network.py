@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from torch import nn
 
 from emopms.builtin.backbone.small_resnet import SmallResNet
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.channels.table import joined
+from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.divided_network import DividedNetwork, NoBoundaryError, divide_network
 from emopms.network.partition.subnetwork import SubNetwork

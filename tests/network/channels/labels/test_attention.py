@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from emopms.errors import NetworkError
-from emopms.network.channels.cost import count
 from emopms.network.channels.surgery import fit_to, pruned_state
+from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 from tests.examples import scaled

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 
 from emopms.api import Folder
 from emopms.engine.results.score import Score
-from emopms.engine.session.best_state import BestState
 from emopms.engine.session.context import Context
 from emopms.engine.session.networks import fresh_network
-from emopms.engine.session.training import sgd, train
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
+from emopms.engine.training.best_state import BestState
+from emopms.engine.training.loop import sgd, train
 from emopms.errors import RunError
 from emopms.network.runtime.device import Device
 from emopms.spec import Training

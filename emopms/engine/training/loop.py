@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from emopms.engine.session.best_state import BestState
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Workspace
     from emopms.engine.storage.journal import Journal
+    from emopms.engine.training.best_state import BestState
     from emopms.network.runtime.device import Device
     from emopms.spec import Training
 

@@ -8,7 +8,7 @@ import torch
 
 from emopms.api import Images, Source
 from emopms.builtin.data.digits import Digits
-from emopms.engine.session.data import ImageSet, ImageSets, _augment
+from emopms.engine.images.image_sets import ImageSet, ImageSets, _augment
 from emopms.engine.support.seeds import numpy_rng
 from emopms.errors import DataError
 from emopms.network.runtime.device import Device

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from emopms.engine.results.score import Score
-from emopms.engine.session.best_state import BestState
 from emopms.engine.storage.journal import Journal
+from emopms.engine.training.best_state import BestState
 
 if TYPE_CHECKING:
     from pathlib import Path

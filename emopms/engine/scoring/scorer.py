@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.engine.session.data import ImageSet
+    from emopms.engine.images.image_sets import ImageSet
     from emopms.engine.storage.journal import Journal
     from emopms.network.inference.evaluator import Evaluator
     from emopms.network.partition.subnetwork import SubNetwork

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emopms.engine.session.scoring import BATCH
+from emopms.engine.scoring.scorer import BATCH
 from emopms.errors import RunError
 from emopms.network.runtime.device import fp32
 from emopms.network.runtime.free_memory import split_on_oom
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.engine.session.data import ImageSet
+    from emopms.engine.images.image_sets import ImageSet
 
 _DEVIATIONS = 3
 """Number of standard deviations by which a network must be better than guessing."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from torch import Tensor, nn
 
-from emopms.network.channels.cost import CostModel, count
 from emopms.network.channels.table import joined
+from emopms.network.costs.cost_model import CostModel, count
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..chains import Case, cases

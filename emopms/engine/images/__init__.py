@@ -1,0 +1,1 @@
+"""Image sets: which images serve for training, calibration, ranking, validation and test."""

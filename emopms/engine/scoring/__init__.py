@@ -1,0 +1,1 @@
+"""Scores networks on images: loss, accuracy, recall, and a check against guessing."""

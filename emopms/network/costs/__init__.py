@@ -1,0 +1,1 @@
+"""MACs and parameters: predicted for genomes, and counted on real modules."""

@@ -16,8 +16,8 @@ from benchmarks.machine import machine
 from benchmarks.timm_models import timm
 from emopms.cli.terminal import Lines
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.session.networks import given_network
+from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.support.paths import data_folder
 from emopms.network.layers.batchnorm import recalibrate
 from emopms.network.runtime.device import Device

@@ -13,10 +13,10 @@ from emopms.builtin.nets.resnet import ResNetCifar
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.pipeline.runner import run_stages
-from emopms.engine.scoring.scorer import BATCH
 from emopms.engine.search.criteria import make_criteria
 from emopms.engine.search.task import make_task
 from emopms.engine.session.networks import given_network
+from emopms.engine.session.scoring import BATCH
 from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder
 from emopms.engine.support.progress import Silent

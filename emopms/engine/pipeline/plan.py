@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from emopms.engine.stages.pretrain import Pretrain
 from emopms.engine.stages.rank import Rank
 from emopms.engine.stages.refine import Refine
 from emopms.engine.stages.selectors import Selectors
+from emopms.engine.storage.keys import stage_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +53,7 @@ def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) ->
             "settings": stage.settings,
             "inputs": {name: keys[name] for name in stage.inputs},
         }
-        canonical = json.dumps(parts, sort_keys=True, allow_nan=False)
-        keys[stage.name] = hashlib.sha256(canonical.encode()).hexdigest()
+        keys[stage.name] = stage_key(parts)
         planned.append(Planned(stage, keys[stage.name]))
     return planned
 

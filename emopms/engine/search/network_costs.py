@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from emopms.api import Cost, Task
-from emopms.engine.scoring.scorer import BATCH
 from emopms.engine.search.evaluation import ObjectiveEvaluation
+from emopms.engine.session.scoring import BATCH
 from emopms.network.criteria import ClassifierLoss
 from emopms.network.inference.evaluator import dense_tail
 from emopms.network.runtime.free_memory import split_on_oom

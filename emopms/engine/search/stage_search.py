@@ -8,8 +8,8 @@ from loguru import logger
 
 from emopms.engine.results.front import Front
 from emopms.engine.results.search_summary import SearchSummary
-from emopms.engine.scoring.scorer import guessing_loss
 from emopms.engine.search.loop import evolve
+from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.support.seeds import derive
 from emopms.pareto import hypervolume
 

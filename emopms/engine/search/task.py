@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from emopms.api import Task
-from emopms.engine.scoring.scorer import BATCH
+from emopms.engine.session.scoring import BATCH
 from emopms.network.inference.evaluator import dense_tail
 from emopms.network.runtime.free_memory import split_on_oom
 from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from emopms.engine.images.image_sets import ImageSets
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.scoring.scorer import predictions
 from emopms.engine.session.boundary_features import BoundaryFeatures
 from emopms.engine.session.networks import (
     divide_as_specified,
@@ -17,6 +16,7 @@ from emopms.engine.session.networks import (
     fresh_network,
     given_network,
 )
+from emopms.engine.session.scoring import predictions
 from emopms.network.channels.surgery import fit_to
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.engine.results.networks import CriteriaState, DenseNetwork
-from emopms.engine.scoring.knowledge import count_by_class, require_knowledge
-from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.search.criteria import make_criteria
+from emopms.engine.session.knowledge import count_by_class, require_knowledge
+from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.engine.support.seeds import numpy_rng

@@ -14,9 +14,9 @@ from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
 from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
-from emopms.engine.scoring.knowledge import count_by_class
-from emopms.engine.scoring.scorer import score
+from emopms.engine.session.knowledge import count_by_class
 from emopms.engine.session.networks import example_images
+from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call
 from emopms.network.costs.cost_model import count

@@ -13,7 +13,7 @@ from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.scoring.scorer import BATCH, score
+from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.stages.base import Stage
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train

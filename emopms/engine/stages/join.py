@@ -9,7 +9,7 @@ import numpy as np
 
 from emopms.engine.results.front import RankedFront
 from emopms.engine.results.schemes import JoinSummary, Schemes
-from emopms.engine.scoring.scorer import guessing_loss
+from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.pareto import representatives

@@ -10,9 +10,9 @@ from loguru import logger
 from scipy.stats import kendalltau
 
 from emopms.engine.results.schemes import MeasuredSchemes, MeasureSummary, Schemes
-from emopms.engine.scoring.scorer import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.search.evaluation import failures
 from emopms.engine.search.network_costs import NetworkCosts
+from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.errors import RunError
 from emopms.pareto import hypervolume, nondominated

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.scoring.knowledge import count_by_class, require_knowledge
-from emopms.engine.scoring.scorer import score
+from emopms.engine.session.knowledge import count_by_class, require_knowledge
+from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train

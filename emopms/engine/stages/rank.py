@@ -9,7 +9,7 @@ import numpy as np
 
 from emopms.api import Cost
 from emopms.engine.results.front import Front, RankedFront
-from emopms.engine.scoring.scorer import BATCH, Scorer, finite, guessing_loss
+from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emopms.engine.results.schemes import Schemes
-from emopms.engine.scoring.scorer import Scorer, guessing_loss
 from emopms.engine.search.cache import EvaluationCache
 from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.log import EvaluationLog
 from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.search.stage_search import search
 from emopms.engine.search.start import JointStart
+from emopms.engine.session.scoring import Scorer, guessing_loss
 from emopms.engine.stages.base import Stage
 from emopms.pareto import representatives
 

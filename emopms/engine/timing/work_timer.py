@@ -10,8 +10,8 @@ import torch
 
 from emopms.api import Images
 from emopms.engine.images.image_sets import ImageSet
-from emopms.engine.scoring.scorer import BATCH, score
 from emopms.engine.search.criteria import make_criteria
+from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.timing.stopwatch import DEFAULT_EFFORT, Stopwatch
 from emopms.engine.training.loop import descend, steps
 

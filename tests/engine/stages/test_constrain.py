@@ -11,8 +11,8 @@ from loguru import logger
 
 from emopms.api import ChainStep, ConstraintTraining
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.scoring.scorer import score
 from emopms.engine.search.criteria import make_criteria
+from emopms.engine.session.scoring import score
 from emopms.engine.stages.constrain import chain_loss
 from emopms.errors import ComponentError, RunError
 from tests.engine.contexts import run_stage, tiny_context

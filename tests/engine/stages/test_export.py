@@ -11,7 +11,7 @@ import torch
 import emopms
 from emopms.engine.results.exported import Exports
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
-from emopms.engine.scoring.scorer import score
+from emopms.engine.session.scoring import score
 from emopms.engine.stages.export import describe, write_formats
 from emopms.network.costs.cost_model import count
 from tests.engine.contexts import run_stage, tiny_context

@@ -11,7 +11,7 @@ from loguru import logger
 from emopms.api import Cost
 from emopms.engine.results.schemes import MeasuredSchemes, MeasureSummary, Schemes
 from emopms.engine.results.score import Score
-from emopms.engine.scoring.scorer import Scorer
+from emopms.engine.session.scoring import Scorer
 from emopms.engine.storage.store import Store
 from emopms.errors import RunError
 from emopms.pareto import nondominated
@@ -98,7 +98,7 @@ def test_an_interrupted_measurement_resumes_from_its_journal(
     out = Store(tmp_path).begin("measure", "key")
     stage("measure", context).run(context, artefacts, out)
     assert out.journal("measured").numbers()
-    monkeypatch.setattr("emopms.engine.scoring.scorer.parallel_map", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("emopms.engine.session.scoring.parallel_map", lambda *_: pytest.fail("measured again"))
     again = Store(tmp_path).begin("measure", "key")
     stage("measure", context).run(context, artefacts, again)
     assert again.complete({}).meta["files"] == artefacts["measure"].meta["files"]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.scoring.scorer import score
+from emopms.engine.session.scoring import score
 from emopms.engine.stages.pretrain import classification_loss
 from emopms.errors import RunError
 from tests.engine.contexts import run_stage, tiny_context

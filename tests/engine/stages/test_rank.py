@@ -10,7 +10,7 @@ from loguru import logger
 
 from emopms.engine.results.front import Front, RankedFront
 from emopms.engine.results.score import Score
-from emopms.engine.scoring.scorer import Scorer
+from emopms.engine.session.scoring import Scorer
 from emopms.engine.storage.store import Store
 from tests.engine.contexts import run_stage, tiny_context
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emopms.builtin.data.digits import Digits
-from emopms.engine.scoring.scorer import BATCH
+from emopms.engine.session.scoring import BATCH
 from emopms.engine.timing.stopwatch import Stopwatch, TimingEffort
 from emopms.engine.timing.work_timer import WorkTimer
 from emopms.spec import Training

@@ -9,7 +9,7 @@ import torch
 from emopms.api import Images
 from emopms.builtin.data.digits import Digits
 from emopms.engine.images.image_sets import ImageSet
-from emopms.engine.scoring.knowledge import ClassCounts, count_by_class, require_knowledge
+from emopms.engine.session.knowledge import ClassCounts, count_by_class, require_knowledge
 from emopms.errors import RunError
 from emopms.network.runtime.device import Device
 

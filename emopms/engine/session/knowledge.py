@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emopms.engine.scoring.scorer import BATCH
+from emopms.engine.session.scoring import BATCH
 from emopms.errors import RunError
 from emopms.network.runtime.device import fp32
 from emopms.network.runtime.free_memory import split_on_oom

@@ -14,7 +14,7 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.builtin.objective.capability import Capability
 from emopms.engine.images.image_sets import ImageSet
-from emopms.engine.scoring.scorer import Scorer, predictions, score
+from emopms.engine.session.scoring import Scorer, predictions, score
 from emopms.engine.storage.journal import Journal
 from emopms.network.inference.evaluator import Evaluator
 from emopms.network.partition.divided_network import divide_network

@@ -1,1 +1,0 @@
-"""Scores networks on images: loss, accuracy, recall, and a check against guessing."""

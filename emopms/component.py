@@ -79,7 +79,7 @@ class Component(Settings):
 
 
 def invalid(message: str, remedy: str = "", *, kind: str = "invalid") -> PydanticCustomError:
-    """Return the error for a validator to raise.
+    """Return the error that a validator of a pydantic model raises for a wrong value.
 
     Args:
         message: What is wrong with the value.

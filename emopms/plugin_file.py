@@ -113,7 +113,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """Return ``:LINE`` for the line of the file that raised the error, or an empty text."""
+    """Return ``:LINE`` for the line of the file at which the error was raised, or an empty text if it is not known."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

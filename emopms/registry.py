@@ -65,7 +65,7 @@ class Origin:
 
 
 def names(slot: str, files: Files = ()) -> list[str]:
-    """Return the sorted names of all components of a slot, installed or in the files."""
+    """Return the sorted names of all components of a slot that are installed or are defined in ``files``."""
     local = {name for file in files for place, name in components_in(file) if place == slot}
     return sorted(local | set(_entry_points(slot)))
 

@@ -67,7 +67,7 @@ def _file(module: ModuleType) -> Path:
 
 
 def _root(module: ModuleType) -> Path:
-    """Return the folder that contains the module's top-level package or, for a single file, this file."""
+    """Return the folder that contains the module's top-level package or, if it is in no package, its file."""
     depth = module.__name__.count(".") + hasattr(module, "__path__")
     return _file(module).absolute().parents[depth]
 
@@ -90,7 +90,7 @@ def _collect(name: str, root: Path, only: str | None, found: dict[str, bytes]) -
 
 
 def _source(name: str, root: Path) -> Path | None:
-    """Return the file of a module below the root, or None if there is no such file."""
+    """Return the source file of a module in the folder ``root``, or None if there is no such file."""
     base = root.joinpath(*name.split("."))
     choices = (base / "__init__.py", base.with_name(f"{base.name}.py"))
     return next((file for file in choices if file.is_file()), None)

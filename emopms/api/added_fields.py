@@ -10,7 +10,9 @@ from emopms.component import Component
 
 
 class AddedFields(Component):
-    """A component that is written without its added fields while these hold their defaults.
+    """Base class of components that got fields in a later version.
+
+    An added field is written to the stored settings only if its value is not the default.
 
     The key of a stored stage is a hash of the settings of its components. If a new field were always written, the key
     of every stored stage would change, although the stage still computes the same result.
@@ -21,7 +23,7 @@ class AddedFields(Component):
 
     @model_serializer(mode="wrap")
     def _without_added_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return all fields, without the added fields that hold their defaults."""
+        """Return the fields of the component to store: all fields except the added fields that hold their defaults."""
         written: dict[str, Any] = handler(self)
         fields = type(self).model_fields
         return {

@@ -58,7 +58,7 @@ class Algorithm(Component):
     pop_size: Annotated[int, Field(ge=4, le=100_000)] = 40
     """Number of candidates that survive from one generation to the next."""
     generations: Count = 30
-    """Number of generations. The initial population is the first."""
+    """Number of generations. The initial population counts as the first generation."""
 
     @abstractmethod
     def start(self, space: SearchSpace, *, seed: int) -> Search:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChainStep:
-    """One batch of images, as all sub-networks see it."""
+    """One batch of constraint training: the features and labels of its images, and the sub-networks to train."""
 
     references: Sequence[Tensor]
     """Features f_0 … f_n of the dense network before this training: f_0 are the images, f_i are the features at split
@@ -38,7 +38,7 @@ class ChainStep:
 
 
 class Constraint(Component):
-    """Training of all sub-networks against each other's pruning, or no training.
+    """Training that prepares each sub-network for the pruning of the sub-networks before it, or no training.
 
     It is cross-network constraint training, the second idea of EMO-PMS (arXiv 2303.16212).
     """

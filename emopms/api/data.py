@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 MOST_VALUE: Final = 8.0
-"""Largest absolute value of floating-point pixels, of their mean and of their standard deviation. Pixels that were
-standardised beforehand stay below it. Pixels in 0…255 exceed it."""
+"""Largest absolute value that is accepted for floating-point pixels, their mean and their standard deviation. Pixels
+that were standardised beforehand stay below it. Pixels in 0…255 exceed it."""
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,9 @@ class Task:
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield (inputs, references, labels) in batches of at most ``size`` images, on the device.
 
-        The batches are equally large up to one image, because batch norm estimates its statistics on each batch: a
-        short last batch would give worse statistics. Every call yields the same tensor objects, unless the tensors are
-        too large to be kept on the device.
+        The sizes of the batches differ by one image at most, because batch norm estimates its statistics on each batch:
+        a short last batch would give worse statistics. Every call yields the same tensor objects, unless the tensors
+        are too large to be kept on the device.
         """
         parts = max(1, -(-len(self.labels) // size))
         if parts not in self._batches:
@@ -93,8 +93,10 @@ class Task:
 
     @cached_property
     def _batches(self) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:
-        """The batches for each number of batches. They are kept because evaluators look up cached values by the input
-        tensor object."""
+        """The batches that `batches` yields, by the number of batches.
+
+        They are kept because evaluators look up cached values by the input tensor object.
+        """
         return {}
 
 
@@ -109,7 +111,7 @@ class Objective(Component):
 
     @property
     def in_floating_point(self) -> bool:
-        """Whether every convolution must be in floating point: int8 is then off for sub-networks and whole networks."""
+        """Whether every convolution must run in floating point. If so, sub-networks and whole networks use no int8."""
         return False
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The command ``emopms new``."""
+"""The command ``emopms new``, which writes a package with a new component."""
 
 from __future__ import annotations
 

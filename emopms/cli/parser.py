@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words after ``emopms``."""
+    """Parse the command-line arguments that follow ``emopms``."""
     words = list(words)
     if words[:2] == _CLEAN.split():
         words[:2] = [_CLEAN]

@@ -1,4 +1,4 @@
-"""The command ``emopms plan``."""
+"""The command ``emopms plan``, which prints a forecast of a run without running it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATES = {"complete": "cached", "begun": "to resume", "damaged": "to repeat, da
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Print the forecast of a run.
+    """Print a forecast of a run without running it.
 
     Raises:
         SpecError: A target cannot be reached. The forecast is printed before the error is raised.

@@ -1,4 +1,4 @@
-"""The command ``emopms plugins``."""
+"""The command ``emopms plugins``, which lists or describes components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``emopms run``."""
+"""The command ``emopms run``, which carries out the experiment that a spec describes."""
 
 from __future__ import annotations
 

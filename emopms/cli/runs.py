@@ -1,4 +1,4 @@
-"""The commands ``emopms runs`` and ``emopms runs clean``."""
+"""The commands ``emopms runs`` and ``emopms runs clean``: list run directories, and remove files from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``emopms schema``."""
+"""The command ``emopms schema``, which prints the JSON Schema of specs."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Columns:
         self._rows: list[tuple[str, ...]] = []
 
     def add_row(self, *cells: str) -> None:
-        """Add a row. Control characters are escaped."""
+        """Add a row to the table. Control characters in the row are escaped."""
         self._rows.append(tuple(map(printable, cells)))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -97,7 +97,7 @@ class Columns:
         return parts
 
     def _least(self, index: int) -> int:
-        """Return the least width of a column in characters."""
+        """Return the least width, in characters, with which a column can be shown."""
         cells = [self._headings[index], *(row[index] for row in self._rows)]
         widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
         return min(widest, _NARROWEST) if self._text[index] else widest

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _NAME: Final = 22
-"""Number of characters for the name of a stage."""
+"""Least number of characters that the name of a stage takes in a line. A shorter name is followed by spaces."""
 _WIDEST_BAR: Final = 24
 _NARROWEST_BAR: Final = 8
 
@@ -70,14 +70,14 @@ class Bars:
         self._console.print(Text(f"  {printable(name):<{_NAME}} {took}"))
 
     def lines(self) -> RenderableType:
-        """Return the lines to show at this moment."""
+        """Return the lines that show the progress of the run at this moment."""
         width = self._console.width
         lines = [] if self._work is None else self._work.lines(width)
         return Group(*lines, Text(f"  {self._overall.describe()}"))
 
 
 class _Work:
-    """A piece of work with a bar."""
+    """A piece of work whose progress is shown by a bar."""
 
     def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
         self._label, self._total, self._unit, self._overall = printable(label), total, printable(unit), overall
@@ -92,7 +92,7 @@ class _Work:
         return min(1.0, self._done / self._total) if self._total else 1.0
 
     def lines(self, width: int) -> list[Text]:
-        """Return the name, the bar, the count and the note in as few lines as the terminal allows."""
+        """Return the name, the bar, the count and the note of the work in as few lines as the terminal allows."""
         name, count = f"  {self._label:<{_NAME}}", f"{self._done}/{self._total} {self._unit}"
         note = f", {self._note}" if self._note else ""
         room = width - cell_len(f"{name}  {count}{note}") - 1
@@ -111,7 +111,7 @@ class _Work:
 
 
 class Lines:
-    """Progress as log lines."""
+    """Shows the progress of a run as log lines."""
 
     def __init__(self) -> None:
         self._overall = Overall()
@@ -135,7 +135,7 @@ class Lines:
 
 
 class _Counter:
-    """Logs about ten lines per stage, whatever the number of steps."""
+    """Logs the progress of a stage in about ten lines, whatever the number of its steps."""
 
     def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
         self._label, self._total, self._unit, self._overall = label, total, unit, overall
@@ -163,7 +163,7 @@ class LogLines:
     """Writes log lines to standard error, above the bars if there are bars."""
 
     def __init__(self, console: Console | None) -> None:
-        """Choose how the lines are written.
+        """Choose how log lines are written.
 
         Args:
             console: The console with the bars, or None if standard error is not a terminal. Without a console, lines

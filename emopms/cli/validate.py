@@ -1,4 +1,4 @@
-"""The command ``emopms validate``."""
+"""The command ``emopms validate``, which reports the problems of specs."""
 
 from __future__ import annotations
 

@@ -91,7 +91,8 @@ def run(
 
 
 class _RunLog:
-    """A log file. It drops lines if the disk is full. The run reports the full disk when it writes its next file."""
+    """The log file ``run.log``. If the disk is full, lines are dropped, and the run fails when it writes its next
+    result."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")
@@ -107,7 +108,7 @@ class _RunLog:
 
 
 def _open_log(folder: Path) -> _RunLog:
-    """Open ``run.log`` in a folder.
+    """Open the log file ``run.log`` in a run directory.
 
     Raises:
         StoreError: The file cannot be written.

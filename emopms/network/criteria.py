@@ -24,7 +24,8 @@ _SUFFICIENT_ELEMENTS = 2**21
 """Number of elements that is enough to estimate the distance between two batches of feature maps. More elements would
 not make the estimate noticeably better."""
 _CHUNK_ELEMENTS = 2**17
-"""Number of elements of a chunk on the CPU. A chunk of this size fits into the processor's cache."""
+"""Number of elements of the chunks in which a tensor's squares are summed on the CPU. A chunk of this size fits into
+the processor's cache."""
 
 
 class ClassifierLoss(nn.Module):

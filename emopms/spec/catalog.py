@@ -41,7 +41,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A component name in a slot."""
+    """A component in the catalogue, which is found by its slot and name."""
 
     slot: str
     name: str
@@ -150,7 +150,7 @@ def example(component: type[Component]) -> str:
 
 
 def _required_neighbours(component: type[Component]) -> list[str]:
-    """Return the components that must be in the same list to make the spec valid."""
+    """Return the components that a valid spec must hold in the same list as the given component."""
     if issubclass(component, Objective):
         return ["capability" if issubclass(component, Cost) else "macs"]
     return (

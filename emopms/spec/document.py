@@ -48,7 +48,7 @@ class Text(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The places of a value and of its key. For an item of a list, both are the same."""
+    """The places of a value and of its key in a file. For an item of a list, both places are the same."""
 
     value: Place
     key: Place

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from emopms.errors import Problem, SpecError
 
 _CONTEXT = 100
-"""Number of columns shown on each side of a caret."""
+"""Number of columns of a long line that are shown on each side of the caret, which points at a problem."""
 _LONGEST = 1000
 """Largest number of characters shown of a message, which may quote long values."""
 

@@ -82,7 +82,7 @@ def _alternatives(component: type[Component], slot: Slot, definitions: dict[str,
 
 
 def _tidy(schema: Any) -> Any:
-    """Return the schema with references to slots, and without the titles that pydantic makes from names."""
+    """Replace the schemas of components by references to slots. Remove the titles that pydantic makes from names."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):

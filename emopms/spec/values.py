@@ -17,7 +17,7 @@ _NOWHERE: Final = Position((1, 1), (1, 1), Text("", ("",)))
 
 
 class Values(Document):
-    """A document whose problems have no positions."""
+    """A spec that is given as Python values. Its problems have no line and column, because there is no file."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Values:

@@ -25,7 +25,7 @@ _GENERATIONS = 6
 
 
 class AlgorithmConformance(ComponentConformance):
-    """Conformance suite for an `Algorithm`. A small population, such as ``MyAlgorithm(pop_size=8)``, makes it fast."""
+    """Conformance suite for an `Algorithm`. A small population, such as ``MyAlgorithm(pop_size=8)``, saves time."""
 
     slot: ClassVar[str] = "algorithm"
     component: ClassVar[Algorithm]
@@ -83,7 +83,7 @@ class AlgorithmConformance(ComponentConformance):
         )
 
     def test_searches_tiny_spaces(self) -> None:
-        """The search may end when the space is exhausted, or continue, but it must not fail."""
+        """When all genomes of a space have been evaluated, the search may end or continue, but must not fail."""
         for genes in (1, 2, 3):
             for evaluate in (_objectives_of(2), _constant):
                 for asked, _ in _generations(self._start(genes=genes), evaluate, limit=30):

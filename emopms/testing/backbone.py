@@ -105,7 +105,7 @@ class BackboneConformance(ComponentConformance):
             assert network.eval()(self._images(2)).isfinite().all(), "After one step its scores are not finite."
 
     def test_moves_to_another_device(self) -> None:
-        """The device ``meta`` represents the devices that this machine lacks."""
+        """Move the backbone's network to the device ``meta``, which stands for devices that this machine lacks."""
         network = self._built().eval()
         places = {tensor.device.type for tensor in network.state_dict().values()}
         assert places <= {"cpu"}, f"build put tensors on {sorted(places)}: build on the CPU; the engine moves networks."

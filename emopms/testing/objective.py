@@ -83,7 +83,7 @@ class ObjectiveConformance(ComponentConformance):
             )
 
     def test_costs_add_up_over_subnetworks(self) -> None:
-        """The costs of joint schemes are predicted as sums over sub-networks."""
+        """Compare the sum of the costs of all sub-networks with the cost of the whole network. Both must be equal."""
         if not self._is_exact_cost:
             return
         setting, whole = tiny(), tiny(points=())

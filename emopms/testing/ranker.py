@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RankerConformance(ComponentConformance):
-    """Conformance suite for a `Ranker`. It joins fronts of one or more sub-networks. Some points have equal values."""
+    """Conformance suite for a `Ranker`. The ranker joins fronts of one or more sub-networks. Some points are equal."""
 
     slot: ClassVar[str] = "ranker"
     component: ClassVar[Ranker]
@@ -96,7 +96,10 @@ def _cases() -> Iterator[list[SubFront]]:
 
 
 def _front(rng: np.random.Generator, size: int, costs: int) -> SubFront:
-    """Draw a front. Impairments and costs are whole numbers, so that equal values occur and sums are exact."""
+    """Draw a random front of one sub-network.
+
+    Impairments and costs are whole numbers. Therefore equal values occur, and sums are exact.
+    """
     impairment, saved = rng.integers(1, 6, size - 1), rng.integers(1, 8, (size - 1, costs))
     return SubFront(np.append(impairment, 0).astype(float), np.vstack([10 - saved, np.full(costs, 10)]).astype(float))
 

@@ -56,7 +56,10 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_the_dense_features_are_no_worse_than_noise(self) -> None:
-        """Criteria of a `TrainedSelector` are trained first. The labels are the dense network's own predictions."""
+        """Compare the loss of the dense network's features with the loss of random features.
+
+        Criteria of a `TrainedSelector` are trained first. The labels are the dense network's own predictions.
+        """
         for place in _test_sites():
             criterion = self._criterion(place)
             if isinstance(self.component, TrainedSelector):
@@ -110,7 +113,7 @@ class SelectorConformance(ComponentConformance):
             )
 
     def test_moves_to_another_device(self) -> None:
-        """The device ``meta`` represents the devices that this machine lacks."""
+        """Move the selector's criterion to the device ``meta``, which stands for devices that this machine lacks."""
         for place in [place.to("meta") for place in _test_sites()]:
             criterion = self._criterion(place).to("meta").eval()
             try:

@@ -45,7 +45,7 @@ class TinyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Tiny:
-    """A divided network with the features of one batch."""
+    """A divided network, with the features that it computes for one batch of images."""
 
     network: nn.Module
     subnetworks: list[SubNetwork]
@@ -68,7 +68,7 @@ class Tiny:
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
-    """Build the network in eval mode. It is similar to a trained network, although it was not trained.
+    """Build a `TinyNetwork` in eval mode. It is similar to a trained network, although it was not trained.
 
     Its batch norms have statistics. Its scores differ clearly between classes, and have mean 0 for each class.
     """
@@ -96,7 +96,7 @@ def images(count: int = 32) -> Tensor:
 
 
 def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
-    """Divide the network after ``points``, and compute its features on a device and in the device's number format."""
+    """Divide a `TinyNetwork` after ``points``, and compute its features in the number format of the device."""
     network, references = tiny_network().to(device.type), [images().to(device.type)]
     subnetworks = subnetworks_of(network, points, references[0])
     with torch.no_grad(), device.autocast():
@@ -106,7 +106,7 @@ def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
 
 
 def genomes_of(sub: SubNetwork, count: int, *, seed: int = 0) -> NDArray[np.bool_]:
-    """Return distinct valid genomes [count, genes]. The first genome keeps all channels."""
+    """Return distinct valid genomes [count, genes] of a sub-network. The first genome keeps all channels."""
     rng = np.random.default_rng(seed)
     found = {sub.dense.tobytes(): sub.dense}
     while len(found) < count:

@@ -33,7 +33,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Globals:
-    """Global settings of torch, and the states of the global generators of Python and numpy."""
+    """Global settings of torch, and the states of the global random generators of Python and numpy."""
 
     settings: tuple[object, ...]
     generators: tuple[object, ...]

@@ -1,4 +1,4 @@
-"""The algorithm ``nsga2``, from pymoo."""
+"""The search algorithm ``nsga2``, which the library pymoo implements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Nsga2(Algorithm):
-    """NSGA-II: survival by non-dominated sorting and crowding distance (Deb et al. 2002)."""
+    """NSGA-II: candidates survive by non-dominated sorting and crowding distance (Deb et al. 2002)."""
 
     name: Literal["nsga2"] = "nsga2"
 

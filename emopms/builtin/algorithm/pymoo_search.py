@@ -1,7 +1,8 @@
 """An ask-and-tell interface to the algorithms of pymoo.
 
-All operators are created here, because pymoo shares its default operators between algorithms, so that searches would
-influence each other. Searches never stop by themselves, because the engine counts the generations.
+Sampling, crossover and repair are created for each search. The default operators of pymoo are shared by all its
+algorithms, and so one search would change the results of another. Searches never stop by themselves, because the engine
+counts the generations.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class PymooSearch:
 
 
 def operators(space: SearchSpace) -> dict[str, Any]:
-    """Return new operators for binary genomes: the search space's sampling and repair, and a crossover that mutates."""
+    """Return the pymoo operators of one search: the sampling and repair of its search space, and a crossover that
+    mutates."""
     return {
         "sampling": _Sample(space.sample),
         "crossover": _TailCrossover(),

@@ -1,4 +1,4 @@
-"""The algorithm ``random``: the control for measuring what a search that learns gains."""
+"""The search algorithm ``random``, which learns nothing. Other algorithms are compared with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(Algorithm):
-    """Random search: every generation is drawn by the initial sampling. It is the baseline for other algorithms."""
+    """Random search: the spec's sampling draws every generation, and not only the first. It is the baseline for other
+    algorithms."""
 
     name: Literal["random"] = "random"
 

@@ -1,4 +1,4 @@
-"""The algorithm ``sms_emoa``, from pymoo."""
+"""The search algorithm ``sms_emoa``, which the library pymoo implements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emopms.api import Algorithm, Search, SearchSpace
 
 
 class SmsEmoa(Algorithm):
-    """SMS-EMOA: survival by hypervolume contribution (Beume et al. 2007)."""
+    """SMS-EMOA: candidates survive by hypervolume contribution (Beume et al. 2007)."""
 
     name: Literal["sms_emoa"] = "sms_emoa"
 

@@ -1,4 +1,4 @@
-"""The algorithm ``spea2``, from pymoo."""
+"""The search algorithm ``spea2``, which the library pymoo implements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emopms.api import Algorithm, Search, SearchSpace
 
 
 class Spea2(Algorithm):
-    """SPEA2: survival by strength of domination and density (Zitzler et al. 2001)."""
+    """SPEA2: candidates survive by strength of domination and density (Zitzler et al. 2001)."""
 
     name: Literal["spea2"] = "spea2"
 

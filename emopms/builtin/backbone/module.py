@@ -1,4 +1,4 @@
-"""The backbone ``module``: a network that a function of the user makes."""
+"""The backbone ``module``: a network that a Python function of the user makes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _reference(factory: str) -> str:
 
 
 class Module(Backbone):
-    """Your own network, which an installed function returns. The function is called with `args` only.
+    """Your own network, which an installed Python function returns. The function is called with `args` only.
 
     Wrappers such as DataParallel are removed, lazy layers get their sizes, and weight normalisation is folded into the
     weights of the network.
@@ -42,7 +42,8 @@ class Module(Backbone):
     """The function or class that makes the network, as `module:function`. It is imported only when the network is
     built."""
     args: dict[str, JsonValue] = {}  # noqa: RUF012  (pydantic gives each component a copy)
-    """Keyword arguments of the function. The network must fit the number of classes and the image size of the data."""
+    """Keyword arguments of the function `factory`. The network that it returns must fit the number of classes and the
+    image size of the data."""
 
     names_code: ClassVar[bool] = True
 
@@ -50,7 +51,7 @@ class Module(Backbone):
         return hash((self.factory, json.dumps(self.args, sort_keys=True), self.weights, self.weights_key))
 
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Call the factory, and prepare its network for pruning. The factory does not receive the arguments of `build`.
+        """Call the function `factory`, and prepare the network that it returns for pruning.
 
         Raises:
             PluginError: The factory cannot be imported, or is not a function.

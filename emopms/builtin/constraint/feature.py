@@ -23,10 +23,10 @@ class Feature(ConstraintTraining):
 
     name: Literal["feature"] = "feature"
     weight: Weight = 1.0
-    """Weight λ of the feature distance."""
+    """Weight of the feature distance ‖N_i(z) − f_i‖² / ‖f_i‖² in the loss of a sub-network."""
     dense: Weight = 3.0
-    """Weight of the unpruned pass relative to the pruned pass. A large value preserves the dense network. A small value
-    prepares better for pruning."""
+    """Weight of the loss of the unpruned forward pass, relative to the loss of the pruned forward pass. A large value
+    preserves the dense network. A small value prepares better for pruning."""
 
     def loss(self, step: ChainStep) -> Tensor:
         import torch

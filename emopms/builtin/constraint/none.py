@@ -1,4 +1,4 @@
-"""The constraint ``none``: the control for measuring what constraint training gains."""
+"""The constraint ``none``, which trains nothing. Other constraints are compared with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emopms.api import Constraint
 class Unconstrained(Constraint):
     """No constraint training: the search uses the sub-networks of the pretrained network.
 
-    It is the control for measuring what constraint training gains.
+    Comparing results with those of this constraint shows what constraint training gains.
     """
 
     name: Literal["none"] = "none"

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 _REQUIRED: Final = ("x_train", "y_train", "x_test", "y_test")
 _MOST_HEADER: Final = 10_000
-"""Maximum bytes of an array's header. Numpy has the same limit."""
+"""Maximum size, in bytes, of the header of an array in an npz file. Numpy has the same limit."""
 _IMAGES: Final = 4
 """Number of dimensions of an array of images with channels."""
 _CHANNELS: Final = (1, 3, 4)
 """Numbers of channels of common images: grey, colour, and colour with transparency."""
 _SLACK: Final = 0.01
-"""Distance by which pixels may lie outside of 0…1 without a warning. Resampling exceeds the range a little."""
+"""Distance by which floating-point pixels may lie outside of 0…1 before a warning is logged. Resizing images by
+interpolation exceeds this range a little."""
 _SAMPLE: Final = 4 * 2**20
 """Bytes of floating-point pixels whose range is checked when the file is opened."""
 
@@ -40,11 +41,11 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
     checksum: int
     offset: int
-    """Number of bytes before the values."""
+    """Number of header bytes before the values of the array."""
 
     @property
     def size(self) -> int:
-        """Size of the values in bytes."""
+        """Size, in bytes, of the values of the array."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
@@ -105,7 +106,7 @@ class ArraysSource(Source):
         return Images(np.ascontiguousarray(pixels.reshape(-1, *self.shape)), self._labels[part])
 
     def _check_sample(self, part: str) -> None:
-        """Check the range of the first floating-point pixels, so that a wrong scale is found before anything runs."""
+        """Refuse wrongly scaled floating-point pixels before the run begins: check the range of the first pixels."""
         header = self._arrays[f"x_{part}"]
         if header.dtype == np.uint8:
             return
@@ -140,7 +141,7 @@ class ArraysSource(Source):
     # -- reading headers and labels ---------------------------------------------------------------------
 
     def _headers(self) -> dict[str, _Header]:
-        """Read the headers of all arrays that are used, without their values."""
+        """Read the headers, but not the values, of all arrays of images and labels that the spec uses."""
         required = dict.fromkeys((*_REQUIRED, *(f"{kind}_{part}" for part in self._parts for kind in "xy")))
         if not self._path.is_file() or not self._path.stat().st_size:  # to read a pipe or device might never end
             self._refuse("is no file", "Name an npz file.")
@@ -230,10 +231,11 @@ class ArraysSource(Source):
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
-    """Read the header of one array.
+    """Read the header of one array in an npz file.
 
     Raises:
-        ValueError: It is not a plain array, or its size does not match the size of its file.
+        ValueError: The array holds Python objects, its header is wrong, or its size does not match the size of its npy
+            file.
     """
     with archive.open(info) as file:
         start = io.BytesIO(file.read(_MOST_HEADER))  # numpy would read as many bytes as the header claims to have

@@ -26,7 +26,8 @@ _MOST_PIXELS: Final = 100_000_000
 """Maximum number of pixels of one image. A file of a few kilobytes can hold a huge blank image."""
 _CHUNK: Final = 64
 _SMALL_FILE: Final = 4096
-"""Average bytes of a file below which a single thread decodes all images. For such images, threads are not faster."""
+"""Average size of image files, in bytes, below which a single thread decodes all of them. For such small files, several
+threads are not faster."""
 _OPAQUE: Final = 255
 _ORIENTATION: Final = 0x0112
 _ON_ITS_SIDE: Final = 5
@@ -66,14 +67,14 @@ class Decoder:
         self._tree, self._size, self._first = tree, size, first
         self._mode, self._background = "L" if channels == 1 else "RGB", background
         self.shape = (channels, *(size or _upright_size(self._open(first))))
-        """[C, H, W] of one image."""
+        """Channels, height and width [C, H, W] of every decoded image."""
 
     def pixels(self, files: Sequence[ImageFile]) -> NDArray[np.uint8]:
         """Decode files, and return the images [N, C, H, W] in the order of the files.
 
         Raises:
-            DataError: An image cannot be read, has another size, or is transparent without a background. Or the images
-                do not fit into memory together.
+            DataError: An image cannot be read, has another size than the other images, or is transparent although no
+                background colour is set. Or the images do not fit into memory together.
         """
         require_room(len(files) * math.prod(self.shape), self._tree.root, f"{len(files):,} images")
         pixels = np.empty((len(files), *self.shape), dtype=np.uint8)
@@ -131,7 +132,7 @@ class Decoder:
         return image if image.mode == self._mode else image.convert(self._mode)
 
     def _open(self, file: ImageFile) -> Image.Image:
-        """Read the file and the header of the image. Pillow decodes the pixels when they are first used."""
+        """Read an image file and the header in it. Pillow decodes the pixels when they are first used."""
         try:
             image = Image.open(io.BytesIO(self._tree.read(file.path)), formats=_FORMATS)
         except Exception as error:  # damaged files make Pillow and zipfile raise errors that share no base
@@ -153,7 +154,7 @@ class Decoder:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return height and width of the image after it is turned upright."""
+    """Return the height and width that an image has after it is turned upright by its EXIF orientation."""
     return image.size if _orientation(image) >= _ON_ITS_SIDE else image.size[::-1]
 
 

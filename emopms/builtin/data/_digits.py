@@ -1,4 +1,4 @@
-"""Reads the digits of scikit-learn."""
+"""Reads the images of handwritten digits that scikit-learn contains."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 _TEST_PART: Final = 0.2
 _SEED: Final = 0
 _SIZES: Final = (1438, 359)
-"""Numbers of training and test images. They are written here so that scikit-learn need not be imported."""
+"""Numbers of training and test images. They are constants, because to count the images would need the slow import of
+scikit-learn."""
 
 
 class DigitsSource(Source):
-    """The digits. Scikit-learn is imported only when pixels are used, because the import is slow."""
+    """The images of handwritten digits. Scikit-learn is imported only when pixels are used, because its import is
+    slow."""
 
     def __init__(self) -> None:
         self.shape = (1, 8, 8)
@@ -44,9 +46,9 @@ def _part(*, is_test: bool) -> Images:
 
 
 def _test_mask(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which images are test images: a fifth of each class, the same on every machine.
+    """Return a mask of the test images: a random fifth of each class, the same on every machine.
 
-    The numbers of numpy's RandomState never change between versions.
+    The random numbers are from numpy's RandomState, because all versions of numpy draw the same numbers from it.
     """
     random = np.random.RandomState(_SEED)
     mask = np.zeros(len(labels), dtype=np.bool_)

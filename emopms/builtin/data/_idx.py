@@ -72,14 +72,15 @@ class _IdxFile:
 
     @classmethod
     def check(cls, path: Path, *, rank: int) -> _IdxFile:
-        """Read and check the header of a file, without its values.
+        """Read and check the header of an idx file, and leave the values unread.
 
         Args:
             path: The file.
             rank: The required number of dimensions.
 
         Raises:
-            DataError: It is not an idx file of bytes with ``rank`` dimensions, or it is empty, too large or truncated.
+            DataError: The file is not an idx file of bytes with ``rank`` dimensions, or it is empty, too large or
+                truncated.
         """
         # Files of the system, such as in /proc, have size 0, and to read them may never end.
         header = _read(path, 4 + 4 * rank) if path.stat().st_size else b""
@@ -100,7 +101,7 @@ class _IdxFile:
         return cls(path, sizes)
 
     def read(self) -> NDArray[np.uint8]:
-        """Read the values, as an array of the shape ``sizes``."""
+        """Read the values of the idx file, as an array whose shape ``sizes`` is from the header."""
         header = 4 + 4 * len(self.sizes)
         promised = header + math.prod(self.sizes)
         # Memory for the content and a writable copy. Labels also need a copy in int64.
@@ -144,7 +145,7 @@ def _locate(root: Path, stem: str, kind: str) -> Path:
 
 
 def _read(path: Path, most: int) -> bytes:
-    """Read at most ``most`` bytes of the uncompressed content."""
+    """Read the first ``most`` bytes of a file, or all bytes if there are fewer. A gzip file is decompressed."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return file.read(most)
@@ -153,7 +154,7 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def _length(path: Path) -> int:
-    """Return the length of the uncompressed content. A gzip file states this length in its last four bytes."""
+    """Return the length of the uncompressed content of a file. A gzip file states it in its last four bytes."""
     size = path.stat().st_size
     if path.suffix != ".gz":
         return size

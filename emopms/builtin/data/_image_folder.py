@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VALIDATION_NAMES: Final = ("val", "valid", "validation", "dev")
-"""Common names of the folder of validation images."""
+"""Names that data sets commonly give to the folder of validation images."""
 
 
 class ImageFolderSource(Source):
@@ -110,5 +110,5 @@ class ImageFolderSource(Source):
 
 
 def _numbered(labels: set[str], order: str) -> tuple[str, ...]:
-    """Return the class names, in the order of the class numbers."""
+    """Sort class names into the order in which the classes are numbered."""
     return tuple(sorted(labels) if order == "text" else sorted(labels, key=natural_key))

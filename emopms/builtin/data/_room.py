@@ -19,7 +19,7 @@ def require_room(needed: int, path: Path, what: str) -> None:
         what: Name of the data, for the error message.
 
     Raises:
-        DataError: Fewer bytes of memory are free.
+        DataError: Fewer than ``needed`` bytes of memory are free.
     """
     from emopms.network import available_memory
 

@@ -31,15 +31,17 @@ class ImageFile(NamedTuple):
     """One image file that is not opened yet."""
 
     path: str
-    """Path relative to the root, with forward slashes, such as `<part>/<class>/<file>`."""
+    """Path of the image file relative to the root of the tree, with forward slashes, such as
+    `<part>/<class>/<file>`."""
     size: int
-    """Uncompressed size in bytes."""
+    """Size of the uncompressed image file in bytes."""
     crc: int = 0
-    """CRC-32 of the content that a zip file states; 0 for a file on disk. It is checked when the image is read."""
+    """CRC-32 that a zip file states for the content of the image file; 0 for a file on disk. It is checked when the
+    image is read."""
 
     @property
     def label(self) -> str:
-        """Name of the folder that contains the file."""
+        """Name of the folder that contains the image file. It is the class of the image."""
         return self.path.rsplit("/", 2)[1]
 
 
@@ -54,7 +56,7 @@ class Tree(ABC):
         self.root = root
 
     def images(self, part: str) -> list[ImageFile]:
-        """Return the images at ``<part>/<class>/<file>``, in natural order of their paths.
+        """Return the image files of one part, at ``<part>/<class>/<file>``, in natural order of their paths.
 
         Raises:
             DataError: The tree cannot be read, a link leads out of it, or a file is not a regular file or is too large.
@@ -62,7 +64,7 @@ class Tree(ABC):
         return self._in_order(self._images(part))
 
     def everything(self) -> list[ImageFile]:
-        """Return all images below the root, in natural order of their paths.
+        """Return all image files below the root of the tree, in natural order of their paths.
 
         Raises:
             DataError: The tree cannot be read, a link leads out of it, or a file is not a regular file or is too large.
@@ -88,11 +90,11 @@ class Tree(ABC):
 
     @abstractmethod
     def folders(self) -> list[str]:
-        """Return the names of the folders directly below the root."""
+        """Return the names of the folders directly below the root of the tree."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Return the content of one file. Several threads may call this function at the same time."""
+        """Return the bytes of one image file. Several threads may call this function at the same time."""
 
     @abstractmethod
     def _images(self, part: str) -> list[ImageFile]: ...
@@ -127,7 +129,8 @@ def natural_key(text: str) -> tuple[str, str]:
 
 class _DiskTree(Tree):
     def fingerprint(self, files: Sequence[ImageFile]) -> str:
-        """Hash the content of every file. Size and time would not be enough: they may stay equal when pixels change."""
+        """Hash the content of every image file. File sizes and times are not enough: they may stay equal when pixels
+        change."""
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             digests = list(pool.map(self._digest, files))
         return _hash_of([(file.path, file.size, digest) for file, digest in zip(files, digests, strict=True)])
@@ -191,7 +194,8 @@ class _DiskTree(Tree):
         return ImageFile(path, entry.stat().st_size)
 
     def _is_ours(self, entry: os.DirEntry[str]) -> bool:
-        """Return True. If the entry is a link that leads out of the tree, raise a `DataError` instead."""
+        """Return True for a directory entry of the tree. If it is a link that leads out of the tree, raise a
+        `DataError`."""
         if entry.is_symlink():
             self._require_inside(Path(entry.path))
         return True
@@ -219,7 +223,8 @@ def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
 
 
 class _ZipTree(Tree):
-    """A zip file. It stays open, so that images are read from the same file from which they were listed."""
+    """The image files in a zip file. The zip file stays open: even if another file replaces it, its own images are
+    read."""
 
     def __init__(self, root: Path, parts: Sequence[str]) -> None:
         super().__init__(root)
@@ -260,7 +265,8 @@ class _ZipTree(Tree):
         return members
 
     def fingerprint(self, files: Sequence[ImageFile]) -> str:
-        """Hash names, sizes and CRC-32s. A CRC-32 depends on the content of a file, and not on its compression."""
+        """Hash names, sizes and CRC-32s of the image files. A CRC-32 depends on the content of a file, and not on its
+        compression."""
         # Earlier versions ignored the EXIF orientation, so their stored results are wrong for images with EXIF data.
         upright = ["upright"] if any(map(self._may_be_turned, files)) else []
         return _hash_of([tuple(file) for file in files], *upright)
@@ -305,6 +311,7 @@ class _ZipTree(Tree):
 
 
 def _is_visible(name: str) -> bool:
-    """Return False for the names of folders and hidden files, and for names with empty parts."""
+    """Return whether a member of a zip file is used, by its name: not a folder, not hidden, and no empty part in its
+    path."""
     rooted = f"/{name}"
     return not ("//" in rooted or "/." in rooted or name.endswith("/") or name.startswith("__MACOSX/"))

@@ -24,7 +24,7 @@ class Idx(Data):
     """Standard deviation of pixels in 0…1. The default is the value of MNIST; the value of Fashion-MNIST is 0.3530."""
 
     def open(self, folder: Folder) -> Source:
-        """Open the four files, and read all labels, and the headers and lengths of the image files.
+        """Open the four idx files, and read all labels, and the headers and lengths of the image files.
 
         Raises:
             DataError: A file is missing, is not an idx file, or does not fit the other files.

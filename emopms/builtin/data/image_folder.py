@@ -25,7 +25,7 @@ def require_one_mean(channels: int, mean: tuple[float, ...], std: tuple[float, .
     """Refuse grey images if the mean or the standard deviation has several values. The defaults have three values.
 
     Raises:
-        PydanticCustomError: There are several values.
+        PydanticCustomError: The mean or the standard deviation of grey images has several values.
     """
     if channels == 1 and (len(mean), len(std)) != (1, 1):
         raise PydanticCustomError(

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class Pt2(Exporter):
-    """Write the file `model.pt2`. `torch.export.load` reads it without emopms. The batch size is dynamic."""
+    """Write the file `model.pt2`. `torch.export.load` reads it without emopms. The model in it accepts batches of any
+    size."""
 
     name: Literal["pt2"] = "pt2"
 

@@ -100,7 +100,7 @@ STAGES: Final[Mapping[int, tuple[type[BasicBlock | Bottleneck], tuple[int, int, 
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
-"""The block class, and the number of blocks of each stage, by depth."""
+"""For each depth of a ResNet: the class of its blocks, and the number of blocks in each of its stages."""
 
 
 def _stage(

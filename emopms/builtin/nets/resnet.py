@@ -57,7 +57,8 @@ class ResNetCifar(nn.Module):
 
 
 def he_initialise(network: nn.Module) -> None:
-    """Initialise convolutions and linear layers for ReLUs as in He et al. (2015), with biases of 0."""
+    """Draw the weights of all convolutions and linear layers for ReLUs as in He et al. (2015), and set their biases to
+    0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -66,7 +67,8 @@ def he_initialise(network: nn.Module) -> None:
 
 
 class _Downsample(nn.Module):
-    """Shortcut of option A: takes every second pixel and adds zero channels on both sides."""
+    """Shortcut without parameters (option A): takes every second pixel, and adds channels of zeros before and after its
+    own."""
 
     def __init__(self, added: int) -> None:
         super().__init__()

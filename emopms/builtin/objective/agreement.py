@@ -24,7 +24,7 @@ class Agreement(Objective):
     name: Literal["agreement"] = "agreement"
     batch_norm: Literal["batch", "running"] = "batch"
     """`batch`: re-estimate the batch-norm statistics of each candidate. `running`: use the batch-norm statistics of the
-    dense network. In later sub-networks, they are always re-estimated."""
+    dense network. In the sub-networks after the candidate, these statistics are always re-estimated."""
     precision: Literal["auto", "float"] = "auto"
     """`auto`: run convolutions in int8 if this is faster on the processor and hardly changes the network's outputs.
     `float`: always use the device's floating-point format, also in later stages that run the whole network."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Macs(Cost):
-    """MACs (multiply–accumulates) of convolutions and linear layers for one image."""
+    """MACs (multiply–accumulates) that the convolutions and linear layers of a candidate need for one image."""
 
     name: Literal["macs"] = "macs"
 

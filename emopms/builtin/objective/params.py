@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Params(Cost):
-    """Number of parameters."""
+    """Number of parameters of a candidate."""
 
     name: Literal["params"] = "params"
 

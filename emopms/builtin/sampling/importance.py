@@ -20,15 +20,16 @@ class Importance(Sampling):
     """Keep the channels whose weights have the largest magnitude. The share of kept channels varies.
 
     From the first to the last candidate, the share of kept channels increases evenly from `least` to 1, with small
-    random changes for each layer. The magnitude of each channel is multiplied by a random factor, so that candidates
-    keep different channels, and not only different numbers of channels.
+    random changes for each layer. The magnitude of each channel is multiplied by a random factor. Without it,
+    candidates would differ only in the number of kept channels.
     """
 
     name: Literal["importance"] = "importance"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Smallest share of a layer's channels that is kept."""
     blur: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the logarithm of the random factor. With 0, there is no random factor."""
+    """Standard deviation of the logarithm of the random factor on each channel's magnitude. If it is 0, the magnitudes
+    are not changed."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

@@ -23,14 +23,15 @@ class Sensitivity(Sampling):
     If the effects of channels were additive, these genomes would be the exact front, as in the relaxed knapsack
     problem. So the search begins near the front. One backward pass over 512 images estimates the effects of all
     channels (see `emopms.network.partition.importance.sensitivity`). The effect per MAC of each channel is multiplied
-    by a random factor, so that candidates keep different channels, and not only different numbers of channels.
+    by a random factor. Without it, candidates would differ only in the number of kept channels.
     """
 
     name: Literal["sensitivity"] = "sensitivity"
     least: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Smallest share of the sub-network's channels that is kept."""
     blur: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the logarithm of the random factor. With 0, there is no random factor."""
+    """Standard deviation of the logarithm of the random factor on each channel's effect per MAC. If it is 0, the
+    effects are not changed."""
 
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         import numpy as np

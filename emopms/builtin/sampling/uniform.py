@@ -1,4 +1,4 @@
-"""The sampling ``uniform``: the control for measuring what other samplings gain."""
+"""The sampling ``uniform``, which ignores the weights of the network. Other samplings are compared with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Uniform(Sampling):
     """Keep each channel with the same probability. This probability is drawn at random for each candidate.
 
-    The weights of the network are ignored. It is the control for measuring what other samplings gain.
+    The weights of the network are ignored. Comparing results with those of this sampling shows what other samplings
+    gain.
     """
 
     name: Literal["uniform"] = "uniform"

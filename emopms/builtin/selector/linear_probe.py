@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class LinearProbe(TrainedSelector):
-    """Cross-entropy of a trained linear classifier on the features. The features are averaged over all positions."""
+    """Cross-entropy of a trained linear classifier on a sub-network's output features, averaged over all positions of
+    an image."""
 
     name: Literal["linear_probe"] = "linear_probe"
 

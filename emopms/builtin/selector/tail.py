@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Tail(Selector):
-    """Cross-entropy of the class scores that the later sub-networks of the dense network compute from the features.
+    """Cross-entropy of the class scores that later dense sub-networks compute from a sub-network's output features.
 
     This is the most accurate selector criterion and the most expensive: every evaluation runs all later sub-networks.
     """

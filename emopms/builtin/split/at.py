@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class At(Split):
-    """Divide the network after the given modules. `split: [layer1, layer2]` is a short form."""
+    """Divide the network after the given modules. `split: [layer1, layer2]` is a short form in the spec."""
 
     name: Literal["at"] = "at"
     points: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
-    """Module paths in the order of the forward pass. With an empty list, the network is not divided."""
+    """Paths of the modules after which the network is divided, in the order of the forward pass. If there are none, the
+    network is not divided."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return list(self.points)

@@ -17,7 +17,7 @@ class Even(Split):
 
     name: Literal["even"] = "even"
     parts: Annotated[int, Field(ge=2, examples=[4])]
-    """Number of sub-networks."""
+    """Number of sub-networks into which the network is divided."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         from emopms.network import even_points

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """The forecast of one stage."""
+    """The forecast of one stage of a run: whether it runs, and how many seconds it takes."""
 
     name: str
     state: State
@@ -43,7 +43,7 @@ class StageForecast:
 
 @dataclass(frozen=True)
 class MemoryForecast:
-    """Bytes that a run needs."""
+    """Bytes of memory that a run needs."""
 
     images: int
     """Bytes of training, calibration, ranking and validation images if each pixel takes one byte. Float pixels take
@@ -53,9 +53,11 @@ class MemoryForecast:
     features: int
     """Bytes of the calibration features of one search: the maximum over all searches that run."""
     working: int
-    """Bytes of everything else: the peak during the timings, extrapolated to full batches."""
+    """Bytes of everything except images and features: the peak memory during the timings, extrapolated to full
+    batches."""
     working_of: str
-    """What ``working`` includes: on the CPU the whole process with its libraries, on CUDA the tensors on the GPU."""
+    """What the bytes in ``working`` belong to: on the CPU the whole process with its libraries, on CUDA the tensors on
+    the GPU."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Forecast:
     searches: tuple[PartSummary, ...]
     """The summary of each search."""
     evaluations: tuple[int, ...]
-    """Maximum number of candidates of each search."""
+    """Maximum number of candidates that each search evaluates."""
     refinements: int
     """Maximum number of whole networks that are measured to refine the joint schemes; 0 without refinement."""
     dense: Size
@@ -80,7 +82,7 @@ class Forecast:
     stages: tuple[StageForecast, ...]
     """All stages, in the order in which they run."""
     memory: MemoryForecast | None
-    """None if all stages are complete."""
+    """Bytes of memory that the run needs; None if all stages are complete in the store, so nothing runs."""
 
     @property
     def seconds(self) -> float:

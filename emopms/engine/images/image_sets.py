@@ -49,11 +49,11 @@ class ImageSet:
 
         Args:
             size: Maximum size of a batch. With ``shuffle``, all batches have this size, and the remaining images are
-                dropped. Without ``shuffle``, the sizes of batches differ by at most one image, so that statistics
-                estimated on each batch have equal weight.
+                dropped. Without ``shuffle``, the sizes of batches differ by at most one image: statistics that are
+                estimated on each batch then have nearly equal weight.
             shuffle: Random generator for order and augmentation. With None, images are in stored order and not
                 augmented.
-            augment: Names from the data's ``augment`` field.
+            augment: Names of the augmentations of the images, from the field ``augment`` of the spec's data settings.
         """
         count = len(self)
         if shuffle is None:
@@ -120,7 +120,8 @@ class ImageSets:
         return first, second, third, fourth
 
     def _set(self, images: Images) -> ImageSet:
-        """Return an image set. Its labels are from the data, or predicted if the data have no labels."""
+        """Return some images of the data as an image set. Its labels are from the data, or predicted if the data have
+        none."""
         found = ImageSet(images, self._settings, self._device)
         if self._predict is None:
             return found

@@ -48,20 +48,20 @@ class AllocationLimit(TorchFunctionMode):
         self._hook: Any = None
 
     def __enter__(self) -> Self:
-        """Start to count new tensors and modules."""
+        """Start counting new tensors and modules, at the beginning of the ``with`` statement."""
         self._thread = threading.get_ident()
         self._hook = register_module_module_registration_hook(self._count_module)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Stop to count."""
+        """Stop counting new tensors and modules, at the end of the ``with`` statement."""
         self._hook.remove()
         super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def _count_module(self, parent: nn.Module, name: str, module: nn.Module | None) -> None:
-        """Count a module that is added to another module. Torch calls this function in all threads; modules of other
-        threads do not count."""
+        """Count a module that is added to another module. Torch calls this function in all threads, but only modules
+        that the thread of the ``with`` statement adds are counted."""
         if self._modules_left is not None and threading.get_ident() == self._thread:
             self._modules_left -= 1
             if self._modules_left < 0:
@@ -74,7 +74,8 @@ class AllocationLimit(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call a function of torch, unless the tensor that it makes would exceed the limit."""
+        """Call a function of torch. Raise the error of the limit instead if the tensor that it makes would exceed the
+        limit."""
         kwargs = kwargs or {}
         if function in _MAKERS:
             if self._tensors_left is not None:

@@ -32,7 +32,7 @@ class _Backbone(_Part):
 
 class _Input(_Part):
     shape: Annotated[list[Width], FailFast(), Field(min_length=3, max_length=3)]
-    """[C, H, W]."""
+    """Shape [C, H, W] of an input image: channels, height and width."""
 
 
 class Architecture(_Part):
@@ -51,7 +51,7 @@ def read_architecture(folder: Path) -> Architecture:
 
     Raises:
         WeightsError: The file has a format that this version of emopms does not read.
-        OSError, ValueError, RecursionError: The file cannot be read, or its content is wrong.
+        OSError, ValueError, RecursionError: The file cannot be read, or is not a valid description of a model.
     """
     with regular(folder / "architecture.json").open("rb") as file:
         text = file.read(_MOST_BYTES + 1)
@@ -69,7 +69,8 @@ def read_architecture(folder: Path) -> Architecture:
 
 
 def regular(path: Path) -> Path:
-    """Return the path unchanged, unless it exists and is not a regular file. A link to a regular file is accepted.
+    """Return a path unchanged, but refuse it if it exists and is not a regular file. A link to a regular file is
+    accepted.
 
     Raises:
         OSError: The path is a folder, a pipe or a device. To read a pipe or a device might never end.

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FIRST = ("state_dict", "model")
-"""Keys that are preferred if the tensors under several keys fit the network. Earlier versions read only these keys."""
+"""Keys in a checkpoint that are preferred if the tensors under several keys fit the network. Earlier versions of emopms
+read only these keys."""
 _COUNTERS = ("total_ops", "total_params", "n_averaged")
 """Names of the counters that the libraries thop and torch.optim.swa_utils put between the weights."""
 _FACTORS = {
@@ -34,10 +35,10 @@ _FACTORS = {
 }
 """Patterns of the names that weight normalisation gives to the factors of a weight, in its old and its new version.
 
-The value is True if the factor is the length of the weight, and False if it is the direction.
+Each pattern maps to True if the factor is the length of the weight, and to False if it is the direction.
 """
 _DEPTH = 3
-"""Maximum depth of nested mappings that are searched."""
+"""Maximum depth of nested mappings in a checkpoint that are searched for tensors."""
 _SHOWN = 5
 """Maximum number of keys that an error message lists."""
 
@@ -49,14 +50,14 @@ class Found:
     key: str
     """Key of the group in the checkpoint, with dots between nested keys; empty if the group is at the top."""
     prefix: str
-    """The prefix that was removed from every name."""
+    """The prefix, such as ``module.``, that was removed from the name of every tensor in the group."""
     state: dict[str, Tensor]
     ignored: tuple[str, ...] = field(default=())
-    """Names in the same mapping that were left out of ``state``."""
+    """Names of values that are in the same mapping of the checkpoint as this group, but were left out of it."""
 
     def fits(self, own: Mapping[str, Tensor]) -> bool:
-        """Return whether names and shapes are those of the network's state dict. The batch counters of batch norm
-        (``num_batches_tracked``) may be missing."""
+        """Return whether the tensors of the group have the names and shapes of the network's state dict. The batch
+        counters of batch norm (``num_batches_tracked``) may be missing."""
         return self.state.keys() - own.keys() == set() and all(
             name in self.state and _shape(self.state[name]) == tensor.shape
             for name, tensor in own.items()
@@ -148,9 +149,9 @@ def _groups(content: Mapping[Any, Any], key: str = "", depth: int = 0) -> Iterat
 
 
 def _renamed(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Found:
-    """Return the tensors without counters, and with a prefix removed from all names.
+    """Return the tensors of a checkpoint without counters, and with a prefix removed from all their names.
 
-    Of all prefixes that the names share, it is the prefix whose removal gives most names of the network.
+    Of all prefixes that the names share, the removed prefix is the one whose removal gives most names of the network.
     """
     kept = {name: tensor for name, tensor in tensors.items() if name in own or not _is_counter(name)}
     ignored = tuple(name for name in tensors if name not in kept)
@@ -166,7 +167,7 @@ def _renamed(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor])
 
 
 def _parts(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[Found]:
-    """Yield the groups of tensors with one prefix that fit the network, if the mapping also holds other modules.
+    """Yield each group of tensors that share a prefix and fit the network, if a checkpoint has several prefixes.
 
     For example, a LightningModule may hold the network and its loss, under two prefixes.
     """
@@ -180,7 +181,8 @@ def _parts(key: str, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
 
 
 def _rank(found: Found) -> tuple[int, str, str]:
-    """Return the sort key of a group: first the keys that earlier versions read, then the top, then all others."""
+    """Return the sort key of a group of tensors: first come the keys that earlier versions read, then the top, then
+    others."""
     keys = found.key.split(".")
     known = set(keys) <= set(_FIRST)
     first = _FIRST.index(keys[0]) if known else len(_FIRST) + bool(found.key or found.prefix)
@@ -199,7 +201,8 @@ def _factor_of(name: str) -> tuple[str, bool] | None:
 
 
 def _with_products(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors, with each length and direction of weight normalisation replaced by the weight itself."""
+    """Return the tensors of a checkpoint. Each length and direction of weight normalisation are replaced by their
+    weight."""
     whole = dict(tensors)
     factors: dict[str, dict[bool, str]] = {}
     for name in tensors:
@@ -220,7 +223,7 @@ def _with_products(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_length_of(length: Tensor, direction: Tensor) -> bool:
-    """Return whether a length fits a direction: at most one axis has equal size, and all other axes have size 1."""
+    """Return whether a tensor can be the length of a weight whose direction is another tensor, by their shapes."""
     if length.is_nested or direction.is_nested or length.dim() not in (0, direction.dim()):
         return False
     axes = [(a, b) for a, b in zip(length.shape, direction.shape, strict=False) if a != 1]
@@ -240,7 +243,7 @@ def _shape(tensor: Tensor) -> Sequence[int]:
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Return whether two state dicts hold equal tensors. One file may hold the same state dict under two keys."""
+    """Return whether two state dicts hold equal tensors, because a file may hold the same state dict under two keys."""
     try:
         return all(torch.equal(tensor, other[name]) for name, tensor in one.items() if name in other)
     except (RuntimeError, NotImplementedError):  # tensors of a kind that cannot be compared
@@ -253,7 +256,7 @@ def _listed(groups: Mapping[str, object]) -> str:
 
 
 def _no_tensors(content: Mapping[Any, Any], path: Path) -> WeightsError:
-    """Return an error that names the first value in the file that is not a tensor."""
+    """Return the error for a checkpoint that holds no tensors. It names the first value in the file."""
     inner: Mapping[Any, Any] = content
     for key in _FIRST:
         if isinstance(inner.get(key), Mapping):

@@ -41,7 +41,8 @@ _PARTS = 10
 """Maximum number of tensors, and of modules, that are made to build a dense network, for each tensor of the pruned
 network. Pruning removes channels, but no layers."""
 _FEW_PARTS = 1000
-"""Number of tensors, and of modules, that a dense network may always have."""
+"""Number of tensors, and of modules, that a dense network may always have, even if the pruned network has far fewer
+tensors."""
 _MESSAGE = 500
 """Maximum number of characters that are shown of an error message of another library."""
 
@@ -101,7 +102,8 @@ def load(
 
 
 def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    """Build the dense network of a description, within limits: a wrong description could ask for any size."""
+    """Build the dense network that ``architecture.json`` describes, within limits: a wrong file could ask for any
+    size."""
     held = sum(tensor.nbytes for tensor in state.values())
     most = min(max(_ALWAYS, _GROWTH * held), available_memory())
     refusal = WeightsError(
@@ -120,7 +122,7 @@ def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Te
 
 
 def _require_unchanged(file: Path, description: Architecture) -> None:
-    """Compare the checksum of the weights file with the checksum in the description, if the description has one.
+    """Compare the checksum of the weights file with the checksum in ``architecture.json``, if there is one.
 
     Raises:
         WeightsError: The checksums differ.
@@ -139,7 +141,8 @@ def _require_unchanged(file: Path, description: Architecture) -> None:
 
 
 def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]]) -> Backbone:
-    """Return the backbone that the settings name. It is installed, or a plugin file defines it.
+    """Return the backbone that the settings in ``architecture.json`` name. It is installed, or a plugin file defines
+    it.
 
     Raises:
         PluginError: The backbone is not found, or its settings name code that it would call.
@@ -164,7 +167,8 @@ def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]
 
 
 def _short(error: Exception) -> str:
-    """Return the message of an error, shortened. Of several validation errors, return only the first."""
+    """Return the message of an error, shortened. If it lists several validation errors, return only the first of
+    them."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _CLOSE = 1e-3
-"""Relative difference up to which two scores count as equal. Equal computations may sum in another order."""
+"""Relative difference up to which two class scores of networks count as equal. Rounding differs if numbers are summed
+in another order."""
 
 
 def require_usable(network: nn.Module, build: Callable[[], nn.Module], example: Tensor) -> None:
@@ -82,8 +83,9 @@ def require_names(network: nn.Module) -> None:
 def require_saved_state(build: Callable[[], nn.Module], example: Tensor) -> None:
     """Refuse a network that computes with random numbers of its construction that are not in its state dict.
 
-    To load a pruned network, the dense network is built again, and would draw other numbers. This check builds the
-    network twice with different seeds. With the same state dict, both networks must give the same scores.
+    To load a pruned network, the dense network is built again, and its construction would draw other random numbers.
+    This check builds the network twice with different seeds. With the same state dict, both networks must give the same
+    scores.
 
     Args:
         build: Builds the network. The check restores the states of all random generators.
@@ -151,9 +153,9 @@ def _copied(network: nn.Module) -> nn.Module:
 
 
 def _built(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a copy of a network that is built after all random generators got this seed.
+    """Set all random generators to the seed, build a network, and return a copy of it.
 
-    It is a copy because ``build`` may return the same network each time.
+    A copy is returned because ``build`` may return the same network each time.
     """
     python, numpy = random.getstate(), np.random.get_state()
     try:
@@ -168,7 +170,8 @@ def _built(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def _unsaved(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield path and value of each tensor that is an attribute of a module, but is not in the state dict."""
+    """Yield path and value of each tensor that is an attribute of a module in the network, but is not in its state
+    dict."""
     saved = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
@@ -184,8 +187,8 @@ def _unsaved(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _same(one: object, other: object) -> bool:
-    """Return whether two outputs are equal up to rounding. Outputs that are not tensors count as equal, because
-    `require_scores` checks them."""
+    """Return whether the outputs of two networks are equal up to rounding. Outputs that are not tensors count as equal,
+    because `require_scores` checks them."""
     if not (isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)):
         return True
     if one.shape != other.shape:
@@ -199,7 +202,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 
 def _described(scores: object) -> str:
-    """Describe the output of a network in words."""
+    """Describe what a network returned, such as ``a tuple of 2 values``, for an error message."""
     if isinstance(scores, dict):
         return f"a mapping with the keys {', '.join(map(repr, scores))}"
     if isinstance(scores, tuple | list):
@@ -208,7 +211,7 @@ def _described(scores: object) -> str:
 
 
 def _main(scores: object) -> str:
-    """Describe how to select the main output from the output of a network."""
+    """Describe which of the values that a network returned are probably the class scores, for an error message."""
     if isinstance(scores, dict) and scores:
         key = next((key for key in ("logits", "out", "scores") if key in scores), next(iter(scores)))
         return f"[{key!r}]"

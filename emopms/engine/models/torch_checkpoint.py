@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONVERT = "Convert the weights: safetensors.torch.save_file(network.state_dict(), path)."
-"""Remedy that the error message of a refused file gives."""
+"""Remedy that the error message gives if a file of ``torch.save`` is refused."""
 _ZIP = b"PK\x03\x04"
 """First bytes of a zip file. In the new format of torch, a file is a zip file."""
 _PICKLES = 5
@@ -35,7 +35,7 @@ class _StandIn:
         return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        """Ignore the saved state of the object."""
+        """Ignore the saved state of the object that the placeholder replaces."""
 
 
 _STAND_INS: list[Any] = [
@@ -76,7 +76,7 @@ def load_checkpoint(file: IO[bytes], path: Path) -> Any:
 
 
 def _repacked(file: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a copy of the archive in memory that is written from its checked members.
+    """Return a copy of a zip file in memory, written from the members that were checked.
 
     Torch and Python read zip files in different ways. In the original file, torch might find members that were not
     checked here.
@@ -95,7 +95,7 @@ def _repacked(file: IO[bytes], path: Path) -> IO[bytes]:
 
 
 def _require_stored(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
-    """Refuse an archive with members that ``torch.save`` never writes.
+    """Refuse a zip file with members that ``torch.save`` never writes.
 
     Raises:
         WeightsError: A member is compressed, its path leads out of the archive, its name occurs twice, or the members

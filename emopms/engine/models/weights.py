@@ -31,11 +31,12 @@ _KINDS = frozenset(
         *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     }
 )
-"""Data types whose numbers are the values themselves. Float types of eight bits and fewer need separate scales."""
+"""Data types of tensors that can be loaded, because their numbers are the weights themselves. Float types of eight bits
+and fewer need separate scales."""
 
 
 def load_weights(network: nn.Module, path: Path, key: str | None = None) -> None:
-    """Load a file into a dense network, tensor by tensor under the same names and shapes.
+    """Load the tensors of a weights file into a dense network. Their names and shapes must be those of the network.
 
     If the file holds more than the tensors of the network, the log says which tensors were loaded.
 
@@ -90,7 +91,7 @@ def require_finite(state: Mapping[str, Tensor], path: Path, *, remedy: str) -> N
 
 
 def require_readable(path: Path) -> None:
-    """Refuse a path if to read it might never end, or would fill the memory.
+    """Refuse a weights file if to read it might never end, or would fill the memory.
 
     Raises:
         WeightsError: The path is a folder, a pipe, a device, an empty file, or a file larger than the free memory.
@@ -112,7 +113,8 @@ def require_readable(path: Path) -> None:
 
 
 def _read(path: Path) -> object:
-    """Return the content of a file: tensors by name, or a whole checkpoint."""
+    """Return the content of a weights file: the tensors of a safetensors file by name, or a whole checkpoint of
+    torch."""
     require_readable(path)
     try:
         with path.open("rb") as file:
@@ -161,7 +163,8 @@ def require_plain(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _remedy(network: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Return the remedy if only buffers are missing, or if there are only additional tensors; empty in other cases."""
+    """Return the remedy for a weights file that only lacks buffers, or only has additional tensors; empty in other
+    cases."""
     own = network.state_dict()
     missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
     if any(state[name].shape != tensor.shape for name, tensor in own.items() if name in state):
@@ -175,5 +178,5 @@ def _remedy(network: nn.Module, state: Mapping[str, Tensor]) -> str:
 
 @cache
 def _say_once(text: str) -> None:
-    """Log a line only the first time, because a run reads its weights more than once."""
+    """Log a line about a weights file only once in a process, although a run reads the file several times."""
     logger.info("{}", text)

@@ -1,4 +1,4 @@
-"""Fingerprints of plugin code. With them, an edited plugin does not reuse stored results of its old code."""
+"""Hashes of plugin code. If a plugin is edited, its hash changes, and stored results of its old code are not used."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ def _hash(component: type[Component]) -> str:
 
 
 def _hash_of_package(folders: list[Path]) -> str:
-    """Hash all files of a package, also data files, because its code may read them. Compiled files do not count."""
+    """Hash all files of a plugin package, also data files, because its code may read them. Compiled files do not
+    count."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(folder.rglob("*")):

@@ -1,4 +1,4 @@
-"""Makes the stages of a spec and their keys. It has no side effects, and needs no results."""
+"""Lists the stages that a spec asks for, and computes their keys. It writes nothing, and needs no results of stages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """A stage, and the key under which its result is stored."""
+    """A stage of a run, and the key under which its result is stored."""
 
     stage: Stage
     key: str
 
 
 def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) -> list[Planned]:
-    """Return all stages, each after the stages whose results it reads.
+    """Return all stages of a run, each after the stages whose results it reads.
 
     Args:
         spec: The spec.

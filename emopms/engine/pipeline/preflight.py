@@ -135,10 +135,10 @@ def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
 
 
 def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:
-    """Refuse a network whose counted costs differ from the predicted costs. Layers inside layers are a possible cause.
+    """Refuse a network if its counted MACs and parameters differ from those that its traced forward pass predicts.
 
     Raises:
-        NetworkError: The costs differ.
+        NetworkError: The counted costs differ from the predicted costs. Layers inside layers are a possible cause.
     """
     counted = count(network, example)
     if (counted.macs, counted.params) != (predicted.macs, predicted.params):
@@ -153,12 +153,12 @@ def _check_scores(shape: tuple[int, ...], spec: Spec, source: Source) -> None:
     """Refuse a network that does not give one score for each class.
 
     Args:
-        shape: Shape of the network's output for one image.
+        shape: Shape of the network's output for one image, such as [10] for ten classes.
         spec: The spec.
         source: The opened data.
 
     Raises:
-        NetworkError: The shape is wrong.
+        NetworkError: The output of the network is not one score for each class of the data.
     """
     if shape != (len(source.classes),):
         raise NetworkError(

@@ -15,7 +15,8 @@ _PACKAGES = ("emopms", "torch", "numpy", "pymoo", "moocore", "pydantic", "safete
 
 
 def provenance(device: Device) -> dict[str, Any]:
-    """Return device, threads, platform and versions of this process, as JSON."""
+    """Return, as JSON, the device and the number of threads that this process uses, its platform, and versions of
+    software."""
     return {
         "device": str(device),
         "threads": torch.get_num_threads(),

@@ -104,7 +104,8 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
 
 
 def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
-    """Return the front as CSV, cheapest scheme first, with all costs. ``result.json`` uses the same scheme numbers."""
+    """Return the front of measured schemes as CSV, cheapest scheme first. ``result.json`` uses the same scheme
+    numbers."""
     columns: dict[str, NDArray[np.generic]] = {
         "predicted_loss": schemes.predicted_loss,
         "measured_loss": schemes.loss,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Done:
-    """A stage that is complete."""
+    """A complete stage: its files, its duration, and whether an earlier run completed it."""
 
     name: str
     artefact: Artefact
@@ -35,7 +35,8 @@ class Done:
 
 
 def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
-    """Complete all stages in order, and return them by name. Stages that are complete in the store are not run."""
+    """Run all planned stages in order, and return them by name. A stage that is complete in the store is not run
+    again."""
     done: dict[str, Done] = {}
     context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
     for step in planned:

@@ -16,19 +16,19 @@ class ModelFigures:
     """Loss, accuracy and costs of a network on test images."""
 
     loss: float
-    """Mean cross-entropy."""
+    """Mean cross-entropy of the network on test images."""
     accuracy: float
-    """Share of correct answers, from 0 to 1."""
+    """Share of correct answers of the network on test images, from 0 to 1."""
     balanced_accuracy: float
-    """Mean recall of the classes, from 0 to 1."""
+    """Mean, over all classes, of the share of correct answers among the test images of the class, from 0 to 1."""
     recall: Sequence[float | None]
     """Share of correct answers among the images of each class; None for a class without test images."""
     macs: int
-    """Multiply-accumulates for one image."""
+    """Multiply-accumulates of the network for one image."""
     params: int
-    """Number of parameters."""
+    """Number of parameters of the network."""
     not_counted: Sequence[str]
-    """Kinds of layers that ``macs`` does not include."""
+    """Kinds of layers in the network whose multiply-accumulates are not counted in ``macs``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,12 @@ class ExportedModel(ModelFigures):
     scheme: int
     """Row of the model's genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
-    """Share of correct answers after pruning and recalibration, from 0 to 1."""
+    """Share of correct answers on test images after pruning and recalibration of batch norm, but before fine-tuning,
+    from 0 to 1."""
     epoch: int
     """Number of fine-tuning epochs of the model; 0 if the network before fine-tuning was best."""
     meets_target: bool
-    """Whether the accuracy on validation images meets the target's ``accuracy_drop``."""
+    """Whether the model's accuracy on validation images falls by at most the target's ``accuracy_drop``."""
 
 
 @dataclass(frozen=True)

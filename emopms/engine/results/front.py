@@ -1,4 +1,5 @@
-"""The fronts of single searches. Every front contains the dense point, even if another point dominates it."""
+"""The fronts of single searches. Every front contains the dense point (the unpruned network), even if another point
+dominates it."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ class Front(Points):
     """The non-dominated candidates of one search, and the dense sub-network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[p, genes]; True keeps a channel."""
+    """Genomes [p, genes] of the points; True keeps a channel."""
     objectives: NDArray[np.float64]
-    """[p, m], in the order of the spec's objectives."""
+    """Objectives [p, m] of the points, in the order of the spec's objectives."""
 
     @classmethod
     def with_dense(
@@ -62,11 +63,11 @@ class RankedFront(Points):
     """Points of one front, each measured in a network that is dense elsewhere. The dense point is in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[p, genes]; True keeps a channel."""
+    """Genomes [p, genes] of the points; True keeps a channel."""
     impairment: NDArray[np.float64]
     """δ_i(m) [p]: the increase in the loss of the whole network. It is 0 for the dense point."""
     costs: NDArray[np.float64]
-    """[p, k], one column for each cost objective."""
+    """Costs [p, k] of the points, one column for each cost objective."""
 
     @property
     def sub_front(self) -> SubFront:

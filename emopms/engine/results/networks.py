@@ -20,9 +20,9 @@ class DenseNetwork:
     """The dense network after pre-training or after constraint training."""
 
     state: Mapping[str, Tensor]
-    """State dict."""
+    """State dict of the dense network."""
     score: Score
-    """Score on validation images."""
+    """Score of the dense network on validation images."""
     given: Score | None = None
     """Score of the weights that the spec names, before any training; None if the spec names no weights."""
 
@@ -62,15 +62,15 @@ class FinetunedNetwork:
     """The pruned network of one target."""
 
     recalibrated: Mapping[str, Tensor]
-    """State dict after recalibration of batch norm, before fine-tuning."""
+    """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
     state: Mapping[str, Tensor]
-    """State dict after fine-tuning."""
+    """State dict of the pruned network after fine-tuning."""
     scheme: int
     """Row of the network's genome in `MeasuredSchemes`."""
     before: Score
-    """Score before fine-tuning, on validation images."""
+    """Score of the pruned network before fine-tuning, on validation images."""
     after: Score
-    """Score after fine-tuning, on validation images."""
+    """Score of the pruned network after fine-tuning, on validation images."""
     epoch: int
     """Number of fine-tuning epochs before ``state`` was saved; 0 if no epoch improved the network."""
     meets_target: bool

@@ -19,11 +19,11 @@ class Schemes(Points):
     """Schemes for the whole network, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[s, genes]; True keeps a channel."""
+    """Genomes [s, genes] of the schemes; True keeps a channel."""
     impairment: NDArray[np.float64]
-    """[s]: the predicted increase in the loss of the network."""
+    """Predicted increase [s] in the loss of the network when it is pruned by each scheme."""
     costs: NDArray[np.float64]
-    """[s, k], one column for each cost objective."""
+    """Costs [s, k] of the networks pruned by the schemes, one column for each cost objective."""
 
     def save(self, out: Workspace) -> None:
         """Store the schemes as ``schemes.npz``."""
@@ -40,21 +40,22 @@ class MeasuredSchemes(Points):
     """Schemes measured on validation images, cheapest first, and the dense network in the last row."""
 
     genomes: NDArray[np.bool_]
-    """[s, genes]; True keeps a channel."""
+    """Genomes [s, genes] of the schemes; True keeps a channel."""
     predicted_loss: NDArray[np.float64]
-    """[s]: loss of the dense network plus the impairment that an earlier stage predicted."""
+    """For each scheme [s]: the loss of the dense network plus the impairment of the scheme that an earlier stage
+    predicted."""
     loss: NDArray[np.float64]
-    """[s]: mean cross-entropy."""
+    """Mean cross-entropy [s] of the network pruned by each scheme."""
     accuracy: NDArray[np.float64]
-    """[s]: share of correct answers, from 0 to 1."""
+    """Share of correct answers [s] of the network pruned by each scheme, from 0 to 1."""
     macs: NDArray[np.int64]
-    """[s]: multiply-accumulates for one image."""
+    """Multiply-accumulates [s] for one image of the network pruned by each scheme."""
     params: NDArray[np.int64]
-    """[s]: number of parameters."""
+    """Number of parameters [s] of the network pruned by each scheme."""
     costs: NDArray[np.float64]
-    """[s, k], one column for each cost objective."""
+    """Costs [s, k] of the networks pruned by the schemes, one column for each cost objective."""
     on_front: NDArray[np.bool_]
-    """[s]: whether the scheme is non-dominated in loss and costs."""
+    """Whether each scheme [s] is non-dominated in loss and costs."""
 
     def save(self, out: Workspace) -> None:
         """Store the schemes as ``schemes.npz``."""
@@ -73,7 +74,7 @@ class JoinSummary(Summary):
     _file = "summary"
 
     joint_schemes: int
-    """Number of all schemes that the ranker found. `Schemes` holds only as many schemes as the spec asks for."""
+    """Number of all schemes that the ranker found, of which only as many as the spec asks for are stored."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class MeasureSummary(Summary):
     kendall_tau: float
     """Rank correlation of predicted and measured loss, from −1 to 1; 0 if all predictions are equal."""
     measured: int
-    """Number of networks with a finite loss and finite costs."""
+    """Number of measured networks whose loss and costs are finite."""
     hypervolume: float
     """Hypervolume of the loss and of the first cost. The cost is divided by the cost of the dense network."""
     hypervolume_reference: list[float]

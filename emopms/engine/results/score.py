@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Score:
-    """Loss and accuracy of a network."""
+    """Loss and accuracy of a network on labelled images."""
 
     loss: float
-    """Mean cross-entropy."""
+    """Mean cross-entropy of the network on the images."""
     accuracy: float
-    """Share of correct answers, from 0 to 1."""
+    """Share of images that the network classifies correctly, from 0 to 1."""

@@ -18,8 +18,8 @@ class SearchSummary(Summary):
     asked: int
     """Number of candidates that the algorithm asked for, repetitions included."""
     generations: int
-    """Number of generations."""
+    """Number of generations of the search."""
     failed: int
-    """Number of evaluations that failed."""
+    """Number of candidates whose evaluation failed."""
     first_failure: str
-    """Reason of the first failure; empty if there is none."""
+    """Reason why the first of the failed evaluations failed; empty if no evaluation failed."""

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class Points:
-    """Base of dataclasses whose fields are arrays with one row for each point. The dense point is in the last row."""
+    """Base of dataclasses whose fields are arrays with one row for each point. The last row is the unpruned network."""
 
     genomes: NDArray[np.bool_]
-    """[p, genes]; True keeps a channel."""
+    """Genomes [p, genes] of the points; True keeps a channel."""
 
     @property
     def dense(self) -> int:
-        """Row of the dense point."""
+        """Index of the last row, which is the dense point: the unpruned network."""
         return len(self.genomes) - 1
 
     @property
     def pruned(self) -> slice:
-        """Rows of all points except the dense point."""
+        """Indices of the rows of all points except the dense point (the unpruned network)."""
         return slice(self.dense)
 
     def _save(self, out: Workspace, name: str) -> None:

@@ -30,15 +30,16 @@ class EvaluationCache:
         self._known: dict[bytes, tuple[float, ...]] = {}
         self._logged: dict[bytes, tuple[tuple[float, ...], str]] = {}
         self.failed = 0
-        """Number of requested genomes whose evaluation failed."""
+        """Number of genomes whose evaluation the search requested, and failed."""
         self.cause = ""
-        """The reason of the first failure; empty if there is none."""
+        """Reason why the first of the failed evaluations failed; empty if no evaluation failed."""
         for batch in log.replay() if log else ():
             self._remember(*batch)
 
     @property
     def evaluations(self) -> int:
-        """Number of distinct genomes that were requested in this attempt. Evaluations from the log count too."""
+        """Number of distinct genomes whose objectives this attempt of the search requested. Genomes that the log
+        answers count too."""
         return len(self._known)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:

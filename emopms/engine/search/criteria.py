@@ -61,7 +61,8 @@ def make_criteria(
 
 
 def _differentiable_tail(rest: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    """Return a function that runs the later sub-networks without re-estimating batch norm."""
+    """Return a function that computes class scores from features, by the later sub-networks. Their batch norms are not
+    re-estimated."""
 
     def tail(features: Tensor) -> Tensor:
         for sub in rest:

@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """The objectives of some candidates."""
+    """The objectives of some candidates, and why the first of them failed."""
 
     values: NDArray[np.float64]
-    """[n, m]; if a candidate failed, all objectives of this candidate are NaN."""
+    """Objectives [n, m] of the candidates. If a candidate failed, all its objectives are NaN."""
     cause: str = ""
-    """The reason of the first failure; empty if no candidate failed."""
+    """The reason why the first of the failed candidates failed; empty if no candidate failed."""
 
 
 class CandidateEvaluation(Protocol):
-    """A way to evaluate candidates."""
+    """The interface of classes that compute the objectives of candidates."""
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
         """Return the objectives [n, m] of genomes [n, genes]."""
 
 
 def failures(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return whether each candidate [n] failed, from its objectives [n, m]."""
+    """Return whether the evaluation of each candidate [n] failed: one of its objectives [n, m] is NaN."""
     return np.asarray(np.isnan(values).any(axis=1))
 
 
 class ObjectiveEvaluation:
-    """Evaluates candidates of one task by several objectives.
+    """Evaluates candidates of one sub-network by several objectives.
 
     Args:
         task: The search task of a sub-network.
@@ -73,7 +73,8 @@ class ObjectiveEvaluation:
 
 
 def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
-    """Return the values [n] of one objective, NaN for candidates that fail, and the reason of the first failure."""
+    """Return the values [n] of one objective for n candidates (NaN if a candidate fails), and why the first of them
+    failed."""
     try:
         with guarded_call(objective, "evaluate candidates"):
             found = np.ma.asarray(objective.evaluate(genomes, task))

@@ -1,4 +1,4 @@
-"""The log of evaluations, from which an interrupted search resumes."""
+"""The log of evaluated candidates, from which an interrupted search resumes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 class EvaluationLog:
-    """A journal with one entry for each batch of new genomes."""
+    """A journal with one entry for each batch of newly evaluated genomes. The entry holds the genomes and their
+    objectives."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal, self._next = journal, 0
 
     def append(self, genomes: NDArray[np.bool_], found: Evaluations) -> None:
-        """Append one batch.
+        """Append one batch of genomes and their objectives to the log.
 
         Args:
-            genomes: [n, genes].
+            genomes: The genomes [n, genes] of the batch.
             found: The objectives of these genomes.
 
         Raises:
@@ -44,7 +45,7 @@ class EvaluationLog:
         self._next += 1
 
     def replay(self) -> Iterator[tuple[NDArray[np.bool_], Evaluations]]:
-        """Yield the undamaged batches (genomes [n, genes], objectives) of earlier attempts.
+        """Yield the undamaged batches (genomes [n, genes], objectives) that earlier attempts of the search logged.
 
         Read all batches before you `append` a new batch, because a new batch gets the next number.
         """

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generation:
-    """The state of a search after a generation. All values count this generation and all earlier generations."""
+    """The state of a search after one generation. Every value except the number is over all generations up to this
+    one."""
 
     number: int
     """Number of the generation, from 1."""
@@ -40,9 +41,9 @@ class Generation:
     evaluations: int
     """Number of distinct candidates that were evaluated."""
     failed: int
-    """Number of evaluations that failed."""
+    """Number of candidates whose evaluation failed."""
     genomes: NDArray[np.bool_]
-    """Non-dominated genomes [p, genes]."""
+    """Non-dominated genomes [p, genes] among all evaluated genomes."""
     objectives: NDArray[np.float64]
     """Objectives [p, m] of ``genomes``."""
 
@@ -105,12 +106,12 @@ def evolve(
 
 
 def _evaluate(cache: EvaluationCache, genomes: NDArray[np.bool_], which: str) -> NDArray[np.float64]:
-    """Return the objectives [n, m] of genomes [n, genes]. They are NaN for genomes whose evaluation failed.
+    """Return the objectives [n, m] of genomes [n, genes]; NaN if the evaluation of a genome failed.
 
     Args:
         cache: Evaluates the genomes.
         genomes: The genomes.
-        which: Name of these genomes, for the error message.
+        which: What the genomes are, such as ``the dense sub-network``, for the error message.
 
     Raises:
         RunError: The evaluation of all genomes failed.
@@ -132,13 +133,13 @@ class _Front:
         self._worst = objectives.max(axis=0)
 
     def add(self, genomes: NDArray[np.bool_], objectives: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add genomes, and return the objectives [n, m] that the algorithm receives.
+        """Add evaluated genomes to the front, and return the objectives [n, m] that the search algorithm receives.
 
         A failed genome gets the largest value of each objective up to now. So every other genome is at least as good.
 
         Args:
-            genomes: [n, genes].
-            objectives: [n, m]; NaN for failed genomes.
+            genomes: The evaluated genomes [n, genes].
+            objectives: Objectives [n, m] of the genomes; NaN for genomes whose evaluation failed.
         """
         failed = failures(objectives)
         self._worst = np.maximum(self._worst, objectives[~failed].max(axis=0))

@@ -43,5 +43,5 @@ class NetworkCosts:
         self._evaluation = ObjectiveEvaluation(task, objectives)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return the costs [n, k] of genomes [n, genes] of the whole network."""
+        """Return the costs [n, k] of the whole network, pruned by each of the genomes [n, genes]."""
         return self._evaluation.evaluate(genomes)

@@ -1,4 +1,4 @@
-"""The search of a stage. It shows the progress, and stores the numbers of candidates and generations."""
+"""Runs a search for a stage, shows its progress, and stores how many candidates and generations it had."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def search(
     shown: tuple[int, int],
     out: Workspace,
 ) -> Front:
-    """Search a sub-network, and store a `SearchSummary`.
+    """Search a sub-network, show the progress, and store a `SearchSummary`.
 
     Args:
         context: The run.

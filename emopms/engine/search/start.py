@@ -20,11 +20,11 @@ class Start(Protocol):
     """A source of genomes for the first generation of a search."""
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw genomes [count, genes]."""
+        """Draw ``count`` genomes, as an array [count, genes], for the first generation of a search."""
 
 
 class SampledStart:
-    """Genomes of one sub-network, drawn by the spec's sampling.
+    """A source of genomes of one sub-network: the spec's sampling draws them.
 
     Args:
         sampling: Draws the genomes.
@@ -35,7 +35,7 @@ class SampledStart:
         self._sampling, self._task = sampling, task
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw genomes [count, genes].
+        """Draw ``count`` genomes, as an array [count, genes], for the first generation of a search.
 
         Raises:
             ComponentError: The sampling raised an error, or returned an array of the wrong type or shape.
@@ -47,7 +47,7 @@ class SampledStart:
 
 
 class JointStart:
-    """Genomes of the whole network: first each joint scheme once, then mixtures of joint schemes.
+    """A source of genomes of the whole network: first each joint scheme once, then mixtures of joint schemes.
 
     A mixture takes the genes of each sub-network from a joint scheme that is chosen at random.
 
@@ -61,7 +61,7 @@ class JointStart:
         self._part = np.repeat(np.arange(len(genes)), genes)  # gene -> sub-network
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Draw genomes [count, genes]."""
+        """Draw ``count`` genomes, as an array [count, genes], for the first generation of a search."""
         taken = np.linspace(0, len(self._left) - 1, min(count, len(self._left))).round().astype(np.intp)
         schemes, self._left = self._left[taken], np.delete(self._left, taken, axis=0)
         parents = rng.integers(len(self._joint), size=(count - len(taken), self._part[-1] + 1))

@@ -40,8 +40,8 @@ def make_task(
         sub: One of ``divided.searched``.
         criteria: One selector criterion for each part. The search of the boundaries uses the last criterion.
         device: The device.
-        entering_features: The input features [N, …] of the sub-network, if they are known. They equal the references
-            in the task of the preceding part.
+        entering_features: The input features [N, …] of the sub-network, if they are known. They equal the dense output
+            features of the preceding sub-network.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 class BoundaryFeatures:
-    """Features f_i of the calibration images. The search of one sub-network stores them for the next search.
+    """Features f_i of the calibration images at the split points of the dense network. One search stores them for the
+    next.
 
     The cache saves a forward pass through all earlier sub-networks. No result depends on the cache: a search that finds
     no features here computes the same features itself.
@@ -19,9 +20,10 @@ class BoundaryFeatures:
         self._features: dict[int, Tensor] = {}
 
     def put(self, index: int, features: Tensor) -> None:
-        """Store the input features [N, …] of the sub-network ``index``, counted from 0."""
+        """Store the input features [N, …] of the sub-network with the number ``index``, counted from 0."""
         self._features[index] = features
 
     def take(self, index: int) -> Tensor | None:
-        """Return the input features [N, …] of a sub-network, and remove them; None if they are not stored."""
+        """Return the input features [N, …] of a sub-network, and remove them from the cache; None if they are not
+        stored."""
         return self._features.pop(index, None)

@@ -74,12 +74,12 @@ class Context:
 
     @property
     def int8(self) -> bool:
-        """Whether pruned networks may be evaluated in int8. It is used only if it is faster on the device."""
+        """Whether pruned networks may be evaluated in int8 numbers. Int8 is used only if it is faster on the device."""
         return not any(objective.in_floating_point for objective in self.spec.objectives)
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes in the data."""
         return len(self.source.classes)
 
     @property
@@ -113,7 +113,8 @@ class Context:
     def constrained(self, artefact: Artefact) -> DividedNetwork:
         """Return the divided network that the ``constrain`` stage stored.
 
-        The divided network is built once, because it takes long to trace a deep network. No stage changes it.
+        The divided network is built at the first call and kept, because it takes long to trace a deep network. No stage
+        changes it.
 
         Args:
             artefact: The artefact of the ``constrain`` stage.

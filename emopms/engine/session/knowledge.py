@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emopms.engine.images.image_sets import ImageSet
 
 _DEVIATIONS = 3
-"""Number of standard deviations by which a network must be better than guessing."""
+"""Number of standard deviations by which a network's accuracy must exceed the accuracy of guessing."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class ClassCounts:
     """Numbers of images and of correct answers of each class."""
 
     images: NDArray[np.int64]
-    """Number of images [classes]."""
+    """Number of images of each class [classes]."""
     right: NDArray[np.int64]
-    """Number of correct answers [classes]."""
+    """Number of correctly classified images of each class [classes]."""
 
     @property
     def recall(self) -> list[float | None]:
@@ -100,5 +100,6 @@ def require_knowledge(counts: ClassCounts, *, what: str, remedy: str) -> None:
 
 
 def _limit(chance: float, deviation: float) -> float:
-    """Return the minimum accuracy that counts as better than guessing. It is below 1 even for very few images."""
+    """Return the accuracy above which a network counts as better than guessing. It is below 1 even for very few
+    images."""
     return min(chance + _DEVIATIONS * deviation, (1 + chance) / 2)

@@ -66,7 +66,8 @@ def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:
 
 
 def example_images(source: Source) -> Tensor:
-    """Return two images of noise [2, C, H, W] for shapes and for comparisons. They are the same in every call.
+    """Return two images of noise [2, C, H, W], on which networks are traced and compared. Every call returns the same
+    images.
 
     Blank images would not do: layers without bias would return only zeros, and all comparisons would succeed.
     """
@@ -78,7 +79,7 @@ def divide_as_specified(network: nn.Module, split_points: Sequence[str], example
 
     Args:
         network: The network.
-        split_points: Module paths.
+        split_points: Paths of the modules after which the network is divided.
         example: Images [N, C, H, W] with which the network is traced.
         spec: The spec.
     """

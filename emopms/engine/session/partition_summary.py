@@ -40,21 +40,22 @@ class PartSummary:
     """Paths of the outermost modules that are completely inside the sub-network, in the order of the forward pass. For
     the boundaries: the last of these modules before each split point."""
     genes: int
-    """Number of channels that can be pruned."""
+    """Number of channels that this search can prune."""
     groups: int
     """Number of channel groups. Every candidate keeps at least one channel of each group."""
     log10_space: float
-    """Decimal logarithm of the number of candidates."""
+    """Decimal logarithm of the number of candidates that are possible in this search."""
     dense: Size
-    """Size without pruning."""
+    """Size of the sub-network without pruning."""
     least: Size
-    """Size if every channel group keeps as few channels as it can."""
+    """Size of the sub-network if every channel group keeps as few channels as it can."""
     features: int
     """Number of values in the input features and the output features of the sub-network, for one image."""
     pinned: Mapping[str, str]
-    """Layers whose output channels are never pruned: the reason, by module path."""
+    """Layers whose output channels are never pruned: module path of each layer, and the reason."""
     uncounted: Mapping[str, int | None]
-    """Operations that the MACs leave out, with their MACs for one image; None if these are not known."""
+    """Operations of the sub-network that its MACs leave out, by name, with their own MACs for one image; None if these
+    are not known."""
 
 
 def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> tuple[PartSummary, ...]:
@@ -107,13 +108,13 @@ def _modules(sub: SubNetwork) -> list[str]:
 
 
 def _blocks(modules: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return the outermost modules of each part.
+    """Return, for each sub-network, the paths of the outermost modules that are completely inside it.
 
-    A path belongs to a part if all called modules below this path are in the part. Of these paths, only the shortest
-    are returned.
+    A path is inside a sub-network if the sub-network calls all called modules below this path. Of these paths, only the
+    shortest are returned.
 
     Args:
-        modules: For each part, the paths of the modules that it calls.
+        modules: For each sub-network, the paths of the modules that it calls.
     """
     owners: dict[str, set[int]] = {}
     for part, paths in enumerate(modules):

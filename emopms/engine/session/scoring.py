@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from emopms.network.runtime.device import Device
 
 _CANDIDATES_PER_ENTRY = 32
-"""Number of candidates whose class scores are in memory at the same time. One journal entry holds their results."""
+"""Number of pruned networks that are measured together on a batch of images. One journal entry holds their results."""
 BATCH = 512
 """Images per forward pass of a measurement. The batch is large because batch norm may be re-estimated on it."""
 
@@ -45,8 +45,8 @@ def guessing_loss(classes: int) -> float:
 
 
 def _all_batches(images: ImageSet) -> list[tuple[Tensor, Tensor]]:
-    """Return all batches (images, labels). The images are on the device; without enough memory there, they are in main
-    memory or in a file."""
+    """Return all batches (images, labels) of an image set. The images are on the device or, if its memory is too small,
+    in main memory or in a file."""
     gathered, batches, start = RowBuffer(len(images), allocate_or_spill), [], 0
     for pixels, labels in images.batches(BATCH):
         gathered.add(pixels, rows := slice(start, start := start + len(pixels)))
@@ -103,8 +103,8 @@ class Scorer:
         network: The whole network as one sub-network.
         images: The images.
         device: The device.
-        int8: Whether int8 may be used.
-        hold: Whether to keep the images in memory, so that later calls can use the activations of earlier calls.
+        int8: Whether the networks may run in int8 numbers.
+        hold: Whether to keep the images in memory. If so, later calls can use the activations of earlier calls.
     """
 
     def __init__(
@@ -146,10 +146,11 @@ class Scorer:
         return [Score(float(loss), float(right)) for loss, right in totals / len(self._images)]
 
     def _evaluator_for(self, pixels: Tensor) -> Evaluator:
-        """Return the evaluator of this scorer. It is made from the first batch, which calibrates the int8 scales.
+        """Return the evaluator that runs the pruned networks. It is made from the first batch of images, which sets the
+        int8 scales.
 
-        It is made even if the journal holds all measurements of the first batch, because later batches need the same
-        scales.
+        The evaluator is made even if the journal holds all measurements of the first batch, because later batches need
+        the same scales.
         """
         if self._evaluator is None:
             cached_images = len(self._images) if self._held else len(pixels)

@@ -20,7 +20,8 @@ class Stage(ABC):
     """One step of a run. Its inputs and its results are classes of `emopms.engine.results`."""
 
     version: ClassVar[int] = 1
-    """Version of the stage's computation. Raise it when the same settings and inputs give another result."""
+    """Version of the code that computes the stage. Raise it when the code gives another result for the same settings
+    and inputs."""
 
     name: str
     """Name of the stage, such as ``evolve/2``. It is unique in the plan."""

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 _TOLERATED_ACCURACY_LOSS = 0.02
-"""Validation accuracy that the dense network may lose by constraint training without a warning."""
+"""Largest drop in accuracy on validation images, 0.02 for two percentage points, that constraint training may cause in
+the dense network without a warning."""
 _MASKS_PER_SUBNETWORK = 256
 """Number of random masks that are drawn for each sub-network before the training. Each step picks one of the masks."""
 
@@ -75,7 +76,7 @@ class Constrain(Stage):
         DenseNetwork(network.state_dict(), measured).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of training, recalibration and validation."""
+        """Return the estimated seconds of constraint training, recalibration of batch norm, and validation."""
         constraint = context.spec.constraint
         validation = timer.forward(context.spec.data.validated_on(context.source))
         if not isinstance(constraint, ConstraintTraining):
@@ -130,7 +131,7 @@ def chain_loss(
         network: The network that is trained.
         teachers: The sub-networks of the frozen dense network.
         criteria: Frozen selector criteria, one for each sub-network.
-        seen: Images [N, C, H, W]. The sampling uses their features to draw masks.
+        seen: Images [N, C, H, W]. From their features, the sampling draws the masks that prune the sub-networks.
     """
     subnetworks = context.divide(network).parts
     masks = _draw_masks(context, teachers, seen)
@@ -156,7 +157,8 @@ def chain_loss(
 
 
 def _draw_masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
-    """Draw masks [masks, genes] for each sub-network, by the same sampling with which the searches will begin."""
+    """Draw masks (genomes) [masks, genes] for each sub-network, by the sampling that also draws the first generation of
+    searches."""
     masks, features = [], images
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)

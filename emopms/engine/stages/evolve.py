@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _TIMED_CANDIDATES = 8
 """Number of random candidates that are evaluated together in a timing."""
 _COUNTABLE_LOG10_SPACE = 15
-"""Decimal logarithm of the size of a search space. A smaller space may hold fewer candidates than the algorithm asks
-for."""
+"""Decimal logarithm of a number of candidates. If a search has fewer possible candidates than this number, their number
+limits the forecast of its evaluations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Evolve(Stage):
     """Index of the search, from 0: first the sub-networks, then the boundaries."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Search by the spec's objectives on calibration images."""
+        """Search one sub-network by the spec's objectives on calibration images, and store its front."""
         spec = context.spec
         divided = context.constrained(inputs["constrain"])
         criteria = make_criteria(context, divided.parts, state=CriteriaState.load(inputs["selectors"]).state)
@@ -74,7 +74,8 @@ class Evolve(Stage):
             logger.debug("{}: candidates are run {}", self.name, note)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds to compute the features, to evaluate all candidates, and to run the algorithm itself."""
+        """Return the estimated seconds to compute the features, to evaluate all candidates, and to run the search
+        algorithm."""
         features = timer.forward(context.spec.data.calibration)
         evaluations = max_evaluations(context, parts[self.index]) * self._seconds_per_evaluation(context, timer)
         return features + evaluations + self._seconds_of_algorithm(context, timer)

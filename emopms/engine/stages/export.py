@@ -60,7 +60,8 @@ class Export(Stage):
         Exports(dense, models).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds to measure all networks on test images, and to write all models."""
+        """Return the estimated seconds to measure the dense network and all models on test images, and to write all
+        models."""
         network, counted = context.random_network(), count(context.random_network(), context.example)
 
         def write() -> None:

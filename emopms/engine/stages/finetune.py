@@ -42,17 +42,17 @@ if TYPE_CHECKING:
 class Finetune(Stage):
     """Makes the pruned network of one target. Its result is a `FinetunedNetwork`.
 
-    The result has the state of the epoch with the best score on validation images. The state before fine-tuning is one
-    of the choices, so that fine-tuning never makes this score worse.
+    The result has the state of the epoch with the best score on validation images. If no epoch improves this score, the
+    result has the state before fine-tuning.
     """
 
     version: ClassVar[int] = 2
 
     target: Target
-    """The target in the spec."""
+    """The target of the spec for which this stage makes a pruned network."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Prune, recalibrate and fine-tune on training images, and score on validation images.
+        """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images.
 
         Raises:
             RunError: The spec has a target that no measured scheme meets.
@@ -114,7 +114,7 @@ class Finetune(Stage):
         ).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of recalibration, fine-tuning and validation."""
+        """Return the estimated seconds of recalibration of batch norm, fine-tuning and validation."""
         settings, validation = context.spec.finetune, timer.forward(context.spec.data.validated_on(context.source))
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
@@ -132,7 +132,7 @@ class Finetune(Stage):
         """Return the pruned network of a scheme. Its MACs must equal the predicted MACs.
 
         Raises:
-            RunError: The MACs differ.
+            RunError: The MACs of the pruned network differ from the predicted MACs.
         """
         dense = context.constrained(constrained)
         network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))

@@ -33,7 +33,7 @@ class Join(Stage):
     version: ClassVar[int] = 5
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Join the fronts with the spec's ranker."""
+        """Combine points of all ranked fronts into schemes with the spec's ranker, and store the schemes."""
         divided = context.constrained(inputs["constrain"])
         fronts = [RankedFront.load(inputs["rank"], sub.name) for sub in divided.searched]
         with guarded_call(context.spec.ranker, "join the fronts"):
@@ -56,5 +56,5 @@ class Join(Stage):
         JoinSummary(joint_schemes=len(found.choices)).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return 0, because nothing is measured."""
+        """Return 0 as the estimated seconds of this stage, because it measures no network."""
         return 0.0

@@ -78,11 +78,12 @@ class Measure(Stage):
         ).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds to measure all schemes and the dense network."""
+        """Return the estimated seconds to measure all schemes and the dense network on validation images."""
         return (context.spec.schemes + 1) * timer.forward(context.spec.data.validated_on(context.source))
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the costs [n, k] of genomes [n, genes]. The dense genome is last. Failed evaluations give NaN.
+        """Return the costs [n, k] of genomes [n, genes], of which the last is the dense genome. Failed evaluations give
+        NaN.
 
         Raises:
             RunError: The costs of the dense network cannot be evaluated.

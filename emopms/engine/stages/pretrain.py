@@ -82,7 +82,7 @@ class Pretrain(Stage):
         DenseNetwork(network.state_dict(), measured, given).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of the training, and of the validation after each epoch."""
+        """Return the estimated seconds of the training, and of the validation after each epoch."""
         schedule = context.spec.pretrain
         validation = timer.forward(context.spec.data.validated_on(context.source))
 

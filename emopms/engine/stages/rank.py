@@ -41,7 +41,8 @@ class Rank(Stage):
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure all points on ranking images, and leave out points whose loss is not finite."""
+        """Measure the selected front points of all searches on ranking images, and leave out points whose loss is not
+        finite."""
         divided = context.constrained(inputs["constrain"])
         fronts = [
             _select_points(context.spec, Front.load(inputs[f"evolve/{sub.name}"]), worst=guessing_loss(context.classes))
@@ -69,13 +70,15 @@ class Rank(Stage):
             RankedFront(genomes[known], lost[rows][known], costs[known]).save(out, sub.name)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds to measure the maximum number of points, each from its sub-network to the last layer."""
+        """Return the estimated seconds to measure as many points as can be selected, each from its sub-network to the
+        last layer."""
         points = min(context.spec.points, context.spec.algorithm.pop_size)
         return points * _suffix_share(context, parts) * timer.forward(context.spec.data.calibration)
 
 
 def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the genomes [p, genes] and costs [p, k] of the points to rank. The dense point is last.
+    """Select the points of a front that are ranked, and return their genomes [p, genes] and costs [p, k], dense point
+    last.
 
     Args:
         spec: The spec.
@@ -90,7 +93,8 @@ def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[n
 
 
 def _suffix_share(context: Context, parts: Sequence[PartSummary]) -> float:
-    """Return the sum, over all searches, of the share of the network that runs to measure one point of the search.
+    """Return the sum, over all searches, of the share of the whole network that runs to measure one point of the
+    search.
 
     For a sub-network, the share is the MACs from this sub-network to the last layer, divided by all MACs. For the
     boundaries, the share is 1.

@@ -65,18 +65,20 @@ class Refine(Stage):
         Schemes(genomes=front.genomes[rows], impairment=loss[rows] - loss[front.dense], costs=cost[rows]).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds to measure the maximum number of networks."""
+        """Return the estimated seconds of the search, if it measures as many networks as it can."""
         return max_refinements(context.spec) * timer.forward(context.spec.data.calibration)
 
 
 def refinement(spec: Spec) -> Algorithm:
-    """Return the spec's algorithm with ``refine`` generations and a population that can hold all joint schemes."""
+    """Return the spec's algorithm with as many generations as ``refine`` says, and a population for all joint
+    schemes."""
     size = max(spec.algorithm.pop_size, spec.schemes)
     return spec.algorithm.model_copy(update={"generations": spec.refine, "pop_size": size})
 
 
 def max_refinements(spec: Spec) -> int:
-    """Return the maximum number of whole networks that are measured: the dense network, and all generations."""
+    """Return the maximum number of networks that the search measures: the dense network, and those of all
+    generations."""
     algorithm = refinement(spec)
     return 1 + algorithm.pop_size * algorithm.generations
 

@@ -36,7 +36,7 @@ class Selectors(Stage):
     version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Train the criteria, if the selector has parameters to train and the network has split points."""
+        """Train the selector criteria, if the selector has parameters to train and the network has split points."""
         subnetworks = context.divide(context.network(DenseNetwork.load(inputs["pretrain"]).state)).parts
         criteria = make_criteria(context, subnetworks, differentiable=True)
         selector = context.spec.selector
@@ -53,7 +53,7 @@ class Selectors(Stage):
         CriteriaState(criteria.state_dict()).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the seconds of the training; 0 if the criteria are not trained."""
+        """Return the estimated seconds to train the selector criteria; 0 if they are not trained."""
         selector = context.spec.selector
         if not isinstance(selector, TrainedSelector) or len(context.split_points) == 0:
             return 0.0

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 FORMAT: Final = 1
-"""Format of stored stages. Raise it when emopms can no longer read the files of the preceding version."""
+"""Version number of the format of stored stages. Raise it when emopms can no longer read stages in the preceding
+format."""
 
 META: Final = "meta.json"
 """File name of the record of a complete stage."""
 BEGUN: Final = "begun.json"
 """File name of the record of an unfinished stage. The record lists the files that the stage wrote."""
 SCRATCH: Final = "scratch"
-"""Name of the folder of journals. Only an unfinished stage needs them."""
+"""Name of the folder, inside the folder of a stage, for journals. Only an unfinished stage has journals."""
 
 
 class Artefact:
@@ -55,11 +56,11 @@ class Artefact:
 
     @property
     def files(self) -> list[str]:
-        """Relative paths of all files of the stage."""
+        """Paths of all files of the stage, relative to the folder of the stage."""
         return sorted(self.meta["files"])
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """Read ``<name>.safetensors``.
+        """Read the tensors in the file ``<name>.safetensors`` of the stage.
 
         Raises:
             StoreError: The file is missing or changed. The other methods that read files raise this error too.
@@ -67,15 +68,15 @@ class Artefact:
         return self._read(f"{name}.safetensors", decode_tensors)
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """Read ``<name>.npz``."""
+        """Read the arrays in the file ``<name>.npz`` of the stage."""
         return self._read(f"{name}.npz", decode_arrays)
 
     def json(self, name: str) -> Any:
-        """Read ``<name>.json``."""
+        """Read the values in the file ``<name>.json`` of the stage."""
         return self._read(f"{name}.json", decode_json)
 
     def content(self, file: str) -> bytes:
-        """Read the bytes of a file, by its relative path."""
+        """Return the bytes of a file of the stage, by its path relative to the folder of the stage."""
         return self._read(file, bytes)
 
     def damage(self) -> str:
@@ -126,7 +127,7 @@ class Workspace(Artefact):
         super().__init__(folder, meta)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Write ``<name>.safetensors``.
+        """Write tensors to the file ``<name>.safetensors`` of the stage.
 
         Raises:
             StoreError: The file cannot be written. The other methods that write files raise this error too.
@@ -134,18 +135,18 @@ class Workspace(Artefact):
         self._save(f"{name}.safetensors", encode_tensors(tensors))
 
     def save_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
-        """Write ``<name>.npz``."""
+        """Write arrays to the file ``<name>.npz`` of the stage."""
         self._save(f"{name}.npz", encode_arrays(arrays))
 
     def save_json(self, name: str, value: Any) -> None:
-        """Write ``<name>.json``."""
+        """Write values to the file ``<name>.json`` of the stage."""
         self._save(f"{name}.json", encode_json(value))
 
     @contextmanager
     def folder_for(self, name: str) -> Iterator[Path]:
         """Yield an empty folder for files that other code writes.
 
-        At the end of the ``with`` statement, they become files of the stage, with paths below ``name``.
+        At the end of the ``with`` statement, the files become files of the stage, with paths below ``name``.
 
         Raises:
             StoreError: The files cannot be moved to the stage's folder.
@@ -165,7 +166,8 @@ class Workspace(Artefact):
             ) from error
 
     def journal(self, name: str) -> Journal:
-        """Return a journal for the progress of this attempt. If it is interrupted, the next attempt continues it."""
+        """Return a journal that holds the progress of the unfinished stage. If the stage is interrupted, its next
+        attempt continues the journal."""
         self._require_held()
         return Journal(self.folder / SCRATCH / name, owner=f"{self.meta['stage']} {self.meta['key']}")
 

@@ -35,7 +35,7 @@ class Removable:
     why: str
     """Why the files are not needed."""
     files: tuple[PurePath, ...]
-    """The files. Their folders are removed too if they are then empty."""
+    """Paths of the files that are removed. A folder that is then empty is removed too."""
     size: int
     """Bytes of all files together."""
 
@@ -50,7 +50,7 @@ class CleanupPlan:
 
     @property
     def size(self) -> int:
-        """Bytes that the removal frees."""
+        """Bytes of all files that may be removed."""
         return sum(removable.size for removable in self.removable)
 
 
@@ -156,7 +156,7 @@ def _in_stage(file: PurePath) -> bool:
 
 
 def _grouped(files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
-    """Group files by the folder that contains them.
+    """Group the files of a run directory, to show and remove each group together.
 
     A file of a stage belongs to the stage's folder. Any other file in the store is its own group. A file outside the
     store belongs to the first part of its path.
@@ -168,7 +168,7 @@ def _grouped(files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
 
 
 def _grouped_by(depth: int, files: Iterable[PurePath]) -> dict[PurePath, list[PurePath]]:
-    """Group files by the first ``depth`` parts of their paths."""
+    """Group files by the first ``depth`` parts of their paths, such as ``store/<stage>`` for a depth of 2."""
     groups: dict[PurePath, list[PurePath]] = {}
     for file in files:
         groups.setdefault(PurePath(*file.parts[:depth]), []).append(file)
@@ -192,7 +192,7 @@ def _is_half(inner: str) -> bool:
 def _remove(folder: Path, removable: Removable) -> None:
     """Remove files. If they belong to a stage, mark the stage as unfinished first, and remove its record last.
 
-    So an interrupted removal never leaves a stage that seems complete, and the record still lists the other files.
+    If the removal is interrupted, the stage then does not seem complete, and its record still lists the other files.
     """
     meta, begun = folder / removable.path / META, folder / removable.path / BEGUN
     files = {folder / file for file in removable.files}

@@ -39,7 +39,7 @@ class RunStatus:
     folder: Path
     state: RunState
     detail: str
-    """Details as text: the process that runs, the number of complete stages, or the damaged files."""
+    """Details of the state as text: the process that runs, the number of complete stages, or the damaged files."""
     touched: datetime | None
     """The time when the run finished, or the time of the last change if it is not finished; None without files."""
     size: int

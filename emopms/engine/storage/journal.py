@@ -28,19 +28,19 @@ def is_entry(name: str) -> bool:
 class Journal:
     """Numbered entries in a folder. Each file name contains the checksum of the entry.
 
-    So the entry and its checksum are written in one step.
+    In this way, an entry and its checksum are written in one step.
 
     Args:
         folder: The folder of the entries. It is made with the first entry.
-        owner: Name of the work to which the entries belong. It is part of the checksums, so that entries of other work
-            do not count.
+        owner: Name of the work to which the entries belong. It is part of the checksums. Entries of other work thus
+            seem damaged, and do not count.
     """
 
     def __init__(self, folder: Path, *, owner: str) -> None:
         self._folder, self._owner = folder, owner
 
     def put(self, number: int, tensors: Mapping[str, Tensor]) -> None:
-        """Add an entry, or replace one.
+        """Write the entry with the given number. An existing entry with this number is replaced.
 
         Raises:
             StoreError: The entry cannot be written.
@@ -54,7 +54,8 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def get(self, number: int) -> dict[str, Tensor] | None:
-        """Return an entry; None if it is missing or damaged. If it is damaged, a warning is logged."""
+        """Return the entry with the given number; None if it is missing or damaged. If it is damaged, a warning is
+        logged."""
         for path in self._files(number):
             try:
                 content = read_regular(path)
@@ -66,13 +67,13 @@ class Journal:
         return None
 
     def numbers(self) -> list[int]:
-        """Return the numbers of all entries, in order. Some of these entries may be damaged."""
+        """Return the numbers of all entries of the journal, in order. Some of these entries may be damaged."""
         return sorted(
             {int(match[1]) for match in (_ENTRY.fullmatch(path.name) for path in self._folder.glob("*-*")) if match}
         )
 
     def keep_only(self, number: int) -> None:
-        """Remove all entries except the entry with this number."""
+        """Remove all entries of the journal except the entry with the given number."""
         for other in self.numbers():
             if other != number:
                 for path in self._files(other):

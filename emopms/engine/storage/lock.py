@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOCK: Final = "lock"
 HOLDER: Final = "holder.json"
 _PATIENCE = 1.0
-"""Seconds to wait for the lock. When another process calls `lock_holder`, the lock is held for an instant."""
+"""Seconds to wait for the lock of a store, because a process that calls `lock_holder` holds the lock for an instant."""
 _MOST_BYTES = 2**16
 """Maximum bytes of the file ``holder.json``."""
 
@@ -111,7 +111,7 @@ def _refusal(root: Path) -> StoreError:
 
 
 def _note(root: Path) -> dict[str, Any]:
-    """Return the content of ``holder.json``; empty if there is no valid file."""
+    """Return what ``holder.json`` says about the process that holds the lock; empty if there is no valid file."""
     try:
         note = decode_json(read_regular(root / HOLDER, most=_MOST_BYTES))
     except UNREADABLE:
@@ -128,7 +128,7 @@ def _described(root: Path) -> str:
 
 
 def _is_alive(note: dict[str, Any]) -> bool:
-    """Return whether another process on this machine wrote the note and still runs."""
+    """Return whether the process that ``holder.json`` names is another process on this machine, and still runs."""
     pid, started = note.get("pid"), note.get("started")
     if note.get("host") != socket.gethostname() or not isinstance(pid, int) or pid == os.getpid():
         return False
@@ -144,7 +144,8 @@ def _started(pid: int) -> int | None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return device and inode of a file; None if there is no file. A file that replaces it has another inode."""
+    """Return device and inode number of a file; None if it does not exist. A file that replaces it has another inode
+    number."""
     try:
         found = path.stat()
     except OSError:

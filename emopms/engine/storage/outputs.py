@@ -33,7 +33,7 @@ _KEPT = ".kept"
 
 @dataclass(frozen=True)
 class Publication:
-    """A list of published files."""
+    """The list of the files that runs published in a run directory."""
 
     run: str
     """Fingerprint of the plan of the run that published the files (see `fingerprint_of`)."""
@@ -143,7 +143,7 @@ def _read(path: Path) -> Publication | None:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename a file or folder that has the path of a file to be published."""
+    """Rename a file or folder if a file is to be published under its path. Nothing is overwritten."""
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}{_KEPT}{'' if number == 1 else f'-{number}'}")):
         number += 1

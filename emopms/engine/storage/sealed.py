@@ -1,4 +1,5 @@
-"""JSON records that contain their own checksum. So changed, truncated and foreign records are recognised."""
+"""JSON records that contain their own checksum. It shows whether a record was changed, truncated or not written by
+emopms."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = 64 * 2**20
-"""Maximum bytes of a record. The record of a stage with 100,000 files is smaller."""
+"""Maximum size of a record in bytes. The record of a stage with 100,000 files is smaller."""
 
 
 def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record atomically.
+    """Write a JSON record with its checksum, atomically.
 
     Raises:
         StoreError: The record cannot be written.
@@ -27,7 +28,7 @@ def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Read a record.
+    """Read a JSON record, and check its checksum.
 
     Raises:
         OSError, ValueError, RecursionError: The record cannot be read, or `write_sealed` did not write it.

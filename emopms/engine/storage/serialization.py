@@ -1,6 +1,7 @@
 """Converts values to bytes and back. Pickle is never used.
 
-The functions that convert tensors and arrays import torch and numpy themselves, so that listing runs imports neither.
+The functions that convert tensors and arrays import torch and numpy when they are called. A command that only lists
+runs thus imports neither.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RecursionError),
     *(zipfile.BadZipFile, zlib.error, SafetensorError),
 )
-"""Errors that reading raises if the bytes are damaged, or are in another format."""
+"""Errors that reading a stored file raises if its bytes are damaged, or are in another format."""
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """Return tensors as safetensors. The bytes depend on the values alone: equal tensors give equal bytes.
+    """Return tensors as bytes in the safetensors format. Equal tensors give equal bytes.
 
     If several tensors share memory, such as tied weights, each tensor is stored under its own name.
     """

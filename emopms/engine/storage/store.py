@@ -140,7 +140,7 @@ class Store:
         return found
 
     def status(self, stage: str, key: str) -> StageStatus:
-        """Return the state of a stage with this key. Nothing is locked, written or removed."""
+        """Return the state of a stage that is stored under a key. Nothing is locked, written or removed."""
         folder = self.folder(stage, key)
         path = folder / META
         if not os.path.lexists(path):
@@ -158,7 +158,8 @@ class Store:
         return StageStatus("damaged", why=damage) if damage else StageStatus("complete", artefact)
 
     def seconds(self, stage: str) -> float | None:
-        """Return the seconds that a stage took when it was last completed, with any key; None if there is no record."""
+        """Return the seconds that a stage took when it was last completed, under any key; None if no record of it
+        exists."""
         records = self._root.glob(f"{stage.replace('/', '-')}/*/{META}")
         for path in sorted(records, key=lambda path: path.lstat().st_mtime, reverse=True):
             with suppress(*UNREADABLE):
@@ -175,7 +176,8 @@ class Store:
             self._lock.require_held()
 
     def _forget(self, stage: str, key: str) -> None:
-        """Mark a damaged stage as unfinished. A new attempt replaces its files; other files in the folder stay."""
+        """Mark a damaged stage as unfinished. A new attempt replaces the stage's files; other files in its folder
+        stay."""
         path = self.folder(stage, key) / META
         try:
             if path.is_dir() and not path.is_symlink():
@@ -186,7 +188,7 @@ class Store:
             raise StoreError(f"{path} is damaged and cannot be removed: {error}", remedy=f"Remove {path}.") from error
 
     def folder(self, stage: str, key: str) -> Path:
-        """Return the folder of a stage with this key."""
+        """Return the folder in which a stage is stored under a key."""
         return self._root / stage.replace("/", "-") / key[:16]
 
 

@@ -60,7 +60,7 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the cause of an error is the machine or the process, so that the same call may succeed later.
+    """Return whether the cause of an error is the machine or the process. If it is, the same call may succeed later.
 
     Such causes are errors of the operating system, such as a full disk; a closed stream; `SystemExit`; a worker process
     that died; and a thread that could not start. The function checks the error and all errors that caused it.
@@ -76,7 +76,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}
-"""The values of `numpy.dtype.kind` that each sort of array may have, for `validate_array`."""
+"""For each sort of array that `validate_array` checks: the values that its `numpy.dtype.kind` may have."""
 
 
 def validate_array(found: object, sort: str, *shape: int | None) -> None:

@@ -5,4 +5,5 @@ from __future__ import annotations
 from threading import Event
 
 interrupted = Event()
-"""The flag. The signal handler sets it before it raises `KeyboardInterrupt`."""
+"""The flag that is set if this process received a signal to end. The signal handler sets it before it raises
+`KeyboardInterrupt`."""

@@ -15,10 +15,10 @@ class Sink(Protocol):
     """A destination of log lines."""
 
     def write(self, line: str) -> None:
-        """Receive one line, with its line break."""
+        """Receive one line of the log, with its line break."""
 
     def close(self) -> None:
-        """Close the destination. No lines follow."""
+        """Close the destination. No log lines are written to it later."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def restore_sinks(whose: str) -> None:
 
 _kept: list[_KeptSink] = []
 _named: set[str] = set()
-"""Names of the code that warnings have named. Each name is in one warning only."""
+"""Names of code that removed log sinks, if a warning has named it. No later warning names the same code."""
 
 
 class _KeptSink:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """The display of one long piece of work."""
+    """The display of the progress of one long piece of work."""
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
-        """Show that more steps are done.
+        """Show that more steps of the work are done.
 
         Args:
             note: The present state, such as a loss.
@@ -23,7 +23,7 @@ class Tracker(Protocol):
 
 
 class Progress(Protocol):
-    """A display of long work."""
+    """A display of the progress of a run."""
 
     def begin(self, stages: Mapping[str, float | None]) -> None:
         """Receive the stages of the whole run, before the first stage begins.
@@ -53,7 +53,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A display that shows nothing."""
+    """A display of progress that shows nothing."""
 
     def begin(self, stages: Mapping[str, float | None]) -> None:
         pass

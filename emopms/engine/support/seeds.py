@@ -25,5 +25,6 @@ def numpy_rng(seed: int, *names: str | int) -> np.random.Generator:
 
 
 def torch_rng(seed: int, *names: str | int) -> torch.Generator:
-    """Return the torch generator of a stream (see `derive`). It is on the CPU, so that all devices draw the same."""
+    """Return the torch generator of a stream (see `derive`). It is on the CPU, because a generator on a GPU draws other
+    numbers."""
     return torch.Generator().manual_seed(derive(seed, *names))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TimingEffort:
-    """The time that is spent on each timing."""
+    """How much time is spent on each timing, and on which sizes of the work."""
 
     first_size: int = 8
     """Size of the work in the first trial, such as the number of images in a batch."""
@@ -53,14 +53,16 @@ class Stopwatch:
     def __init__(self, device: Device, effort: TimingEffort = DEFAULT_EFFORT) -> None:
         self._device, self._effort = device, effort
         self.peak = self._memory()
-        """Estimated maximum bytes for the work at full size: of the process or, on CUDA, of its tensors on the GPU."""
+        """Estimated maximum memory, in bytes, of the process or, on CUDA, of its tensors on the GPU, if the timed work
+        had the size for which its seconds are estimated."""
 
     def seconds(self, prepare: Callable[[int], Callable[[], object]], size: int) -> float:
-        """Return the estimated seconds of work of a size.
+        """Return the estimated seconds of work of a given size, such as a batch of 512 images.
 
         Args:
-            prepare: Makes the work of a given size. It is called with smaller sizes too. Its own time does not count.
-            size: The full size, such as the number of images in a batch.
+            prepare: Makes the work of a given size. It is also called with smaller sizes, which are timed for the
+                estimate. The time to make the work does not count.
+            size: The size for which the seconds are estimated, such as the number of images in a batch.
         """
         effort = self._effort
         deadline = perf_counter() + effort.max_seconds
@@ -81,7 +83,7 @@ class Stopwatch:
         return last.seconds + steps * max(0.0, last.seconds - before.seconds)
 
     def once(self, work: Callable[[], object]) -> float:
-        """Return the seconds of one call of work that has no size."""
+        """Call a function once, and return the seconds that the call took."""
         began = perf_counter()
         work()
         self.peak = max(self.peak, self._memory())
@@ -91,7 +93,7 @@ class Stopwatch:
         return _Trial(size, self._clock(prepare(size), deadline), self._memory())
 
     def _clock(self, work: Callable[[], object], deadline: float) -> float:
-        """Return the seconds of the fastest repetition."""
+        """Repeat a piece of work, and return the seconds of the fastest repetition."""
         effort, took = self._effort, list[float]()
         self._wait()
         while not took or (
@@ -109,7 +111,8 @@ class Stopwatch:
             torch.cuda.synchronize()
 
     def _memory(self) -> int:
-        """Return the maximum memory in bytes up to now."""
+        """Return the maximum memory, in bytes, that the process or, on CUDA, its tensors on the GPU have taken up to
+        now."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated()
         unit = 1 if sys.platform == "darwin" else 1024

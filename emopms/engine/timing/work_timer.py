@@ -41,7 +41,8 @@ class WorkTimer:
 
     @property
     def peak(self) -> int:
-        """Maximum memory in bytes that the timed work would take at full size (see `Stopwatch.peak`)."""
+        """Estimated maximum memory, in bytes, of the timed work if its batches are as large as in the run (see
+        `Stopwatch.peak`)."""
         return self.stopwatch.peak
 
     def forward(self, images: int) -> float:
@@ -50,7 +51,7 @@ class WorkTimer:
 
     @cached_property
     def _forward(self) -> float:
-        """Seconds per image."""
+        """Estimated seconds per image to measure the dense network."""
         network, device = self.context.random_network(), self.context.device
 
         def prepare(size: int) -> Callable[[], object]:
@@ -96,7 +97,7 @@ class WorkTimer:
 
     @cached_property
     def divided(self) -> DividedNetwork:
-        """The dense network with random weights, divided."""
+        """The dense network with random weights, divided into sub-networks at the split points."""
         return self.context.divide(self.context.random_network())
 
     @cached_property

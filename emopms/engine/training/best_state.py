@@ -72,5 +72,5 @@ class BestState:
 
 
 def _rank(score: Score) -> tuple[float, float]:
-    """Return the sort key of a score; higher is better."""
+    """Return the sort key of a score: a better score has a higher key."""
     return score.accuracy, -score.loss

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emopms.spec import Training
 
 _WARM_UP_SHARE = 0.05
-"""Share of all steps during which the learning rate rises."""
+"""Share of all steps of a training, at its beginning, during which the learning rate rises."""
 
 
 class Loss(Protocol):
@@ -33,10 +33,10 @@ class Loss(Protocol):
         """Return the scalar loss of one batch.
 
         Args:
-            images: [N, C, H, W].
-            labels: Class numbers [N].
-            rng: The source of all random numbers of the loss. So a resumed training gives the same result as an
-                uninterrupted training.
+            images: The images [N, C, H, W] of the batch.
+            labels: Class numbers [N] of the images.
+            rng: The only source of random numbers that the loss may use. With any other source, a resumed training
+                would differ from an uninterrupted training.
         """
 
 
@@ -114,7 +114,7 @@ def train(
 
 
 def steps(images: int, batch_size: int) -> int:
-    """Return the number of steps in an epoch. Only full batches count. It is at least one.
+    """Return the number of optimisation steps in an epoch. Only full batches are used. There is at least one step.
 
     Args:
         images: Number of training images.
@@ -132,15 +132,15 @@ def descend(
     *,
     device: Device,
 ) -> Tensor:
-    """Take one optimisation step on one batch.
+    """Take one optimisation step to reduce the loss of one batch of images.
 
     Args:
-        images: [N, C, H, W].
-        labels: Class numbers [N].
+        images: The images [N, C, H, W] of the batch.
+        labels: Class numbers [N] of the images.
         rng: The source of random numbers of the loss.
 
     Returns:
-        The scalar loss before the step.
+        The scalar loss of the batch before the step.
     """
     with torch.enable_grad(), device.autocast():
         value = loss(images, labels, rng)
@@ -181,7 +181,7 @@ def _save(
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal, best: BestState | None) -> int:
-    """Restore the last undamaged checkpoint.
+    """Restore model and optimiser from the last undamaged checkpoint of an interrupted training.
 
     A checkpoint does not count if the best state of the epochs before it is lost: these epochs are trained again.
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Block:
-    """The bits of one group."""
+    """The bits of a code that stand for one group of channels."""
 
     bits: slice
-    """The positions of these bits in the code."""
+    """The positions of the group's bits in the code."""
     whole: int
     """Number of bits for full units of channels. If channels of the group are left over, one more bit at the end stands
     for these."""
@@ -103,7 +103,8 @@ class Encoding:
     def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return valid codes [n, bits] that are similar to the given codes.
 
-        In a valid code, every group and every layer keeps at least one channel, and `Encoding` allows its widths.
+        In a valid code, every group and every layer keeps at least one channel, and the number of channels that each
+        layer keeps is one that the arguments of `Encoding` allow.
         """
         repaired = codes.copy()
         for block in self._blocks:

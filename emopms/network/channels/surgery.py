@@ -109,13 +109,13 @@ def require_same_tensors(network: nn.Module, state: Mapping[str, Tensor], *, ori
 
 
 def _kind(tensor: Tensor) -> str:
-    """Describe the kind of a tensor's numbers. PyTorch would convert one kind to another without an error."""
+    """Return the kind of a tensor's numbers, such as ``real numbers``. PyTorch converts kinds without an error."""
     numbers = "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
     return f"{numbers} numbers, {tensor.layout}".removesuffix(", torch.strided") + ", without data" * tensor.is_meta
 
 
 def _fits(dense: Tensor, given: Tensor, *, shrunk: bool) -> bool:
-    """Return whether ``given`` has the shape of ``dense``. If ``shrunk`` is set, its sizes may also be smaller."""
+    """Return whether ``given`` has the shape of ``dense`` or, if ``shrunk`` is set, a shape with smaller sizes."""
     if not shrunk or dense.dim() != given.dim():
         return dense.shape == given.shape
     return all(0 < small <= large for small, large in zip(given.shape, dense.shape, strict=True))

@@ -26,8 +26,8 @@ class Group:
     size: int
     """Number of genes."""
     repeats: int = 1
-    """Number of the layer's channels per gene. In a grouped convolution, a gene has one channel in each group, so that
-    this is the number of groups. In most other layers it is 1."""
+    """Number of the layer's channels per gene. In a grouped convolution, a gene stands for one channel of each group.
+    The number is then the number of groups. In most other layers it is 1."""
 
     @property
     def genes(self) -> slice:
@@ -62,10 +62,11 @@ class Channels:
     uncounted: tuple[str, ...]
     """Names of operations in the graph whose MACs the cost model does not count, or does not count fully."""
     uncounted_macs: Mapping[str, int] = field(default_factory=dict)
-    """MACs of the unpruned sub-network for one input that the cost model does not count, by name in ``uncounted``.
-    Operations whose MACs are not known are left out."""
+    """MACs that the cost model does not count, for one input of the unpruned sub-network. They are listed by the
+    operation names in ``uncounted``. Operations whose MACs are not known are left out."""
     never_cut: Mapping[str, int] = field(default_factory=dict)
-    """MACs for one input of modules that multiply with several weights and whose weights are never pruned, by path."""
+    """MACs for one input, by module path, of modules that multiply with several weights, none of which is ever
+    pruned."""
 
     @property
     def genes(self) -> int:

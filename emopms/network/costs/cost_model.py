@@ -65,7 +65,7 @@ class _SumOfProducts:
         return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
 
     def by_gene(self) -> NDArray[np.int64]:
-        """Return, for each gene, the part of the unpruned sum that the gene's indices contribute to [genes]."""
+        """Return [genes]: for each gene, the part of the unpruned sum in which the gene's indices are counted."""
         if not self._scales:
             return np.zeros(self._genes, dtype=np.int64)
         rows = np.stack(self._rows)
@@ -109,7 +109,7 @@ class CostModel:
 
 
 def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int, list[NDArray[np.int64]]]:
-    """Return the product of the sizes of the dimensions that are never cut, and the genes of the other dimensions."""
+    """Return the product of the sizes of a tensor's uncut dimensions, and the genes of its other dimensions."""
     dims = channels.dims.get(tensor, {})
     rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
     return rest, [dims[dim] for dim in sorted(dims)]

@@ -37,7 +37,7 @@ def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> st
 
 
 def _lines(parts: Sequence[fx.GraphModule]) -> Iterator[str]:
-    """Yield a line for each node. The name of a node in these lines is its number in the whole network."""
+    """Yield a line of text for each node of the graphs. A node is named by its number in the whole network."""
     numbers: dict[fx.Node, str] = {}
     last, count = "images", 0
     for part in parts:

@@ -60,8 +60,9 @@ def in_place(node: fx.Node, network: nn.Module) -> bool:
 def last_live_use(nodes: Sequence[fx.Node]) -> list[int]:
     """Return, for each node, the index of the last node that uses a value computed before this node.
 
-    If this index is at most the node's own index, later nodes use only the node's own value, so that the network can be
-    cut there. Reads of parameters are ignored, because each part of a divided network reads its parameters itself.
+    If this index is at most the node's own index, later nodes use no other value than the node's own. The network can
+    then be cut after the node. Reads of parameters are ignored, because each part of a divided network reads its
+    parameters itself.
     """
     position = {node: index for index, node in enumerate(nodes)}
     last_uses, needed = [], -1

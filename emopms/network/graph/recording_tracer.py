@@ -86,7 +86,7 @@ class TracedValue(fx.Proxy):
         return int(self._decide().__index__())
 
     def _decide(self) -> Any:
-        """Return the plain value for a decision in Python.
+        """Return the plain value that Python needs for a decision, such as the condition of an ``if``.
 
         Raises:
             TraceError: The value depends on the content of the images.
@@ -235,14 +235,14 @@ class _Number:
     """An integer attribute of a module that must change when the weight of a layer gets smaller."""
 
     layer: str
-    """The layer's path."""
+    """Path of the layer whose weight decides the number."""
     value: int
     kind: str
     """The kind of the node that computes the number from the weight."""
     reader: Any
-    """The target of this node."""
+    """The target of the node that computes the number from the weight."""
     argument: int
-    """The argument of this node after the weight."""
+    """The argument that follows the weight in the node that computes the number."""
 
 
 def _describe(node: fx.Node, value: Any) -> None:

@@ -21,8 +21,8 @@ _MIN_CANDIDATES = 32
 """The cache must have enough memory for the activations of at least this number of candidates. A population is usually
 not much larger."""
 _MAX_ENTRIES = 512
-"""Largest number of entries. For a small network, the memory would be enough for all candidates of a search, but the
-oldest entries are not used again."""
+"""Largest number of entries in the cache. For a small network, the memory would be enough for all candidates of a
+search, but the oldest entries are not used again."""
 
 
 class _Entry(NamedTuple):
@@ -45,7 +45,7 @@ class ActivationCache:
     def __init__(self, room: int, images: int = 1) -> None:
         self.room = room
         self.room_per_image = room // (_MIN_CANDIDATES * max(1, images))
-        """Bytes that one candidate may use for one image."""
+        """Bytes that the cached activations of one candidate may take for one image."""
         self._taken = 0
         self._lock = Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -150,7 +150,7 @@ class ActivationCache:
             self._taken -= value.untyped_storage().nbytes()
 
     def clear(self) -> None:
-        """Drop all entries."""
+        """Drop all tensors in the cache."""
         with self._lock:
             self._taken -= sum(entry.value.untyped_storage().nbytes() for entry in self._entries.values())
             self._entries.clear()

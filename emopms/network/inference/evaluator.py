@@ -105,10 +105,10 @@ class Evaluator:
 
 
 def dense_tail(subnetworks: Sequence[SubNetwork]) -> Callable[[Tensor], Tensor]:
-    """Return a function that runs these dense sub-networks one after another.
+    """Return a function that runs dense sub-networks one after another.
 
-    Batch norm is re-estimated on each batch. The sub-networks are copied when the function is first called, so that a
-    function that is never called takes no memory.
+    Batch norm is re-estimated on each batch. The sub-networks are copied when the function is first called. If it is
+    never called, it takes no memory.
     """
     evaluators: list[Evaluator] = []
 

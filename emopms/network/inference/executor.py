@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 STATISTICS_IMAGES = 128
 """Number of images of each batch on which batch norm is re-estimated."""
 MAX_CHUNK_ELEMENTS = 2**21
-"""Number of elements of the largest feature map for a chunk of images on the CPU. Such a feature map fits into the
-processor's cache."""
+"""On the CPU, images are run in chunks. This is the largest number of elements of a feature map of one chunk. Such a
+feature map fits into the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,14 @@ class ExecutorSettings:
     statistics_images: int = STATISTICS_IMAGES
     """Number of images of each batch on which batch norm is re-estimated."""
     max_chunk_elements: int = MAX_CHUNK_ELEMENTS
-    """Largest number of elements of a feature map for a chunk of images on the CPU."""
+    """On the CPU, images are run in chunks. This is the largest number of elements of a feature map of one chunk."""
     min_macs_per_element: int = MIN_MACS_PER_ELEMENT
-    """Least number of MACs between two cuts, per element of the tensor that is cached at the second cut."""
+    """The sub-network is cut into segments. Between two cuts there are at least this number of MACs for each element of
+    the tensor that is cached at the second cut."""
     max_segments: int = MAX_SEGMENTS
     """Approximate largest number of segments into which the sub-network is cut."""
     min_multiplications_per_element: int = MIN_MULTIPLICATIONS_PER_ELEMENT
-    """Least number of multiplications that must use each value of an activation, so that it is quantised to int8."""
+    """An activation is quantised to int8 only if each of its values is used in at least this many multiplications."""
 
 
 @dataclass
@@ -75,7 +76,7 @@ class MemoryLimits:
     statistics_images: int
     """Number of images of each batch on which batch norm is re-estimated."""
     chunk_images: int = sys.maxsize
-    """Largest number of other images that are run at once."""
+    """Largest number of images that are run at once after batch norm has been re-estimated."""
 
 
 class Executor(nn.Module):
@@ -90,7 +91,7 @@ class Executor(nn.Module):
             quantised.
         channels: The channel table of the sub-network.
         cache: The cache of the segments' outputs.
-        limits: Largest numbers of images. All executors of the same sub-network share this object.
+        limits: Largest numbers of images that are run at once. All executors of the same sub-network share this object.
         settings: Numbers that decide how a candidate is run.
         batch_statistics: Whether batch norm is re-estimated. Otherwise the running statistics are used.
         int8: Whether `quantize_convolutions` replaces convolutions by int8 convolutions.
@@ -224,7 +225,7 @@ class Executor(nn.Module):
                 torch.cuda.empty_cache()  # not in the `except` block, where the error still holds tensors
 
     def _lower_limits(self, limits: MemoryLimits, images: int) -> bool:
-        """Halve the limit that was too high. Return False if the limit cannot be halved further."""
+        """Halve the number of images that are run at once. Return False if the number cannot be halved further."""
         half = min(limits.statistics_images if self._learning else limits.chunk_images, images) // 2
         if not half or (self._learning and self._one_chunk):
             return False
@@ -265,7 +266,7 @@ class Executor(nn.Module):
             operation.learning = learning
 
     def _chunks(self, inputs: Tensor, limits: MemoryLimits) -> Iterator[tuple[slice, bool]]:
-        """Yield the rows of each chunk, and whether batch-norm statistics are learnt on this chunk."""
+        """Yield the rows of each chunk of the batch, and whether batch-norm statistics are learnt on this chunk."""
         count = len(inputs)
         first = count if self._one_chunk else min(limits.statistics_images, count) if self._batch_statistics else 0
         if first:

@@ -43,11 +43,11 @@ class Norm(nn.Module):
         super().__init__()
         self.layers = (norm,)  # in a tuple, so that the layer is no submodule and its tensors keep their names
         self.learning = False
-        """Whether to learn the statistics of the next input."""
+        """Whether the next forward pass learns batch-norm statistics from its input."""
         self._learnt: tuple[Tensor | None, Tensor | None] | None = None
 
     def forget(self) -> None:
-        """Drop the learnt statistics."""
+        """Drop the batch-norm statistics that were learnt on an earlier batch."""
         self._learnt = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,12 +68,12 @@ class Fused(nn.Module):
         self.layers = (convolution, norm)  # in a tuple, so that the layers are no submodules
         self.activation = activation
         self.learning = False
-        """Whether to learn the statistics of the next input."""
+        """Whether the next forward pass learns batch-norm statistics from its input."""
         self.folded: tuple[Tensor, Tensor] | None = None
         """Weight and bias of the convolution with the batch norm folded in. None until the first forward pass."""
 
     def forget(self) -> None:
-        """Drop the learnt statistics."""
+        """Drop the batch-norm statistics that were learnt on an earlier batch."""
         self.folded = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
@@ -138,7 +138,7 @@ def layers_of(module: nn.Module) -> tuple[nn.Module, ...]:
 
 
 def _has_kernel(x: Tensor, other: Tensor | None, activation: Activation | None) -> bool:
-    """Return whether oneDNN computes the convolution, the sum and the activation in one operation."""
+    """Return whether oneDNN convolves ``x``, adds ``other`` and applies the activation in one operation."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
         return False
     if not x.is_contiguous(memory_format=torch.channels_last):
@@ -244,7 +244,7 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _undisturbed(chain: Sequence[fx.Node], last: fx.Node, module: fx.GraphModule) -> bool:
-    """Return whether all nodes of the chain may run at the place of the node ``last``.
+    """Return whether all nodes of a chain to fuse may run at the place of the node ``last``.
 
     This is the case if no other node in between works in place. A module that is not from PyTorch is treated as an
     in-place operation, because the module may contain such an operation.

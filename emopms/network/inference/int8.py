@@ -39,7 +39,7 @@ class Quantize(nn.Module):
     """Converts a floating-point tensor to int8."""
 
     scale = 0.0
-    """Dequantisation scale."""
+    """Dequantisation scale: the factor that turns quantised values into floating-point values."""
     calibrating = False
     """Whether `forward` sets the scale, and returns its input unchanged."""
 
@@ -63,7 +63,7 @@ class QuantizedConv(Fused):
     """
 
     scale = 0.0
-    """Dequantisation scale of the output."""
+    """Dequantisation scale of the output: the factor that turns quantised values into floating-point values."""
     calibrating = False
     """Whether `forward` runs in floating point and sets the scale."""
 

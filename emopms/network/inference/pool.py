@@ -33,7 +33,7 @@ class EvaluatorPool:
         self._chosen: dict[tuple[bool, bool], tuple[Evaluator, str]] = {}
 
     def get(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
-        """Return the evaluator for a request. The first call with these arguments makes the evaluator.
+        """Return the evaluator for these arguments. The first call with the same arguments makes it.
 
         Args:
             batch_statistics: Whether batch norm is re-estimated on each batch. Otherwise the dense network's running

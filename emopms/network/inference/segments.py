@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from emopms.network.channels.table import Channels
 
 MIN_MACS_PER_ELEMENT = 512
-"""Least number of MACs between two cuts, per element of the tensor that is cached at the second cut. With fewer MACs,
-storing the tensor would take almost as long as computing it again."""
+"""A sub-network is cut into segments. Between two cuts there are at least this number of MACs for each element of the
+tensor that is cached at the second cut. With fewer MACs, storing the tensor would take almost as long as computing it
+again."""
 MAX_SEGMENTS = 8
 """Approximate largest number of segments of a sub-network. With more segments, the cache would fill the memory with
 tensors that are nearly equal."""

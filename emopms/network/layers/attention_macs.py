@@ -1,6 +1,7 @@
 """MACs of `nn.MultiheadAttention`.
 
-This module holds weights of linear layers without the layers, so that hooks on linear layers do not count its MACs.
+`nn.MultiheadAttention` holds the weights of its projections, but runs no linear layers. Hooks on linear layers
+therefore do not count its MACs.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
     Args:
         network: The network. It is not copied: the parts share its parameters.
         points: Module paths in the order of the forward pass. If there is no point, the whole network is the only part.
-        example: A batch of images [N, C, H, W] for shapes.
+        example: A batch of images [N, C, H, W] that fits the network.
 
     Returns:
         ``len(points) + 1`` graph modules with one input tensor and one output tensor each. Their parameters are the

@@ -33,7 +33,7 @@ class DividedNetwork:
     parts: list[SubNetwork]
     """The sub-networks N_1 … N_n, in the order of the forward pass."""
     example: Tensor
-    """Images [N, C, H, W] for shapes."""
+    """Example images [N, C, H, W]. They are run to find the shapes of features."""
     boundaries: SubNetwork | None = None
     """The whole network, with the channels that cross its splits as genes. It is None if these channels are not
     searched."""
@@ -73,7 +73,7 @@ def divide_network(
     Args:
         network: The network. The parts share its parameters.
         points: Module paths in the order of the forward pass.
-        example: A batch of images [N, C, H, W] for shapes.
+        example: A batch of images [N, C, H, W] that fits the network.
         prune_residual: Whether residual streams inside the parts are pruned too.
         prune_boundaries: Whether the channels that cross the splits are pruned too, in a search of their own.
 

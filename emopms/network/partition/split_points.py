@@ -31,7 +31,7 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
 
     Args:
         network: The network.
-        example: A batch of images [N, C, H, W] for shapes.
+        example: A batch of images [N, C, H, W] that fits the network.
         parts: Number of sub-networks.
         prune_residual: Whether channels of residual streams inside a part count as prunable.
 
@@ -67,7 +67,7 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
 
     Args:
         network: The network.
-        example: A batch of images [N, C, H, W] for shapes.
+        example: A batch of images [N, C, H, W] that fits the network.
         prune_residual: Whether channels of residual streams inside a part count as prunable.
 
     Raises:
@@ -111,11 +111,11 @@ class _Traced:
         self._prune_residual = prune_residual
 
     def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
-        """Find the first cut, from index ``first`` on, for which the part after cut ``i`` has a prunable channel.
+        """Find the first of ``cuts[first:]`` at which a part that starts at ``cuts[i]`` has a prunable channel.
 
-        The part ends at the cut that is found. The result is the index of this cut. If there is no such cut, the result
-        is the number of cuts. A channel that can be pruned in a part can be pruned in every longer part. Therefore the
-        search doubles its steps and then bisects, so that few parts are examined.
+        The part ends at the cut that is found. The result is the index of this cut in ``cuts``. If there is no such
+        cut, the result is the number of cuts. A channel that can be pruned in a part can be pruned in every longer
+        part. Therefore the search doubles its steps and then bisects. In this way it examines few parts.
         """
         step = 1
         while first < len(cuts):
@@ -162,7 +162,7 @@ class _Traced:
 
 
 def _last_needed(nodes: Sequence[fx.Node], network: nn.Module) -> list[int]:
-    """Return, for each node, the index of the last node that uses one of the same parameters.
+    """Return, for each node, the index of the last node that uses one of this node's parameters.
 
     For a node without parameters, this is the node's own index.
     """
@@ -197,7 +197,7 @@ def _is_residual_sum(node: fx.Node) -> bool:
 
 
 def _one_for_each_cost(traced: _Traced) -> tuple[list[_Cut], list[int]]:
-    """Return cuts, and the MACs before each cut. The start and the end of the network are included.
+    """Return cuts with different MACs before them, and these MACs. The start and the end of the network are included.
 
     Several cuts may have no MACs between them, for example before and after an activation. Of such cuts, only the cut
     after the outermost module is returned, and the last one if several modules are equally far outside.

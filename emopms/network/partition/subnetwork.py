@@ -119,7 +119,7 @@ def subnetworks_of(
     Args:
         network: The network. The parts share its parameters.
         points: Module paths in the order of the forward pass.
-        example: A batch of images [N, C, H, W] for shapes.
+        example: A batch of images [N, C, H, W] that fits the network.
         prune_residual: Whether residual streams inside a part are pruned too.
 
     Raises:
@@ -165,4 +165,4 @@ def _listed(pinned: Mapping[str, str]) -> str:
 
 
 _MAX_LISTED_REASONS = 5
-"""Largest number of reasons in a message."""
+"""Largest number of reasons why layers are not pruned that an error message lists."""

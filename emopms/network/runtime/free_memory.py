@@ -66,7 +66,8 @@ def available_memory() -> int:
 class _ControlGroup(NamedTuple):
     """The files in which one version of Linux control groups reports memory.
 
-    The fields hold the folder, and the names of the limit, of the used memory, and of the memory that caches files.
+    The fields hold the folder of these files, the names of the files with the limit and the used memory, and the name
+    under which the memory that caches files is reported.
     """
 
     folder: Path

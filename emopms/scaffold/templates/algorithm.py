@@ -1,4 +1,4 @@
-"""The algorithm ``new_algorithm``."""
+"""The component ``new_algorithm`` of the slot ``algorithm``: a local search."""
 
 from __future__ import annotations
 

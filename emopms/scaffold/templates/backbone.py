@@ -1,4 +1,4 @@
-"""The backbone ``new_backbone``."""
+"""The component ``new_backbone`` of the slot ``backbone``: a small network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The constraint training ``new_constraint``."""
+"""The component ``new_constraint`` of the slot ``constraint``: training before the search."""
 
 from __future__ import annotations
 

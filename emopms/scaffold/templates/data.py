@@ -1,4 +1,4 @@
-"""The data set ``new_data``."""
+"""The component ``new_data`` of the slot ``data``: generated images."""
 
 from __future__ import annotations
 

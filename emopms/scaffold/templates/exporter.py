@@ -1,4 +1,4 @@
-"""The exporter ``new_exporter``."""
+"""The component ``new_exporter`` of the slot ``exporter``: a file of numpy arrays."""
 
 from __future__ import annotations
 

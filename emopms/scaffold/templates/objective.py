@@ -1,4 +1,4 @@
-"""The objective ``new_objective``."""
+"""The component ``new_objective`` of the slot ``objective``: a cost to minimise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class NewObjective(Cost):
 
     name: Literal["new_objective"] = "new_objective"
     power: PositiveFloat = 1.0
-    """Exponent. With a value above 1, the cost grows faster than the number of channels."""
+    """Exponent of the number of kept channels. With a value above 1, the cost grows faster than the number of
+    channels."""
 
     def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
         # An objective of quality derives from Objective instead. It evaluates a candidate's outputs for task.inputs:

@@ -1,4 +1,4 @@
-"""The ranker ``new_ranker``."""
+"""The component ``new_ranker`` of the slot ``ranker``: it joins the fronts of sub-networks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class NewRanker(Ranker):
-    """Prune all sub-networks equally: choose the same fraction of the cost range on each front, and the nearest point.
+    """Prune all sub-networks equally: on each front, choose the point nearest to the same fraction of the cost range.
 
     The cost is the first cost objective.
     """
 
     name: Literal["new_ranker"] = "new_ranker"
     steps: Annotated[int, Field(ge=2)] = 50
-    """Number of fractions to try, from the cheapest points to the dense ones."""
+    """Number of fractions of the cost range to try, from the cheapest points to the dense ones."""
 
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
         shares = np.linspace(0, 1, self.steps)[:, None]

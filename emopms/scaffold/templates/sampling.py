@@ -1,4 +1,4 @@
-"""The sampling ``new_sampling``."""
+"""The component ``new_sampling`` of the slot ``sampling``: it draws the first candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The selector ``new_selector``."""
+"""The component ``new_selector`` of the slot ``selector``: a loss of features."""
 
 from __future__ import annotations
 

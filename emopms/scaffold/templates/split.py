@@ -1,4 +1,4 @@
-"""The split ``new_split``."""
+"""The component ``new_split`` of the slot ``split``: it chooses split points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NewSplit(Split):
 
     name: Literal["new_split"] = "new_split"
     pattern: str = "stage*"
-    """Pattern as for file names: `*` matches any text."""
+    """Pattern of module names, written as for file names: `*` matches any text."""
 
     def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
         return [name for name, _ in network.named_children() if fnmatch(name, self.pattern)][:-1]

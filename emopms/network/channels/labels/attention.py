@@ -13,7 +13,7 @@ from emopms.network.layers.head_counts import number_of_heads
 
 @handles(number_of_heads)
 def heads(op: Operation, weight: Value, width: int) -> Any:
-    """Return a number of heads as a size that counts labels.
+    """Return the number of heads of an attention module, as a `TiedSize` if the heads may be pruned.
 
     Each head is ``width`` consecutive columns of the projection's weight. The labels of these columns are merged, so
     that a head is kept or dropped as a whole.
@@ -29,7 +29,11 @@ def heads(op: Operation, weight: Value, width: int) -> Any:
 def attention(
     op: Operation, query: Value, key: Value, value: Value, attn_mask: Value | None = None, *more: Any, **settings: Any
 ) -> Value:
-    """Merge the labels of dimensions that attention sums over, and the labels of the batch dimensions."""
+    """Return the labels of the output of scaled dot-product attention.
+
+    Attention sums over the features of queries and keys, and over the tokens of keys and values. In each of these sums,
+    the labels of both tensors are merged. The labels of the batch dimensions of all tensors are merged too.
+    """
     op.require(not any(True for _ in values_in((more, settings))))
     op.require(not settings.get("enable_gqa"), "in which several heads of queries share one of keys")
     op.require(not op.is_free(key.dims[-2]))

@@ -13,7 +13,7 @@ from emopms.network.channels.labels.operation import Operation, Size, Value, fix
 
 @handles(torch.cat, torch.concat, torch.concatenate)
 def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Concatenate the labels along one dimension, and merge the labels of all tensors along each other dimension."""
+    """Concatenate the labels of tensors along one dimension, and merge them along every other dimension."""
     op.require(all(isinstance(tensor, Value) for tensor in tensors))
     first, *others = tensors
     axis = op.axis(dim, len(first.dims))
@@ -27,7 +27,7 @@ def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.stack)
 def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Merge the labels of all tensors. The new dimension is never pruned."""
+    """Merge the labels of all stacked tensors. The dimension that stacking adds is never pruned."""
     first, *others = tensors
     for other in others:
         for left, right in zip(first.dims, other.dims, strict=True):
@@ -38,7 +38,7 @@ def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.chunk, "chunk")
 def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ...]:
-    """Merge the labels of all parts, so that pruning leaves the parts equally large."""
+    """Divide labels into parts of one size, and merge the parts. Pruning then leaves the parts equally large."""
     axis = op.axis(dim, len(x.dims))
     if op.is_free(x.dims[axis]):
         op.require(isinstance(chunks, int))
@@ -49,7 +49,7 @@ def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ..
 
 @handles(torch.split, torch.functional.split, "split", "split_with_sizes")
 def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any = 0, **kwargs: Any) -> Any:
-    """Split labels into parts. A part that may be pruned must have a `Size` that counts the part's labels."""
+    """Split the labels of a dimension. If a part may be pruned, its size must be a `Size` that counts its labels."""
     axis, sizes = op.axis(dim, len(x.dims)), kwargs.get("split_size", split_size_or_sections)
     width = len(x.dims[axis])
     if not isinstance(sizes, tuple | list):
@@ -72,7 +72,7 @@ def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
 
 @handles(operator.getitem)
 def getitem(op: Operation, x: Any, index: Any) -> Any:
-    """Index a sequence, or a tensor by integers, slices, None, Ellipsis or a tensor."""
+    """Return an item of a sequence, or the labels of a tensor that is indexed by integers, slices, None or a tensor."""
     if isinstance(x, tuple | list):
         op.require(not any(True for _ in values_in(index)))
         return x[index]
@@ -107,7 +107,10 @@ def _looked_up(op: Operation, x: Value, index: Value) -> Value:
 
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:
-    """Slice labels. The slice must still select the same labels after any labels before its ends were dropped."""
+    """Return the labels that a slice selects.
+
+    The slice is not accepted if it would select other labels after labels before its start or end were dropped.
+    """
     ends = [end.count if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
     everything = len(run) == len(labels) and not any(isinstance(end, Size) for end in (part.start, part.stop))

@@ -97,7 +97,7 @@ def _times(size: int | None, terms: int) -> int | None:
 
 
 def _count(op: Operation, positions: tuple[Labels, ...], macs: int | None) -> None:
-    """Pin the labels of positions, because the cost model assumes that the number of positions never changes.
+    """Pin the labels of an operation's positions, because the cost model assumes that their number never changes.
 
     If the operation is not inside a layer, note that the cost model does not count its MACs.
     """

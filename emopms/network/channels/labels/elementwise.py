@@ -51,9 +51,10 @@ def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]
     *("half", "double", "bfloat16", "type", "reciprocal", "hardtanh"),
 )
 def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
-    """Merge the labels of all tensors.
+    """Return the labels of an elementwise operation's output. The labels of elements that are combined are merged.
 
-    An argument that is a `Size` is not accepted, because the values would then change when channels are pruned.
+    An argument that is a `Size` is not accepted, because the output's values would then change when channels are
+    pruned.
     """
     tensors = list(values_in((args, kwargs)))
     op.require(bool(tensors) and all(isinstance(value, Value) for value in tensors))
@@ -63,7 +64,7 @@ def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
 @handles(operator.mul, operator.imul, operator.truediv, operator.itruediv, torch.mul, torch.div, "mul", "div")
 @handles(operator.pow, operator.floordiv, operator.mod)
 def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """Multiply or divide tensors, or sizes."""
+    """Return the result of a multiplication, division or power: the labels of a tensor, or a size."""
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
     return elementwise(op, left, right)
@@ -71,10 +72,10 @@ def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "sub")
 def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """Add or subtract tensors, or sizes.
+    """Return the result of an addition or subtraction: the labels of a tensor, or a size.
 
-    A residual sum pins the labels of both sides, unless residual streams are pruned.
-    A sum is a residual sum if both sides depend on the images and their labels differ.
+    A sum is a residual sum if both summands depend on the images and have different labels. A residual sum pins the
+    labels of both summands, unless the spec lets residual streams be pruned.
     """
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
@@ -91,7 +92,7 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Value:
-    """Accept a softmax over a dimension that is never pruned."""
+    """Return the labels of a softmax's output. The softmax is accepted only if its dimension is never pruned."""
     op.require(not op.is_free(x.dims[op.axis(dim, len(x.dims))]))
     return x
 
@@ -99,7 +100,7 @@ def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Val
 @handles(torch.mean, torch.sum, torch.amax, torch.amin)
 @handles("mean", "sum", "amax", "amin")
 def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Remove the dimensions that are reduced, such as positions.
+    """Return the labels of a tensor after a reduction, such as a mean over positions.
 
     A dimension with free labels must not be reduced, because the result would depend on the number of channels.
     """
@@ -111,5 +112,5 @@ def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, *
 
 @handles(torch.norm, torch.linalg.vector_norm, "norm")
 def norm(op: Operation, x: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Remove the dimensions that the norm is taken over, by calling `reduction`. Some callers pass ``p`` as ``ord``."""
+    """Return the labels of a norm's output, as `reduction` does. Some callers give the argument ``p`` as ``ord``."""
     return reduction(op, x, dim, keepdim)  # type: ignore[no-any-return]

@@ -32,7 +32,7 @@ class Value:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The tensor's shape on the example."""
+        """The shape that the tensor has for the example images."""
         return tuple(len(labels) for labels in self.dims)
 
 
@@ -41,14 +41,14 @@ class Size:
     """An integer in the forward pass that is a number of labels. It shrinks when labels are dropped."""
 
     labels: Labels
-    """The labels that are counted."""
+    """The labels whose number is the size."""
     parts: int = 1
-    """Number of equal parts into which the labels are divided. The integer is the number of labels in one part. A
-    handler decides which labels form a part when it uses the integer."""
+    """Number of equal parts into which the labels of the size are divided. The size is the number of labels in one
+    part. A handler decides which labels form a part when it uses the size."""
 
     @property
     def count(self) -> int:
-        """The integer on the example."""
+        """The value of the size in the forward pass of the example images."""
         return len(self.labels) // self.parts
 
 
@@ -81,17 +81,20 @@ class LeftOut:
         self._macs: dict[str, list[int | None]] = {}
 
     def add(self, name: str, macs: int | None = None) -> None:
-        """Add one operation. ``macs`` is None if its MACs are not known."""
+        """Add an operation that the cost model does not count. ``macs`` is None if its MACs are not known."""
         self._macs.setdefault(name, []).append(macs)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all operations."""
+        """The names of all operations that the cost model does not count."""
         return tuple(sorted(self._macs))
 
     @property
     def macs(self) -> dict[str, int]:
-        """The sum of the MACs for each name. A name is left out if the MACs of one of its operations are not known."""
+        """The sum of the MACs of all operations with the same name, by this name.
+
+        A name is left out if the MACs of one of its operations are not known.
+        """
         return {name: sum(one for one in own if one) for name, own in sorted(self._macs.items()) if None not in own}
 
 
@@ -105,11 +108,11 @@ class Operation:
     """
 
     union: UnionFind
-    """All labels of the sub-network."""
+    """The union-find structure with all labels of the sub-network."""
     name: str
     """Name of the operation, for messages."""
     node: fx.Node
-    """The node of the call."""
+    """The graph node of the call."""
     layer: nn.Module | None
     """The layer whose forward contains the call, if its class is in `RESIZABLE`. Such a layer's size attributes are
     adapted when its tensors get smaller. Otherwise None."""
@@ -122,7 +125,7 @@ class Operation:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the output tensor on the example."""
+        """Shape that the output tensor of the operation has for the example images."""
         shape: tuple[int, ...] = self.node.meta["shape"]
         return shape
 
@@ -235,7 +238,7 @@ HANDLERS: dict[Any, Callable[..., Any]] = {}
 
 
 def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a handler.
+    """Return a decorator that registers a function as the handler of ``targets``.
 
     Args:
         targets: Functions, and names of tensor methods. A name such as ``add`` also stands for the in-place method
@@ -257,7 +260,7 @@ def handler_of(target: Any) -> Callable[..., Any] | None:
 
 
 def flat(sizes: Sequence[Any]) -> tuple[Any, ...]:
-    """Return sizes that are passed one by one, ``x.view(2, 3)``, or as one sequence, ``x.view((2, 3))``."""
+    """Return the sizes in a call as one sequence. Calls pass them as ``x.view(2, 3)`` or as ``x.view((2, 3))``."""
     return listed(sizes[0]) if len(sizes) == 1 else tuple(sizes)
 
 

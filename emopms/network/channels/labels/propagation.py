@@ -73,7 +73,7 @@ def channels_of(
 
 
 class _Walk:
-    """The labels of one sub-network, while the nodes of its graph are visited."""
+    """Visits the nodes of a sub-network's graph one after another, and gives labels to their values."""
 
     def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
         self._part = part

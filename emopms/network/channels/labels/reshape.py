@@ -71,7 +71,7 @@ def matrix_transpose(op: Operation, x: Value) -> Value:
 
 @handles("expand", "broadcast_to", torch.broadcast_to)
 def expand(op: Operation, x: Value, *sizes: Any) -> Value:
-    """Repeat the labels of dimensions of size one. Other dimensions keep their labels."""
+    """Return the labels of an expanded tensor. Dimensions whose size does not change keep their labels."""
     new = len(op.shape) - len(x.dims)
     dims = [
         op.counted(written) if isinstance(written, Size) else fixed(width)
@@ -86,7 +86,7 @@ def expand(op: Operation, x: Value, *sizes: Any) -> Value:
 
 @handles("repeat")
 def repeat(op: Operation, x: Value, *times: Any) -> Value:
-    """Repeat the labels of each dimension. If the number of repeats is a `Size`, the dimension must have size one."""
+    """Return the labels of a repeated tensor. If a dimension is repeated a `Size` of times, it must have size one."""
     counts = flat(times)
     dims = []
     for labels, count in zip([fixed(1)] * (len(counts) - len(x.dims)) + list(x.dims), counts, strict=True):

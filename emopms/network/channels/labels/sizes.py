@@ -47,7 +47,7 @@ def length(op: Operation, x: Any) -> Any:
 
 @handles(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 def comparison(op: Operation, left: Any, right: Any) -> Any:
-    """Return the result of a comparison inside a layer whose size attributes are adapted to its tensors.
+    """Return the result of a comparison inside a layer whose attributes, such as ``out_channels``, follow its tensors.
 
     Pruning does not change this result. Any other comparison is not understood, and pins the labels of its sizes.
     """
@@ -57,7 +57,7 @@ def comparison(op: Operation, left: Any, right: Any) -> Any:
 
 @handles(torch._assert)
 def check(op: Operation, condition: Any, message: str) -> None:
-    """Accept an assertion. The comparison that it checks has already pinned the labels that the result depends on."""
+    """Do nothing for an assertion: the comparison in it has already pinned the labels of the compared sizes."""
 
 
 def arithmetic(op: Operation, left: Any, right: Any) -> Any:

@@ -35,7 +35,7 @@ handles(F.interpolate, F.upsample)(_over(1, 2, 3))
 
 @handles(F.pad)
 def pad(op: Operation, x: Value, pad: Any, mode: str = "constant", value: Any = None) -> Value:
-    """Pad labels with pinned labels. If channels are padded, the added zeros are channels that are always kept."""
+    """Return the labels of a padded tensor. The labels of the padding are pinned: added channels are always kept."""
     op.require(all(isinstance(amount, int) and amount >= 0 for amount in pad))
     dims = list(x.dims)
     for axis, before, after in zip(range(len(dims))[::-1], pad[::2], pad[1::2], strict=False):

@@ -21,6 +21,8 @@ Allocation = Literal["uniform", "global", "best"]
 
 _BATCH = 512
 """Calibration images per forward pass, as in the searches of a spec."""
+_AT_ONCE = 32
+"""Genomes that are measured together. An interrupted comparison measures so many again at most."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,20 @@ class PruningTask(Task):
         Batch norm is re-estimated for each genome. No genome is evaluated twice.
         """
         import numpy as np
+
+        new = {genome.tobytes(): genome for genome in genomes if genome.tobytes() not in self._known}
+        for start in range(0, len(new), _AT_ONCE):
+            some = list(new)[start : start + _AT_ONCE]
+            self._known.update(zip(some, self.measure(np.stack([new[key] for key in some])).tolist(), strict=True))
+        return np.array([self._known[genome.tobytes()] for genome in genomes])
+
+    def measure(self, genomes: NDArray[Any]) -> NDArray[Any]:
+        """Run genomes [n, genes] on the calibration images, and return their losses, float [n]. Call `losses` instead."""
+        import numpy as np
         import torch
 
         from emopms.network import parallel_map
 
-        new = {genome.tobytes(): genome for genome in genomes if genome.tobytes() not in self._known}
         evaluator = self.evaluator()
 
         def loss(genome: NDArray[Any]) -> float:
@@ -75,12 +86,11 @@ class PruningTask(Task):
                 total += self.criterion(scores, references, labels).float() * len(labels) / len(self.labels)
             return float(total)
 
-        if new:
-            self._known.update(zip(new, parallel_map(loss, list(new.values()), self.device), strict=True))
-        return np.array([self._known[genome.tobytes()] for genome in genomes])
+        return np.array(parallel_map(loss, genomes, self.device))
 
     @cached_property
     def _known(self) -> dict[bytes, float]:
+        """Losses by the bytes of the genome."""
         return {}
 
     def largest_within(self, scores: NDArray[Any]) -> NDArray[Any]:

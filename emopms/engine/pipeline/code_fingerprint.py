@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 
 def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
-    """Return hashes of the code of the components under some keys of a spec, by slot and name.
+    """Return hashes of the code of the components under some keys of a spec, by slot and name (see `code_of`).
+
+    Raises:
+        PluginError: The source of a component cannot be read.
+    """
+    return code_of(getattr(spec, key) for key in keys)
+
+
+def code_of(values: Iterable[object]) -> dict[str, str]:
+    """Return hashes of the code of the components in some values of a spec, by slot and name.
 
     The code is all files of the package that a component comes from, or the file that defines it and what that imports
     from its own folder. Built-in components are left out: a stage's version stands for them. What the files import
@@ -29,7 +38,7 @@ def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
     Raises:
         PluginError: The source of a component cannot be read.
     """
-    components = [component for key in keys for component in _components(getattr(spec, key))]
+    components = [component for value in values for component in _components(value)]
     return {
         f"{component.slot}/{component.name}": _hash(type(component))
         for component in components

@@ -14,7 +14,7 @@ from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from emopms.engine.pipeline.plan import Planned
     from emopms.engine.session.context import Context
@@ -34,9 +34,21 @@ class Done:
     """Whether it ran in an earlier run."""
 
 
-def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
-    """Complete all stages, in order."""
-    done: dict[str, Done] = {}
+def run_stages(
+    planned: Sequence[Planned], context: Context, store: Store, *, earlier: Mapping[str, Done] | None = None
+) -> dict[str, Done]:
+    """Complete all stages, in order.
+
+    Args:
+        planned: The stages.
+        context: The run.
+        store: Holds what is complete.
+        earlier: Complete stages that may be inputs.
+
+    Returns:
+        The stages that are complete now, the earlier ones among them, by name.
+    """
+    done = dict(earlier or {})
     for step in planned:
         stage = step.stage
         stored = store.find(stage.name, step.key)

@@ -58,7 +58,7 @@ class PruningTask(Task):
         return np.logical_and.reduce(within)  # type: ignore[no-any-return]
 
     def losses(self, genomes: NDArray[Any]) -> NDArray[Any]:
-        """Return the loss on the calibration images of each genome [n, genes], float [n].
+        """Return the loss on the calibration images of each genome [n, genes], float [n]; infinite if it is not finite.
 
         Batch norm is re-estimated for each genome. No genome is evaluated twice.
         """
@@ -68,10 +68,11 @@ class PruningTask(Task):
         for start in range(0, len(new), _AT_ONCE):
             some = list(new)[start : start + _AT_ONCE]
             self._known.update(zip(some, self.measure(np.stack([new[key] for key in some])).tolist(), strict=True))
-        return np.array([self._known[genome.tobytes()] for genome in genomes])
+        losses = np.array([self._known[genome.tobytes()] for genome in genomes])
+        return np.where(np.isfinite(losses), losses, np.inf)
 
     def measure(self, genomes: NDArray[Any]) -> NDArray[Any]:
-        """Run genomes [n, genes] on the calibration images, and return their losses, float [n]. Call `losses` instead."""
+        """Return the losses of genomes [n, genes], measured anew, float [n]. Baselines call `losses`."""
         import numpy as np
         import torch
 
@@ -96,7 +97,9 @@ class PruningTask(Task):
     def largest_within(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Return the genome [genes] that keeps as many of the best channels of the network as the bounds allow.
 
-        Channels are kept in the order of their scores. Every group and every layer keeps at least its best channel.
+        Channels are kept in the order of their scores until the next one does not fit. Then later ones are added that
+        still fit, so that all methods are compared at the same costs. Every group and every layer keeps at least its
+        best channel.
 
         Args:
             scores: Of each gene [genes]; higher is better.
@@ -111,20 +114,48 @@ class PruningTask(Task):
         ranks[order] = np.arange(self.genes, 0, -1)  # distinct, so that all that follows orders ties in the same way
         encoding = Encoding(self.subnetwork.channels, ranks, widths=True, multiple=self.multiple)
 
-        def keep(count: int) -> NDArray[Any]:
+        def valid(genomes: NDArray[Any]) -> NDArray[Any]:
+            genomes = self.subnetwork.repair(genomes, ranks)
+            return genomes if self.multiple == 1 else encoding.decode(encoding.encode(genomes))
+
+        def best(count: int) -> NDArray[Any]:
             genome = np.zeros((1, self.genes), dtype=np.bool_)
             genome[0, order[:count]] = True
-            genome = self.subnetwork.repair(genome, ranks)
-            return genome if self.multiple == 1 else encoding.decode(encoding.encode(genome))
+            chosen: NDArray[Any] = valid(genome)[0]
+            return chosen
 
         fitting, too_many = 0, self.genes + 1  # genomes of more channels contain those of fewer: costs never fall
         while too_many - fitting > 1:
             count = (fitting + too_many) // 2
-            if self.fits(keep(count))[0]:
+            if self.fits(best(count)[None])[0]:
                 fitting = count
             else:
                 too_many = count
-        return keep(fitting)[0]
+        genome = best(fitting)
+        while True:
+            wider = valid(self._widened(genome, ranks))
+            wider = wider[self.fits(wider) & (wider & ~genome).any(axis=1) & ~(genome & ~wider).any(axis=1)]
+            if not len(wider):
+                return genome
+            genome = wider[np.where(wider & ~genome, ranks, 0).max(axis=1).argmax()]
+
+    def _widened(self, genome: NDArray[Any], ranks: NDArray[Any]) -> NDArray[Any]:
+        """Return, for each group that is not full, the genome [genes] with its best dropped channels added [n, genes].
+
+        They are as many as the multiple of widths asks for.
+        """
+        import math
+
+        import numpy as np
+
+        widened = [genome]
+        for group in self.subnetwork.channels.groups:
+            dropped = np.flatnonzero(~genome[group.genes]) + group.start
+            unit = math.lcm(self.multiple, group.repeats) // group.repeats if self.multiple > 1 else 1
+            if len(dropped):
+                widened.append(genome.copy())
+                widened[-1][dropped[np.argsort(-ranks[dropped])[:unit]]] = True
+        return np.stack(widened)
 
     def ranked_by_layer(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Return the share of channels of its group that each channel [genes] is at least as good as, above 0 to 1.
@@ -188,4 +219,6 @@ class ScoredBaseline(Baseline):
         orders = {"uniform": lambda: task.ranked_by_layer(scores), "global": lambda: scores}
         chosen = ["uniform", "global"] if self.allocation == "best" else [self.allocation]
         genomes = np.stack([task.largest_within(orders[allocation]()) for allocation in chosen])
-        return genomes[0] if len(genomes) == 1 else genomes[np.nan_to_num(task.losses(genomes), nan=np.inf).argmin()]
+        best = 0 if len(genomes) == 1 else int(task.losses(genomes).argmin())
+        genome: NDArray[Any] = genomes[best]
+        return genome

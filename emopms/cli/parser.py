@@ -104,7 +104,11 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--run-dir", metavar="DIR", help="the run directory (default: runs/<name>, of a comparison runs/<name>-comparison)")
+    command.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        help="the run directory (default: runs/<name>, of a comparison runs/<name>-comparison)",
+    )
     command.add_argument(
         "--data-root",
         metavar="DIR",

@@ -36,6 +36,7 @@ __all__ = [
     "DividedNetwork",
     "Evaluator",
     "FeatureDistance",
+    "Filters",
     "LinearProbeLoss",
     "SubNetwork",
     "TailLoss",

@@ -32,9 +32,8 @@ class BaselineConformance(ComponentConformance):
         genome = self._chosen(setting, {"macs": 0.5})
         genes = setting.subnetworks[0].channels.genes
         assert isinstance(genome, np.ndarray), f"prune returned a {type(genome).__name__}: return a numpy array."
-        assert (genome.shape, genome.dtype) == ((genes,), np.bool_), (
-            f"prune returned {genome.dtype} {list(genome.shape)}: return booleans [{genes}]."
-        )
+        is_genome = genome.shape == (genes,) and genome.dtype == np.bool_
+        assert is_genome, f"prune returned {genome.dtype} {list(genome.shape)}: return booleans [{genes}]."
 
     def test_meets_the_bounds(self) -> None:
         setting = tiny(points=())
@@ -50,7 +49,9 @@ class BaselineConformance(ComponentConformance):
             assert share > 0.8 * bound, f"{share:.3f} of the MACs remain of {bound} allowed: keep more channels."
 
     def test_keeps_everything_if_it_may(self) -> None:
-        assert self._chosen(tiny(points=()), {"macs": 1.0}).all(), "Channels were dropped that the bounds allow to keep."
+        assert self._chosen(tiny(points=()), {"macs": 1.0}).all(), (
+            "Channels were dropped that the bounds allow to keep."
+        )
 
     def test_keeps_a_channel_of_every_layer(self) -> None:
         setting = tiny(points=())
@@ -72,7 +73,7 @@ class BaselineConformance(ComponentConformance):
             for seed in (1, 2):
                 torch.manual_seed(seed)
                 chosen.append(self._chosen(setting, {"macs": 0.5}))
-        assert np.array_equal(*chosen), "The same generator gave different genomes: draw only from `rng`."
+        assert np.array_equal(chosen[0], chosen[1]), "The same generator gave different genomes: draw only from `rng`."
 
     def test_leaves_the_network_alone(self) -> None:
         setting = tiny(points=())

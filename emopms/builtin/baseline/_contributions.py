@@ -39,7 +39,7 @@ def contributions(task: PruningTask, *, images: int, places: int) -> NDArray[Any
             if read is not None and (read >= 0).any() and _is_dense(reader):
                 hook = _keep(inputs, layer.weight)
                 hooks.append((layer.weight, reader, read, reader.register_forward_pre_hook(hook)))
-        for image in task.inputs[:images].to(next(module.parameters())).clone().split(16):
+        for image in torch.split(task.inputs[:images].to(next(module.parameters())).clone(), 16):
             module(image)
             for weight, reader, read, _ in hooks:
                 parts = _parts(reader, inputs[weight], places, drawn)
@@ -55,8 +55,9 @@ def _is_dense(layer: nn.Module) -> bool:
     """Return whether a layer is linear, or a convolution of maps [N, C, H, W] that mixes all channels."""
     from torch import nn
 
-    zeros = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.padding_mode == "zeros"
-    return isinstance(layer, nn.Linear) or (zeros and not isinstance(layer.padding, str))  # type: ignore[union-attr]
+    if isinstance(layer, nn.Conv2d):
+        return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return isinstance(layer, nn.Linear)
 
 
 def _keep(inputs: dict[str, Tensor], name: str) -> Any:
@@ -73,6 +74,7 @@ def _parts(layer: nn.Module, inputs: Tensor, places: int, drawn: Any) -> Tensor:
     from torch import nn
 
     if isinstance(layer, nn.Conv2d):
+        assert not isinstance(layer.padding, str)
         patches = F.unfold(
             inputs.float(), layer.kernel_size, dilation=layer.dilation, padding=layer.padding, stride=layer.stride
         )  # [N, C · k · k, positions]

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class AbcPruner(Baseline):
     """Search the widths of layers by an artificial bee colony.
 
-    ABCPruner (Lin et al. 2020, arXiv 2001.08565). Employed bees vary every food source, onlookers vary good ones more
-    often, and scouts replace sources that did not improve for some cycles. The paper trains each candidate for two epochs;
-    here its loss is measured on calibration images with batch norm re-estimated, so that the cost compares. All candidates
-    are as large as the bounds allow.
+    ABCPruner (Lin et al. 2020, arXiv 2001.08565). Employed bees vary every food source, onlookers vary good ones
+    more often, and scouts replace sources that did not improve for some cycles. The paper trains each candidate for
+    two epochs; here its loss is measured on calibration images with batch norm re-estimated, so that the cost
+    compares. All candidates are as large as the bounds allow.
     """
 
     name: Literal["abc_pruner"] = "abc_pruner"
@@ -40,11 +40,11 @@ class AbcPruner(Baseline):
         widths, rng = Widths(task), task.rng
 
         def losses(found: NDArray[Any]) -> NDArray[Any]:
-            return np.nan_to_num(task.losses(np.stack([widths.genome(one) for one in found])), nan=np.inf)
+            return task.losses(np.stack([widths.genome(one) for one in found]))
 
         sources = np.stack([widths.draw(self.least) for _ in range(self.sources)])
         loss, tries = losses(sources), np.zeros(self.sources, dtype=np.int64)
-        best, lowest = sources[loss.argmin()], loss.min()
+        best, lowest = sources[loss.argmin()].copy(), loss.min()
         for _ in range(self.cycles):
             nectar = 1 / (1 + loss)
             onlookers = rng.choice(self.sources, self.sources, p=nectar / nectar.sum())

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class BnScale(ScoredBaseline):
     """Keep the channels with the largest batch-norm scales, compared across all layers.
 
-    Network Slimming (Liu et al. 2017, arXiv 1708.06519), without its sparse training: every baseline gets the same dense
-    network. Channels without batch norm score the mean of the others.
+    Network Slimming (Liu et al. 2017, arXiv 1708.06519), without its sparse training: every baseline gets the same
+    dense network. Channels without batch norm score the mean of the others.
     """
 
     name: Literal["bn_scale"] = "bn_scale"

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Ccep(Baseline):
     """Prune all layers step by step; in each step, evolve the channels of each layer while the others stay.
 
-    CCEP, cooperative coevolution (Shang et al. 2022, doi 10.24963/ijcai.2022/667). A step drops at most a tenth of each
-    layer; what a layer's own small population finds best is put together to the next network. The paper measures accuracy
-    and fine-tunes after each step; here candidates are compared by the loss on calibration images with batch norm
-    re-estimated, and all fine-tuning comes at the end.
+    CCEP, cooperative coevolution (Shang et al. 2022, doi 10.24963/ijcai.2022/667). A step drops at most a tenth of
+    each layer; what a layer's own small population finds best is put together to the next network. The paper
+    measures accuracy and fine-tunes after each step; here candidates are compared by the loss on calibration images
+    with batch norm re-estimated, and all fine-tuning comes at the end.
     """
 
     name: Literal["ccep"] = "ccep"
@@ -63,7 +63,7 @@ class Ccep(Baseline):
         def losses(masks: NDArray[Any]) -> NDArray[Any]:
             genomes = np.repeat(genome[None], len(masks), axis=0)
             genomes[:, kept] = masks
-            return np.nan_to_num(task.losses(genomes), nan=np.inf)
+            return task.losses(genomes)
 
         masks = np.stack([_dropping(len(kept), drop, task.rng) for _ in range(self.population)])
         loss = losses(masks)

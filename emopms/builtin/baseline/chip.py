@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Chip(ScoredBaseline):
     """Keep the channels whose feature maps the other channels of their layer replace least.
 
-    CHIP (Sui et al. 2021, arXiv 2110.13981): the channel independence of a channel is the fall of the nuclear norm of its
-    layer's feature maps [channels, H·W] when its row becomes zero, averaged over some images. Here it is divided by the
-    nuclear norm per channel, so that layers compare.
+    CHIP (Sui et al. 2021, arXiv 2110.13981): the channel independence of a channel is the fall of the nuclear norm
+    of its layer's feature maps [channels, H·W] when its row becomes zero, averaged over some images. Here it is
+    divided by the nuclear norm per channel, so that layers compare.
     """
 
     name: Literal["chip"] = "chip"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Fisher(ScoredBaseline):
     """Keep the channels with the largest empirical Fisher information of a gate on them.
 
-    Theis et al. 2018 (arXiv 1801.05787): half the mean square, over images, of the derivative of the image's loss by the
-    gate. It is a second-order estimate of the increase in the loss.
+    Theis et al. 2018 (arXiv 1801.05787): half the mean square, over images, of the derivative of the image's loss
+    by the gate. It is a second-order estimate of the increase in the loss.
     """
 
     name: Literal["fisher"] = "fisher"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Fpgm(ScoredBaseline):
     """Drop the filters nearest to the geometric median of their layer, which the others replace best.
 
-    FPGM (He et al. 2019, arXiv 1811.00250): the score of a filter is the sum of its distances to all filters of its layer,
-    here divided by the mean of the layer. The paper prunes all layers by the same share.
+    FPGM (He et al. 2019, arXiv 1811.00250): the score of a filter is the sum of its distances to all filters of its
+    layer, here divided by the mean of the layer. The paper prunes all layers by the same share.
     """
 
     name: Literal["fpgm"] = "fpgm"

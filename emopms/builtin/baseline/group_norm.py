@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class GroupNorm(ScoredBaseline):
     """Keep the channels with the largest norms of all weights that depend on them.
 
-    The group norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), without its sparse training: the squared norms of all
-    parameters of a channel, those that read it included, each divided by the mean of its tensor.
+    The group norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), without its sparse training: the squared norms
+    of all parameters of a channel, those that read it included, each divided by the mean of its tensor.
     """
 
     name: Literal["group_norm"] = "group_norm"
@@ -32,4 +32,4 @@ class GroupNorm(ScoredBaseline):
             for dim, genes in task.subnetwork.channels.dims.get(name, {}).items():
                 own = squares.movedim(dim, 0).reshape(squares.shape[dim], -1).sum(dim=1).cpu().numpy()
                 found.append((genes, own / max(own.mean(), 1e-12)))
-        return np.sqrt(mean_by_gene(task.genes, found))  # type: ignore[no-any-return]
+        return np.sqrt(mean_by_gene(task.genes, found))

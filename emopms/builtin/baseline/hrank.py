@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class HRank(ScoredBaseline):
     """Keep the channels whose feature maps have the highest rank.
 
-    HRank (Lin et al. 2020, arXiv 2002.10179): the mean rank of a channel's feature map [H, W] over some images, here divided
-    by the largest rank that a map of its size can have. It needs few images.
+    HRank (Lin et al. 2020, arXiv 2002.10179): the mean rank of a channel's feature map [H, W] over some images,
+    here divided by the largest rank that a map of its size can have. It needs few images.
     """
 
     name: Literal["hrank"] = "hrank"

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class L1(ScoredBaseline):
     """Keep the filters with the largest L1 norms (Li et al. 2017, arXiv 1608.08710).
 
-    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not compare.
+    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not
+    compare.
     """
 
     name: Literal["l1"] = "l1"

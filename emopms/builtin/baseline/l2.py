@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class L2(ScoredBaseline):
     """Keep the filters with the largest L2 norms (as in soft filter pruning, He et al. 2018, arXiv 1808.06866).
 
-    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not compare.
+    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not
+    compare.
     """
 
     name: Literal["l2"] = "l2"

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class NetAdapt(Baseline):
     """Narrow one layer after another, always the one whose narrowing costs the least loss.
 
-    NetAdapt (Yang et al. 2018, arXiv 1804.03230). In each step, every layer is narrowed until the network's MACs fall by the
-    same amount, and the best of these networks goes on. Filters with the smallest L1 norms go first. The paper trains each
-    candidate briefly; here its loss is measured on calibration images with batch norm re-estimated.
+    NetAdapt (Yang et al. 2018, arXiv 1804.03230). In each step, every layer is narrowed until the network's MACs
+    fall by the same amount, and the best of these networks goes on. Filters with the smallest L1 norms go first.
+    The paper trains each candidate briefly; here its loss is measured on calibration images with batch norm
+    re-estimated.
     """
 
     name: Literal["netadapt"] = "netadapt"
@@ -41,7 +42,7 @@ class NetAdapt(Baseline):
             candidates = [one for one in narrower if one.sum() < genome.sum()]
             if not candidates:
                 break
-            losses = np.nan_to_num(task.losses(np.stack(candidates)), nan=np.inf)
+            losses = task.losses(np.stack(candidates))
             best, turns = candidates[int(losses.argmin())], turns + 1
             gone[genome & ~best] = turns
             genome = best
@@ -51,9 +52,7 @@ class NetAdapt(Baseline):
         return task.largest_within(scores)
 
 
-def _narrowed(
-    task: PruningTask, genome: NDArray[Any], genes: slice, norms: NDArray[Any], goal: float
-) -> NDArray[Any]:
+def _narrowed(task: PruningTask, genome: NDArray[Any], genes: slice, norms: NDArray[Any], goal: float) -> NDArray[Any]:
     """Return the genome [genes] with one group narrowed until the MACs are at most ``goal``, or to one channel."""
     import numpy as np
 
@@ -64,4 +63,5 @@ def _narrowed(
         one[kept[:count]] = False
     enough = task.subnetwork.costs.macs(narrower) <= goal
     row = int(enough.argmax()) if enough.any() else len(narrower) - 1
-    return task.subnetwork.repair(narrower[row][None], norms)[0]
+    found: NDArray[Any] = task.subnetwork.repair(narrower[row][None], norms)[0]
+    return found

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Taylor(ScoredBaseline):
     """Keep the channels whose removal changes the loss most, by a first-order Taylor expansion.
 
-    Molchanov et al. 2019 (arXiv 1906.10771): the squared derivative of a batch's loss by a gate on the channel, averaged
-    over batches.
+    Molchanov et al. 2019 (arXiv 1906.10771): the squared derivative of a batch's loss by a gate on the channel,
+    averaged over batches.
     """
 
     name: Literal["taylor"] = "taylor"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -23,7 +24,6 @@ from emopms.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
     from pathlib import Path
 
     from emopms.engine.comparison.row import Row
@@ -71,7 +71,7 @@ def compare(
         SpecError: A spec is wrong, or does not fit the others, its network or its data.
         EmopmsError: The comparison cannot continue. Completed stages stay in the stores.
     """
-    given = specs if isinstance(specs, list | tuple) else [specs]
+    given = [specs] if isinstance(specs, Spec | str | PathLike) else specs
     read = [spec if isinstance(spec, Spec) else load_spec(spec) for spec in given]
     first = read[0]
     _require_comparable(read)
@@ -124,7 +124,9 @@ def _require_comparable(specs: Sequence[Spec]) -> None:
     first, names = specs[0], [spec.name for spec in specs]
     for index, spec in enumerate(specs):
         if spec.name in names[:index]:
-            raise spec.problem(("name",), "another spec of the comparison has this name.", "Give each a name of its own.")
+            raise spec.problem(
+                ("name",), "another spec of the comparison has this name.", "Give each a name of its own."
+            )
         for key in _SHARED:
             if getattr(spec, key) != getattr(first, key):
                 raise spec.problem(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from emopms.api import Baseline, Folder
     from emopms.engine.comparison.methods import RowStages
     from emopms.engine.pipeline.runner import Done
-    from emopms.engine.session.context import Context
     from emopms.engine.stages.base import Stage
     from emopms.engine.support.progress import Progress
     from emopms.network.runtime.device import Device

@@ -26,7 +26,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.target, row.method), []).append(row)
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "method": method,
             "baseline": same[0].baseline,
@@ -62,8 +62,8 @@ def markdown(summary: Mapping[str, Any]) -> str:
             "",
             f"## {target}",
             "",
-            f"The dense network has {_percent(own[0]['dense_accuracy'])} % on test images. Accuracies are in %, on test "
-            "images; ± is the standard deviation over seeds. The search's seconds contain all that leads from the "
+            f"The dense network has {_percent(own[0]['dense_accuracy'])} % on test images. Accuracies are in %, on "
+            "test images; ± is the standard deviation over seeds. The search's seconds contain all that leads from the "
             "pretrained network to a choice; training counts fine-tuning and constraint training.",
             "",
             "| method | seeds | MACs kept | parameters kept | before fine-tuning | after fine-tuning | search, s | "

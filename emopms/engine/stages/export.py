@@ -14,9 +14,9 @@ from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
 from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.session.final_figures import final_figures
 from emopms.engine.session.networks import example_images
 from emopms.engine.session.scoring import score
-from emopms.engine.session.final_figures import final_figures
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call
 from emopms.network.channels.cost import count

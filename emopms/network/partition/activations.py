@@ -40,7 +40,7 @@ def feature_maps(subnetwork: SubNetwork, images: Tensor) -> Iterator[dict[str, T
         images: [N, C, H, W].
     """
     recorder = _Recorder(subnetwork)
-    for batch in images.split(_BATCH):
+    for batch in torch.split(images, _BATCH):
         with torch.inference_mode(mode=False), torch.no_grad():
             recorder.run(batch.to(recorder.device).clone())
         yield recorder.maps
@@ -59,7 +59,7 @@ def gate_gradients(subnetwork: SubNetwork, images: Tensor, labels: Tensor) -> ND
     """
     recorder, found = _Recorder(subnetwork), []
     filters = filters_of(subnetwork)
-    for batch, classes in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
+    for batch, classes in zip(torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True):
         with torch.inference_mode(mode=False), torch.enable_grad():
             scores = recorder.run(batch.to(recorder.device).clone().requires_grad_())
             loss = F.cross_entropy(scores.float(), classes.to(recorder.device).clone(), reduction="sum")

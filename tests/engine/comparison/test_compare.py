@@ -134,7 +134,7 @@ def test_losses_that_a_killed_baseline_measured_are_not_measured_again(
 
     monkeypatch.setattr(PruningTask, "measure", counted)
     monkeypatch.setattr("emopms.api.baseline._AT_ONCE", 2)
-    with pytest.raises(_KilledError):
+    with pytest.raises(ComponentError, match="_KilledError"):
         compare(spec, run_dir=tmp_path, device="cpu")
     measured = 100
     (row,) = [row for row in compare(spec, run_dir=tmp_path, device="cpu").rows if row.method == "eagle_eye"]

@@ -24,7 +24,7 @@ class Chip(ScoredBaseline):
     """
 
     name: Literal["chip"] = "chip"
-    images: Annotated[int, Field(ge=1)] = 8
+    images: Annotated[int, Field(ge=1)] = 32
     """Calibration images whose maps count."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:

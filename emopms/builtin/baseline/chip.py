@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from emopms.api import PruningTask
 
+_AT_ONCE = 32
+"""Channels that are masked together."""
+
 
 class Chip(ScoredBaseline):
     """Keep the channels whose feature maps the other channels of their layer replace least.
@@ -24,7 +27,7 @@ class Chip(ScoredBaseline):
     """
 
     name: Literal["chip"] = "chip"
-    images: Annotated[int, Field(ge=1)] = 32
+    images: Annotated[int, Field(ge=1)] = 16
     """Calibration images whose maps count."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
@@ -33,20 +36,34 @@ class Chip(ScoredBaseline):
         genes, found = {each.layer: each.genes for each in filters_of(task.subnetwork)}, []
         for maps in feature_maps(task.subnetwork, task.inputs[: self.images]):
             for layer, features in maps.items():
-                rows = features.flatten(2).double()
-                found += [(genes[layer], _independence(gram)) for gram in rows @ rows.mT]
+                found += [(genes[layer], _independence(rows)) for rows in features.flatten(2).double()]
         return mean_by_gene(task.genes, found)
 
 
-def _independence(gram: Tensor) -> NDArray[Any]:
-    """Return the independence of each channel [C] from the inner products of the rows of their maps [C, C]."""
+def _independence(rows: Tensor) -> NDArray[Any]:
+    """Return the independence of each channel [C] from the maps of one image [C, positions].
+
+    Nuclear norms come from the eigenvalues of the inner products of rows or of columns, whichever are fewer.
+    """
     import torch
 
-    channels = len(gram)
-    masked = gram.expand(channels, channels, channels).clone()
-    index = torch.arange(channels)
-    masked[index, index, :] = 0
-    masked[index, :, index] = 0
-    norms = [torch.linalg.eigvalsh(each).clamp_min(0).sqrt().sum(dim=-1) for each in (gram, masked)]
-    falls: NDArray[Any] = ((norms[0] - norms[1]) / (norms[0] / channels).clamp_min(1e-12)).cpu().numpy()
-    return falls
+    channels, positions = rows.shape
+    products = rows @ rows.T if channels < positions else rows.T @ rows
+    whole, falls = _nuclear_norm(products), []
+    for some in torch.arange(channels, device=rows.device).split(_AT_ONCE):
+        if channels < positions:
+            masked = products.expand(len(some), channels, channels).clone()
+            masked[torch.arange(len(some), device=rows.device), some, :] = 0
+            masked[torch.arange(len(some), device=rows.device), :, some] = 0
+        else:
+            masked = products - rows[some, :, None] * rows[some, None, :]
+        falls.append(whole - _nuclear_norm(masked))
+    independence: NDArray[Any] = (torch.cat(falls) / (whole / channels).clamp_min(1e-12)).cpu().numpy()
+    return independence
+
+
+def _nuclear_norm(products: Tensor) -> Tensor:
+    """Return the nuclear norms [...] of matrices from the inner products of their rows [..., n, n]."""
+    import torch
+
+    return torch.linalg.eigvalsh(products).clamp_min(0).sqrt().sum(dim=-1)

@@ -12,7 +12,7 @@ from emopms.builtin.baseline.abc_pruner import AbcPruner
 from emopms.builtin.baseline.apoz import Apoz
 from emopms.builtin.baseline.bn_scale import BnScale
 from emopms.builtin.baseline.ccep import Ccep
-from emopms.builtin.baseline.chip import Chip
+from emopms.builtin.baseline.chip import Chip, _independence
 from emopms.builtin.baseline.eagle_eye import EagleEye
 from emopms.builtin.baseline.fisher import Fisher
 from emopms.builtin.baseline.fpgm import Fpgm
@@ -132,3 +132,14 @@ def test_no_genome_is_measured_twice() -> None:
     first = task.losses(np.concatenate([genomes, genomes]))
     assert task.evaluations == len(np.unique(genomes, axis=0))
     assert first[:3].tolist() == first[3:].tolist() == task.losses(genomes).tolist()
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (40, 7)])
+def test_chip_is_the_fall_of_the_nuclear_norm(shape: tuple[int, int]) -> None:
+    rows = torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
+    whole = torch.linalg.matrix_norm(rows, "nuc")
+    for channel, found in enumerate(_independence(rows)):
+        masked = rows.clone()
+        masked[channel] = 0
+        fall = whole - torch.linalg.matrix_norm(masked, "nuc")
+        assert found == pytest.approx(float(fall / whole * len(rows)), abs=1e-6)

@@ -13,6 +13,8 @@ from emopms.engine.comparison.assess import Assess
 from emopms.engine.comparison.compare import compare
 from emopms.engine.session import training
 from emopms.engine.stages.export import Export
+from emopms.engine.storage.cleanup import find_removable
+from emopms.engine.storage.inventory import find_runs, inspect_run
 from emopms.engine.storage.store import Store
 from emopms.errors import ComponentError, SpecError
 from tests.engine import test_separation
@@ -69,6 +71,14 @@ def test_the_spec_itself_is_run_as_ever(comparison: Comparison, tmp_path: Path) 
     result = json.loads((folder / "result.json").read_text())
     assert result["models"] == alone.summary["models"]
     assert (folder / "front.csv").read_bytes() == (alone.folder / "front.csv").read_bytes()
+
+
+def test_nothing_of_a_comparison_is_called_removable(comparison: Comparison) -> None:
+    found = find_runs(comparison.folder)
+    assert [folder.name for folder in found] == ["tiny-seed-3", "tiny-seed-4"]
+    for folder in found:
+        assert inspect_run(folder).state == "finished"
+        assert not find_removable(folder).removable
 
 
 def test_nothing_is_repeated(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def _independence(rows: Tensor) -> NDArray[Any]:
     channels, positions = rows.shape
     products = rows @ rows.T if channels < positions else rows.T @ rows
     whole, falls = _nuclear_norm(products), []
-    for some in torch.arange(channels, device=rows.device).split(_AT_ONCE):
+    for some in torch.split(torch.arange(channels, device=rows.device), _AT_ONCE):
         if channels < positions:
             masked = products.expand(len(some), channels, channels).clone()
             masked[torch.arange(len(some), device=rows.device), some, :] = 0
@@ -66,4 +66,5 @@ def _nuclear_norm(products: Tensor) -> Tensor:
     """Return the nuclear norms [...] of matrices from the inner products of their rows [..., n, n]."""
     import torch
 
-    return torch.linalg.eigvalsh(products).clamp_min(0).sqrt().sum(dim=-1)
+    norms: Tensor = torch.linalg.eigvalsh(products).clamp_min(0).sqrt().sum(dim=-1)
+    return norms

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emopms.engine.comparison.compare import compare as compare
     from emopms.engine.models.load import load as load
     from emopms.engine.run import Result as Result
     from emopms.engine.run import run as run
@@ -22,12 +23,13 @@ _HOMES = {
     "EmopmsError": "emopms.errors",
     "Result": "emopms.engine.run",
     "Spec": "emopms.spec",
+    "compare": "emopms.engine.comparison.compare",
     "load": "emopms.engine.models.load",
     "load_spec": "emopms.spec",
     "run": "emopms.engine.run",
 }
 
-__all__ = ["EmopmsError", "Result", "Spec", "__version__", "load", "load_spec", "run"]
+__all__ = ["EmopmsError", "Result", "Spec", "__version__", "compare", "load", "load_spec", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,7 @@ SLOTS: Final = (
     "algorithm",
     "ranker",
     "exporter",
+    "baseline",
 )
 
 

@@ -6,6 +6,7 @@ and other heavy packages inside their methods.
 
 from emopms.api.algorithm import Algorithm, Search, SearchSpace
 from emopms.api.backbone import Backbone
+from emopms.api.baseline import Allocation, Baseline, PruningTask, ScoredBaseline
 from emopms.api.constraint import ChainStep, Constraint, ConstraintTraining
 from emopms.api.data import Data, Folder, Images, Source
 from emopms.api.exporter import Exporter, PrunedModel
@@ -19,7 +20,9 @@ from emopms.component import Settings, Slot, invalid
 
 __all__ = [
     "Algorithm",
+    "Allocation",
     "Backbone",
+    "Baseline",
     "BatchSize",
     "ChainStep",
     "Constraint",
@@ -33,9 +36,11 @@ __all__ = [
     "JointSchemes",
     "Objective",
     "PrunedModel",
+    "PruningTask",
     "Ranker",
     "Rate",
     "Sampling",
+    "ScoredBaseline",
     "Search",
     "SearchSpace",
     "Selector",

@@ -37,8 +37,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("spec", help="the spec, a YAML file")
     _add_overrides(run)
     _add_places(run)
-    run.add_argument("--quiet", action="store_true", help="show only warnings and errors")
-    run.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="default: info")
+    _add_display(run)
+
+    compare = commands.add_parser("compare", help="compare specs with each other and with the baselines of the first")
+    compare.add_argument("specs", nargs="+", metavar="spec", help="specs, YAML files with the same network and data")
+    _add_overrides(compare)
+    _add_places(compare)
+    _add_display(compare)
 
     plan = commands.add_parser("plan", help="show the stages of a run, and estimate its time and memory")
     plan.add_argument("spec", help="the spec, a YAML file")
@@ -107,7 +112,11 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--run-dir", metavar="DIR", help="the run directory (default: runs/<name>)")
+    command.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        help="the run directory (default: runs/<name>, of a comparison runs/<name>-comparison)",
+    )
     command.add_argument(
         "--data-root",
         metavar="DIR",
@@ -116,6 +125,11 @@ def _add_places(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto, which takes CUDA if available"
     )
+
+
+def _add_display(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quiet", action="store_true", help="show only warnings and errors")
+    command.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="default: info")
 
 
 def _add_files(command: argparse.ArgumentParser) -> None:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
-
-from loguru import logger
-from rich.console import Console
 
 from emopms.cli.output import OutputError, tell
 from emopms.cli.tables import show_tables
-from emopms.cli.terminal import Bars, Lines, LogLines, closing_table, log_format
-from emopms.engine.support.log_sinks import logging_to
+from emopms.cli.terminal import closing_table, progress_on_terminal
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     import argparse
 
     from emopms.engine.run import Result
-    from emopms.engine.support.progress import Progress
 
 
 def command(arguments: argparse.Namespace) -> None:
     """Run a spec, show its progress and print the results."""
     spec = load_spec(arguments.spec, arguments.overrides)  # before importing torch, so that a wrong spec fails at once
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    terminal = console.is_terminal and not console.is_dumb_terminal
-    level = "WARNING" if arguments.quiet else arguments.log_level.upper()
-    logger.remove()
-    with ExitStack() as stack:
-        stack.enter_context(logging_to(LogLines(console if terminal else None), level=level, format=log_format))
-        progress: Progress | None = None
-        if not arguments.quiet:
-            progress = stack.enter_context(Bars(console)) if terminal else Lines()
-
+    with progress_on_terminal(quiet=arguments.quiet, log_level=arguments.log_level) as progress:
         from emopms.engine.run import run
 
         result = run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from loguru import logger
@@ -14,6 +14,7 @@ from rich.text import Text
 from emopms.cli.output import printable, tell
 from emopms.cli.overall import Overall
 from emopms.cli.tables import Columns
+from emopms.engine.support.log_sinks import logging_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,10 +23,36 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from emopms.engine.support.progress import Progress
+
 _NAME: Final = 22
 """Least number of characters that the name of a stage takes in a line. A shorter name is followed by spaces."""
 _WIDEST_BAR: Final = 24
 _NARROWEST_BAR: Final = 8
+
+
+@contextmanager
+def progress_on_terminal(*, quiet: bool, log_level: str) -> Iterator[Progress | None]:
+    """Show log lines and progress on standard error while the body of the ``with`` statement runs.
+
+    Args:
+        quiet: Whether only warnings and errors are shown.
+        log_level: The lowest level of log lines that are shown, such as ``info``.
+
+    Yields:
+        The display of the progress; None if ``quiet`` is set.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    terminal = console.is_terminal and not console.is_dumb_terminal
+    logger.remove()
+    with ExitStack() as stack:
+        lines = LogLines(console if terminal else None)
+        level = "WARNING" if quiet else log_level.upper()
+        stack.enter_context(logging_to(lines, level=level, format=log_format))
+        if quiet:
+            yield None
+        else:
+            yield stack.enter_context(Bars(console)) if terminal else Lines()
 
 
 class Bars:

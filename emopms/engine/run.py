@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,9 @@ from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
-from emopms.engine.support.log_sinks import logging_to
+from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
-from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import as_spec
@@ -73,7 +71,7 @@ def run(
     spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
-    with plain_torch(), store.lock(), logging_to(_open_log(folder), level="DEBUG", filter="emopms"):
+    with plain_torch(), store.lock(), logging_to(open_log(folder), level="DEBUG", filter="emopms"):
         logger.debug("run of {!r} begins", spec.name)
         prepared = prepare(
             spec,
@@ -88,32 +86,3 @@ def run(
         done = run_stages(planned, context, store)
         summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
     return Result(folder=folder, summary=summary)
-
-
-class _RunLog:
-    """The log file ``run.log``. If the disk is full, lines are dropped, and the run fails when it writes its next
-    result."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
-
-    def write(self, line: str) -> None:
-        with suppress(OSError):
-            self._file.write(line)
-            self._file.flush()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._file.close()
-
-
-def _open_log(folder: Path) -> _RunLog:
-    """Open the log file ``run.log`` in a run directory.
-
-    Raises:
-        StoreError: The file cannot be written.
-    """
-    try:
-        return _RunLog(folder / "run.log")
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error

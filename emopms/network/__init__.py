@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from emopms.network.graph.closeness import are_close, largest
     from emopms.network.graph.trace import trace
     from emopms.network.inference.evaluator import Evaluator, dense_tail
+    from emopms.network.partition.activations import feature_maps, gate_gradients
     from emopms.network.partition.divide import divide
     from emopms.network.partition.divided_network import DividedNetwork, divide_network
+    from emopms.network.partition.filters import Filters, filters_of, mean_by_gene
     from emopms.network.partition.importance import magnitude, sensitivity
     from emopms.network.partition.split_points import block_points, even_points
     from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
@@ -34,6 +36,7 @@ __all__ = [
     "DividedNetwork",
     "Evaluator",
     "FeatureDistance",
+    "Filters",
     "LinearProbeLoss",
     "SubNetwork",
     "TailLoss",
@@ -46,9 +49,13 @@ __all__ = [
     "divide",
     "divide_network",
     "even_points",
+    "feature_maps",
+    "filters_of",
     "fit_to",
+    "gate_gradients",
     "largest",
     "magnitude",
+    "mean_by_gene",
     "parallel_map",
     "pruned_state",
     "sensitivity",
@@ -64,8 +71,10 @@ _MODULES = {
     "graph.closeness": ("are_close", "largest"),
     "graph.trace": ("trace",),
     "inference.evaluator": ("Evaluator", "dense_tail"),
+    "partition.activations": ("feature_maps", "gate_gradients"),
     "partition.divide": ("divide",),
     "partition.divided_network": ("DividedNetwork", "divide_network"),
+    "partition.filters": ("Filters", "filters_of", "mean_by_gene"),
     "partition.importance": ("magnitude", "sensitivity"),
     "partition.split_points": ("block_points", "even_points"),
     "partition.subnetwork": ("SubNetwork", "subnetworks_of"),

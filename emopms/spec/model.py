@@ -20,6 +20,7 @@ from pydantic import (
 from emopms.api import (
     Algorithm,
     Backbone,
+    Baseline,
     BatchSize,
     Constraint,
     Cost,
@@ -213,6 +214,11 @@ class Spec(Settings):
         ("safetensors", "pt2")
     )
     """The file formats to write. `safetensors` must be one of them."""
+    baselines: Annotated[tuple[Annotated[Baseline, Slot("baseline")], ...], Field(strict=False)] = ()
+    """Other ways to choose channels, with which `emopms compare` compares this spec. `emopms run` ignores them."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(strict=False)] = ()
+    """Seeds with each of which `emopms compare` repeats everything; by default only with `seed`. `emopms run` ignores
+    them."""
 
     _document: Document | None = PrivateAttr(default=None)
 
@@ -282,6 +288,13 @@ class Spec(Settings):
         if len(set(targets)) < len(targets):
             raise invalid("two targets are equal.", "Keep one of them.")
         return targets
+
+    @field_validator("baselines", "seeds")
+    @classmethod
+    def _check_repetition(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise invalid("two of them are equal.", "Keep one of them.")
+        return values
 
     @model_validator(mode="after")
     def _take_given_weights_as_they_are(self) -> Self:

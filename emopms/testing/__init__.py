@@ -15,6 +15,7 @@ of a suite whose names do not begin with ``test_`` can be overridden.
 
 from emopms.testing.algorithm import AlgorithmConformance
 from emopms.testing.backbone import BackboneConformance
+from emopms.testing.baseline import BaselineConformance
 from emopms.testing.component import ComponentConformance
 from emopms.testing.constraint import ConstraintConformance
 from emopms.testing.data import DataConformance
@@ -28,6 +29,7 @@ from emopms.testing.split import SplitConformance
 __all__ = [
     "AlgorithmConformance",
     "BackboneConformance",
+    "BaselineConformance",
     "ComponentConformance",
     "ConstraintConformance",
     "DataConformance",

@@ -22,10 +22,9 @@ from emopms.builtin.exporter.safetensors import Safetensors
 from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
-from emopms.engine.run import _open_log
 from emopms.engine.session.context import Context
 from emopms.engine.support.component_calls import guarded_call
-from emopms.engine.support.log_sinks import logging_to
+from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.errors import ComponentError
 from emopms.network.costs.cost_model import count
 from emopms.testing.unchanged import Snapshot
@@ -254,7 +253,7 @@ def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path)
 def test_a_full_disk_is_named_whoever_meets_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.log").symlink_to("/dev/full")
     with (
-        logging_to(_open_log(tmp_path), level="DEBUG"),
+        logging_to(open_log(tmp_path), level="DEBUG"),
         pytest.raises(ComponentError, match="No space left") as error,
         guarded_call(Safetensors(), "export a model"),
     ):

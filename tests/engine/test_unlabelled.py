@@ -22,8 +22,8 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.data.digits import Digits
 from emopms.cli.terminal import closing_table
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.stages.finetune import distillation_loss
 from emopms.engine.support.progress import Silent
+from emopms.engine.training.tuning import distillation_loss
 from emopms.errors import SpecError
 from emopms.network.runtime.device import Device
 from emopms.spec.model import FinetuneSettings

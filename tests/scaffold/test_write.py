@@ -124,7 +124,7 @@ def _settings(settings: Sequence[str]) -> list[str]:
 
 
 @pytest.mark.slow
-def test_all_ten_install_show_up_pass_their_tests_and_run(tmp_path: Path) -> None:
+def test_all_of_them_install_show_up_pass_their_tests_and_run(tmp_path: Path) -> None:
     folders = {slot: write_plugin(slot, f"my_{slot}", tmp_path / "written") for slot in SLOTS}
     style = ("--config", ROOT / "pyproject.toml", ".")  # the order of imports hangs on what one counts as one's own
     _run("ruff", "check", "--ignore", "I001", *style, cwd=tmp_path / "written")
@@ -147,6 +147,7 @@ def test_all_ten_install_show_up_pass_their_tests_and_run(tmp_path: Path) -> Non
     assert " passed" in shown
 
     lists = {"objective": "objectives=[capability, my_objective]", "exporter": "export=[safetensors, my_exporter]"}
+    lists["baseline"] = "baselines=[my_baseline]"
     mine = [lists.get(slot, f"{slot}=my_{slot}") for slot in SLOTS]
     spec = ROOT / "specs" / "quickstart.yaml"
     _run("emopms", "validate", spec, *_settings(mine), cwd=tmp_path, site=site)

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
     """Return the hash of the code of each plugin component under some keys of a spec, by ``<slot>/<name>``.
 
+    `code_of` says which code counts.
+
+    Raises:
+        PluginError: The source of a component cannot be read.
+    """
+    return code_of(getattr(spec, key) for key in keys)
+
+
+def code_of(values: Iterable[object]) -> dict[str, str]:
+    """Return the hash of the code of each plugin component in some values of a spec, by ``<slot>/<name>``.
+
     For a component in a package, the code is all files of the package. For a component in a single file, the code is
     this file and all files that it imports from its own folder. Imports from other places do not count. Built-in
     components are left out, because the version of a stage changes when their code changes.
@@ -30,7 +41,7 @@ def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
     Raises:
         PluginError: The source of a component cannot be read.
     """
-    components = [component for key in keys for component in _components(getattr(spec, key))]
+    components = [component for value in values for component in _components(value)]
     return {
         f"{component.slot}/{component.name}": _hash(type(component))
         for component in components

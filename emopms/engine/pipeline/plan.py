@@ -42,13 +42,27 @@ def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) ->
         fingerprint: Hash of the data and of the weights file.
         device: The device of the stages. It is part of a key only if an objective is measured on the device.
     """
-    keys: dict[str, str] = {}
+    return with_keys(_stages(spec, points, device), seed=spec.seed, fingerprint=fingerprint)
+
+
+def with_keys(
+    stages: Sequence[Stage], *, seed: int, fingerprint: str, earlier: Sequence[Planned] = ()
+) -> list[Planned]:
+    """Give stages their keys.
+
+    Args:
+        stages: In an order in which each follows its inputs.
+        seed: The seed of the spec.
+        fingerprint: Of the data and of the weights file.
+        earlier: Stages that have keys already and may be inputs.
+    """
+    keys = {step.stage.name: step.key for step in earlier}
     planned = []
-    for stage in _stages(spec, points, device):
+    for stage in stages:
         parts = {
             "stage": stage.name,
             "version": stage.version,
-            "seed": spec.seed,
+            "seed": seed,
             "data": fingerprint,
             "settings": stage.settings,
             "inputs": {name: keys[name] for name in stage.inputs},

@@ -14,7 +14,7 @@ from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from emopms.engine.pipeline.plan import Planned
     from emopms.engine.session.context import Context
@@ -34,10 +34,21 @@ class Done:
     """Whether the stage was completed by an earlier run."""
 
 
-def run_stages(planned: Sequence[Planned], context: Context, store: Store) -> dict[str, Done]:
-    """Run all planned stages in order, and return them by name. A stage that is complete in the store is not run
-    again."""
-    done: dict[str, Done] = {}
+def run_stages(
+    planned: Sequence[Planned], context: Context, store: Store, *, earlier: Mapping[str, Done] | None = None
+) -> dict[str, Done]:
+    """Complete all stages in order. Stages that are complete in the store are not run.
+
+    Args:
+        planned: The stages.
+        context: The run.
+        store: The store that holds complete stages.
+        earlier: Complete stages, by name, that these stages may have as inputs.
+
+    Returns:
+        All complete stages by name, the earlier ones included.
+    """
+    done = dict(earlier or {})
     context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
     for step in planned:
         stage = step.stage

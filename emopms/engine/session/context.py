@@ -111,20 +111,24 @@ class Context:
         return divide_as_specified(network, self.split_points, self.example, self.spec)
 
     def constrained(self, artefact: Artefact) -> DividedNetwork:
-        """Return the divided network that the ``constrain`` stage stored.
+        """Return the divided network that the ``constrain`` stage stored (see `divided`)."""
+        return self.divided(artefact)
+
+    def divided(self, artefact: Artefact) -> DividedNetwork:
+        """Return a stored dense network, divided.
 
         The divided network is built at the first call and kept, because it takes long to trace a deep network. No stage
         changes it.
 
         Args:
-            artefact: The artefact of the ``constrain`` stage.
+            artefact: The artefact of the ``pretrain`` or of the ``constrain`` stage.
         """
-        if artefact.folder not in self._constrained:
-            self._constrained[artefact.folder] = self.divide(self.network(DenseNetwork.load(artefact).state))
-        return self._constrained[artefact.folder]
+        if artefact.folder not in self._divided:
+            self._divided[artefact.folder] = self.divide(self.network(DenseNetwork.load(artefact).state))
+        return self._divided[artefact.folder]
 
     @cached_property
-    def _constrained(self) -> dict[Path, DividedNetwork]:
+    def _divided(self) -> dict[Path, DividedNetwork]:
         return {}
 
     @cached_property

@@ -14,7 +14,7 @@ from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
 from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
-from emopms.engine.session.knowledge import count_by_class
+from emopms.engine.session.final_figures import final_figures
 from emopms.engine.session.networks import example_images
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
@@ -39,7 +39,7 @@ class Export(Stage):
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the dense network and all models on test images, and write the models."""
-        dense = _measure(context, context.network(DenseNetwork.load(inputs["pretrain"]).state))
+        dense = final_figures(context, context.network(DenseNetwork.load(inputs["pretrain"]).state))
         models = []
         for target in context.spec.targets:
             finetuned = FinetunedNetwork.load(inputs[f"finetune/{target.slug}"])
@@ -52,7 +52,7 @@ class Export(Stage):
                 epoch=finetuned.epoch,
                 meets_target=finetuned.meets_target,
                 accuracy_before_finetune=before.accuracy,
-                **asdict(_measure(context, network)),
+                **asdict(final_figures(context, network)),
             )
             with out.folder_for(f"models/{target.slug}") as folder:
                 self._write(context, network, model, dense, folder)
@@ -78,24 +78,6 @@ class Export(Stage):
         files = sorted(path.name for path in folder.iterdir())
         card = model_card(context.spec, architecture, asdict(model), asdict(dense), files, quality=context.quality)
         (folder / "README.md").write_text(card, encoding="utf-8")
-
-
-def _measure(context: Context, network: nn.Module) -> ModelFigures:
-    """Measure a network on test images, in fp32 as in exported models."""
-    counted = count(network, context.example)
-    by_class = count_by_class(network, context.image_sets.test, context.classes)
-    return ModelFigures(
-        balanced_accuracy=by_class.balanced_accuracy,
-        recall=by_class.recall,
-        **asdict(score(network, context.image_sets.test, context.device, exact=True)),
-        macs=counted.macs,
-        params=counted.params,
-        not_counted=[_with_macs(name, counted.uncounted_macs.get(name)) for name in counted.uncounted],
-    )
-
-
-def _with_macs(name: str, macs: int | None) -> str:
-    return name if macs is None else f"{name} ({macs:,} MACs)"
 
 
 def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:

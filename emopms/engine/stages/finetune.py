@@ -7,27 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.stages.base import Stage
-from emopms.engine.training.best_state import BestState
-from emopms.engine.training.loop import sgd, train
+from emopms.engine.training.loop import sgd
+from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
 from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
-from emopms.network.costs.cost_model import count
-from emopms.network.layers.batchnorm import recalibrate
 from emopms.network.partition.importance import magnitude
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import torch
     from numpy.typing import NDArray
-    from torch import Tensor, nn
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.engine.training.loop import Loss
     from emopms.network.partition.subnetwork import SubNetwork
-    from emopms.spec import FinetuneSettings, Target
+    from emopms.spec import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,53 +58,36 @@ class Finetune(Stage):
             target.slug: choose_scheme(target, schemes, pretrained.score.accuracy) for target in context.spec.targets
         }
         scheme = chosen[self.target.slug]
-        network = self._prune(context, inputs["constrain"], schemes, scheme)
-        recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
-        recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        validation, settings = context.image_sets.validation, context.spec.finetune
-        best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
-        before = best.offer(0)
-        teacher = context.network(pretrained.state).requires_grad_(False)
-        train(
-            network,
-            sgd(network, settings),
-            distillation_loss(settings, network, teacher),
-            schedule=settings,
-            context=context,
-            stage=self.name,
-            out=out,
-            best=best,
-            quality=context.quality,
-        )
-        after = best.restore()
+        network = pruned(context, context.constrained(inputs["constrain"]), schemes.genomes[scheme])
+        tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
         logger.info(
             "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
             self.target.slug,
             scheme,
             schemes.macs[scheme] / schemes.macs[schemes.dense],
             context.quality,
-            before.accuracy,
-            after.accuracy,
-            best.epoch,
-            settings.epochs,
+            tuned.before.accuracy,
+            tuned.after.accuracy,
+            tuned.epoch,
+            context.spec.finetune.epochs,
         )
         allowed_drop = 1.0 if self.target.accuracy_drop is None else self.target.accuracy_drop
         lowest = pretrained.score.accuracy - allowed_drop
-        if not (met := after.accuracy >= lowest):
+        if not (met := tuned.after.accuracy >= lowest):
             logger.warning(
                 "{}: the fine-tuned model misses the target: validation {} is {:.2%}, but {:.2%} is required",
                 self.target.slug,
                 context.quality,
-                after.accuracy,
+                tuned.after.accuracy,
                 lowest,
             )
         FinetunedNetwork(
-            recalibrated,
-            network.state_dict(),
+            tuned.recalibrated,
+            tuned.state,
             scheme=scheme,
-            before=before,
-            after=after,
-            epoch=best.epoch,
+            before=tuned.before,
+            after=tuned.after,
+            epoch=tuned.epoch,
             meets_target=met,
         ).save(out)
 
@@ -127,50 +105,6 @@ class Finetune(Stage):
 
         trained = timer.training(settings, prepare, after_epoch=validation)
         return timer.forward(context.train_size) + trained + 2 * validation
-
-    def _prune(self, context: Context, constrained: Artefact, schemes: MeasuredSchemes, scheme: int) -> nn.Module:
-        """Return the pruned network of a scheme. Its MACs must equal the predicted MACs.
-
-        Raises:
-            RunError: The MACs of the pruned network differ from the predicted MACs.
-        """
-        dense = context.constrained(constrained)
-        network = context.network(pruned_state(dense.network, [(dense.channels, schemes.genomes[scheme])]))
-        counted = count(network, context.example)
-        predicted = int(schemes.macs[scheme])
-        if counted.macs != predicted:
-            raise RunError(
-                f"The pruned network has {counted.macs} MACs, but {predicted} were predicted: "
-                "the cost model is wrong for some operation of the backbone.",
-                remedy="Report this backbone as a bug of emopms.",
-            )
-        return network
-
-
-def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
-    """Return the loss of fine-tuning: the cross-entropy and, with ``distill``, a distance from the teacher's scores.
-
-    The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
-
-    Args:
-        settings: The fine-tuning settings, with temperature and weight of the distance.
-        network: The pruned network.
-        teacher: The dense network, frozen.
-    """
-
-    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        network.train()
-        scores = network(images)
-        own = F.cross_entropy(scores, labels)
-        if not settings.distill:
-            return own
-        with torch.no_grad():
-            soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
-        guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
-        distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
-        return settings.alpha * distance + (1 - settings.alpha) * own
-
-    return loss
 
 
 def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loguru import logger
 
+from emopms.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Sink(Protocol):
@@ -78,3 +81,31 @@ class _KeptSink:
 
     def stop(self) -> None:
         self.removed = True
+
+
+class RunLog:
+    """A log file. It drops lines if the disk is full: the run itself reports that at its next write."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            self._file.write(line)
+            self._file.flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+def open_log(folder: Path) -> RunLog:
+    """Open ``run.log`` in a folder.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    try:
+        return RunLog(folder / "run.log")
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error

@@ -1,0 +1,41 @@
+"""``assess/<method>/<target>``: measure the network of a baseline on test images, which nothing was chosen on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from emopms.engine.comparison.row_stage import RowStage
+from emopms.engine.results.exported import ExportedModel
+from emopms.engine.results.networks import FinetunedNetwork
+from emopms.engine.session.final_figures import final_figures
+from emopms.engine.session.scoring import score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Artefact, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assess(RowStage):
+    """Measures a fine-tuned network as ``export`` does. Its result is an `ExportedModel`, as ``figures.json``."""
+
+    tuned_by: str
+    """Name of the stage that made the network."""
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        """Measure the network before and after fine-tuning."""
+        finetuned = FinetunedNetwork.load(inputs[self.tuned_by])
+        before = score(context.network(finetuned.recalibrated), context.image_sets.test, context.device, exact=True)
+        figures = final_figures(context, context.network(finetuned.state))
+        model = ExportedModel(
+            target=self.target.slug,
+            scheme=finetuned.scheme,
+            epoch=finetuned.epoch,
+            meets_target=finetuned.meets_target,
+            accuracy_before_finetune=before.accuracy,
+            **asdict(figures),
+        )
+        out.save_json("figures", asdict(model))

@@ -1,0 +1,83 @@
+"""The methods of a comparison: their labels, and the stages of their rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emopms.engine.comparison.assess import Assess
+from emopms.engine.comparison.choose import Choose
+from emopms.engine.comparison.tune import Tune
+from emopms.engine.pipeline.code_fingerprint import code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emopms.api import Baseline
+    from emopms.engine.stages.base import Stage
+    from emopms.spec import Spec, Target
+
+
+@dataclass(frozen=True)
+class RowStages:
+    """The stages of one row, in order."""
+
+    choose: Stage
+    tune: Stage
+    assess: Stage
+
+    @property
+    def all(self) -> list[Stage]:
+        """The stages in the order in which they run."""
+        return [self.choose, self.tune, self.assess]
+
+
+def labels(baselines: Sequence[Baseline], taken: Sequence[str] = ()) -> list[str]:
+    """Return a distinct label for each baseline, which is part of a file name: its name, or more where that is taken.
+
+    Args:
+        baselines: The baselines.
+        taken: Labels of other methods.
+    """
+    found: list[str] = list(taken)
+    names = [baseline.name for baseline in baselines]
+    for baseline in baselines:
+        changed = [
+            str(value)
+            for name, value in baseline.model_dump(mode="json").items()
+            if name != "name" and value != type(baseline).model_fields[name].default
+        ]
+        parts = [baseline.name, *(changed if names.count(baseline.name) > 1 else ())]
+        label = first = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parts))
+        number = 1
+        while label in found:
+            number += 1
+            label = f"{first}-{number}"
+        found.append(label)
+    return found[len(taken) :]
+
+
+def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target) -> RowStages:
+    """Return the stages of the row of a baseline and a target."""
+    resolved, goal = spec.resolved(), target.model_dump(mode="json")
+    code = code_of([baseline])
+    written = {"baseline": baseline.model_dump(mode="json"), "target": goal, "genome": resolved["genome"]}
+    choose, tune, assess = (f"{step}/{label}/{target.slug}" for step in ("choose", "tune", "assess"))
+    return RowStages(
+        Choose(
+            name=choose,
+            inputs=("pretrain",),
+            settings=written | ({"code": code} if code else {}),
+            target=target,
+            baseline=baseline,
+        ),
+        Tune(
+            name=tune,
+            inputs=("pretrain", choose),
+            settings={"finetune": resolved["finetune"], "target": goal},
+            target=target,
+            chosen_by=choose,
+        ),
+        Assess(name=assess, inputs=(tune,), settings={}, target=target, tuned_by=tune),
+    )

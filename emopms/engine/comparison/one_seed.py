@@ -1,0 +1,168 @@
+"""All rows of one spec and one seed, in a run directory of their own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from emopms.api import ConstraintTraining
+from emopms.engine.comparison.row import Row
+from emopms.engine.pipeline.plan import plan, with_keys
+from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
+from emopms.engine.pipeline.publish import publish
+from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.results.choice import Choice
+from emopms.engine.results.exported import ExportedModel, Exports
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.results.search_summary import SearchSummary
+from emopms.engine.storage.store import Store
+from emopms.engine.support.log_sinks import logging_to, open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from emopms.api import Baseline, Folder
+    from emopms.engine.comparison.methods import RowStages
+    from emopms.engine.pipeline.runner import Done
+    from emopms.engine.stages.base import Stage
+    from emopms.engine.support.progress import Progress
+    from emopms.network.runtime.device import Device
+    from emopms.spec import Spec, Target
+
+
+class OneSeed:
+    """Runs a spec with one seed, and then baselines from its pretrained network.
+
+    Args:
+        spec: The spec with the seed.
+        folder: The run directory, which is what ``emopms run`` makes.
+        data: The folder that relative paths in the spec start from.
+        device: The device.
+        progress: Receives the progress.
+        command: The command line that the manifest records.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        *,
+        data: Folder,
+        device: Device,
+        progress: Progress,
+        command: Sequence[str],
+    ) -> None:
+        self.spec, self._folder, self._store = spec, folder, Store(folder / "store")
+        self._data, self._device, self._progress, self._command = data, device, progress, command
+        self._done: dict[str, Done] = {}
+        self.fresh = False
+        """Whether something had to run for the latest row."""
+
+    @contextmanager
+    def opened(self, more: Sequence[Stage], other: OneSeed | None) -> Iterator[None]:
+        """Run the stages of the spec; then rows can be asked for while the ``with`` statement runs.
+
+        Args:
+            more: The stages of all rows of baselines.
+            other: Another spec with this seed, whose pretrained network is taken if it is the same.
+        """
+        with self._store.lock(), logging_to(open_log(self._folder), level="DEBUG", filter="emopms"):
+            prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
+            require_reachable_targets(self.spec, prepared.floor)
+            self._context, fingerprint = prepared.context, prepared.fingerprint
+            planned = plan(
+                self.spec,
+                points=self._context.split_points,
+                fingerprint=fingerprint,
+                device=str(self._context.device),
+            )
+            of_rows = with_keys(more, seed=self.spec.seed, fingerprint=fingerprint, earlier=planned)
+            self._of_rows = {step.stage.name: step for step in of_rows}
+            self._store.write_plan({step.stage.name: step.key for step in (*planned, *of_rows)})
+            if other is not None:
+                self._take_pretrained(planned[0].key, other)
+            self._done = run_stages(planned, self._context, self._store)
+            self.fresh = not all(stage.cached for stage in self._done.values())
+            yield
+            publish(self._context, self._done, folder=self._folder, fingerprint=fingerprint, command=self._command)
+
+    def _take_pretrained(self, key: str, other: OneSeed) -> None:
+        """Copy the pretrained network of another spec if it has the same key."""
+        theirs = other._done["pretrain"].artefact
+        if theirs.meta["key"] == key and self._store.find("pretrain", key).artefact is None:
+            workspace = self._store.begin("pretrain", key)
+            DenseNetwork.load(theirs).save(workspace)
+            workspace.complete({name: theirs.meta[name] for name in ("version", "seconds", "provenance")})
+
+    def search_rows(self) -> Iterator[Row]:
+        """Yield the row of the spec's search for each target."""
+        done, exports = self._done, Exports.load(self._done["export"].artefact)
+        searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
+        outside = ("pretrain", "export", *(f"finetune/{target.slug}" for target in self.spec.targets))
+        constraint = self.spec.constraint
+        prepared = constraint.epochs if isinstance(constraint, ConstraintTraining) else 0
+        for model in exports.models:
+            yield self._row(
+                self.spec.name,
+                None,
+                model,
+                tuned=done[f"finetune/{model.target}"],
+                search_seconds=sum(stage.seconds for name, stage in done.items() if name not in outside),
+                searches_seconds=sum(stage.seconds for stage in searches),
+                evaluations=sum(SearchSummary.load(stage.artefact).evaluations for stage in searches),
+                prepared_epochs=prepared,
+            )
+
+    def baseline_row(self, label: str, baseline: Baseline, target: Target, stages: RowStages) -> Row:
+        """Complete the stages of a baseline's row, and return it."""
+        planned = [self._of_rows[stage.name] for stage in stages.all]
+        self._done = run_stages(planned, self._context, self._store, earlier=self._done)
+        self.fresh = not all(self._done[stage.name].cached for stage in stages.all)
+        choose, tune, assess = (self._done[stage.name] for stage in stages.all)
+        return self._row(
+            label,
+            baseline.model_dump(mode="json"),
+            ExportedModel(**assess.artefact.json("figures")),
+            tuned=tune,
+            search_seconds=choose.seconds,
+            searches_seconds=choose.seconds,
+            evaluations=Choice.load(choose.artefact).evaluations,
+            prepared_epochs=0,
+        )
+
+    def _row(
+        self,
+        method: str,
+        baseline: Mapping[str, object] | None,
+        model: ExportedModel,
+        *,
+        tuned: Done,
+        search_seconds: float,
+        searches_seconds: float,
+        evaluations: int,
+        prepared_epochs: int,
+    ) -> Row:
+        dense = Exports.load(self._done["export"].artefact).dense
+        network = FinetunedNetwork.load(tuned.artefact)
+        return Row(
+            method=method,
+            baseline=baseline,
+            target=model.target,
+            seed=self.spec.seed,
+            macs=model.macs,
+            params=model.params,
+            macs_share=model.macs / dense.macs,
+            params_share=model.params / dense.params,
+            dense_accuracy=dense.accuracy,
+            accuracy_before=model.accuracy_before_finetune,
+            accuracy=model.accuracy,
+            validation_before=network.before.accuracy,
+            validation=network.after.accuracy,
+            search_seconds=round(search_seconds, 3),
+            searches_seconds=round(searches_seconds, 3),
+            tuning_seconds=tuned.seconds,
+            evaluations=evaluations,
+            training_epochs=self.spec.finetune.epochs + prepared_epochs,
+            epoch=model.epoch,
+        )

@@ -1,0 +1,40 @@
+"""``tune/<method>/<target>``: prune the pretrained network as a baseline chose, recalibrate and fine-tune it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emopms.engine.comparison.row_stage import RowStage
+from emopms.engine.results.choice import Choice
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.training.tuning import pruned, recalibrate_and_tune
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Artefact, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tune(RowStage):
+    """Makes the pruned network of a baseline as ``finetune`` makes that of a search. Its result is the same."""
+
+    chosen_by: str
+    """Name of the stage that chose the genome."""
+
+    def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
+        """Prune, recalibrate and fine-tune on training images, and score on validation images."""
+        pretrained, genome = DenseNetwork.load(inputs["pretrain"]), Choice.load(inputs[self.chosen_by]).genome
+        network = pruned(context, context.divided(inputs["pretrain"]), genome)
+        tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
+        FinetunedNetwork(
+            tuned.recalibrated,
+            tuned.state,
+            scheme=0,
+            before=tuned.before,
+            after=tuned.after,
+            epoch=tuned.epoch,
+            meets_target=True,
+        ).save(out)

@@ -1,0 +1,35 @@
+"""The figures of networks on test images, which no choice depends on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from emopms.engine.results.exported import ModelFigures
+from emopms.engine.session.knowledge import count_by_class
+from emopms.engine.session.scoring import score
+from emopms.network.costs.cost_model import count
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from emopms.engine.session.context import Context
+
+
+def final_figures(context: Context, network: nn.Module) -> ModelFigures:
+    """Measure a network on test images, in fp32 like exported models."""
+    counted = count(network, context.example)
+    by_class = count_by_class(network, context.image_sets.test, context.classes)
+    return ModelFigures(
+        balanced_accuracy=by_class.balanced_accuracy,
+        recall=by_class.recall,
+        **asdict(score(network, context.image_sets.test, context.device, exact=True)),
+        macs=counted.macs,
+        params=counted.params,
+        not_counted=[_with_macs(name, counted.uncounted_macs.get(name)) for name in counted.uncounted],
+    )
+
+
+def _with_macs(name: str, macs: int | None) -> str:
+    """Return the name of a kind of layer with the MACs that are not counted, if these are known."""
+    return name if macs is None else f"{name} ({macs:,} MACs)"

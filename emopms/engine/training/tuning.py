@@ -1,0 +1,128 @@
+"""From a genome to a fine-tuned network: surgery, recalibration of batch norm, fine-tuning with distillation.
+
+Searches and baselines are compared by what this makes of their genomes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.training.best_state import BestState
+from emopms.engine.training.loop import sgd, train
+from emopms.errors import RunError
+from emopms.network.channels.surgery import pruned_state
+from emopms.network.costs.cost_model import count
+from emopms.network.layers.batchnorm import recalibrate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from emopms.engine.results.score import Score
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Workspace
+    from emopms.engine.training.loop import Loss
+    from emopms.network.partition.divided_network import DividedNetwork
+    from emopms.spec import FinetuneSettings, Target
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A pruned network before and after fine-tuning."""
+
+    recalibrated: Mapping[str, Tensor]
+    """State dict after recalibration of batch norm, before fine-tuning."""
+    state: Mapping[str, Tensor]
+    """State dict after fine-tuning."""
+    before: Score
+    """Score before fine-tuning, on validation images."""
+    after: Score
+    """Score after fine-tuning, on validation images."""
+    epoch: int
+    """Number of epochs that ``state`` has seen; 0 if no epoch of fine-tuning improved the network."""
+
+
+def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
+    """Return the pruned network of a genome [genes], after comparing its MACs with the predicted ones.
+
+    Raises:
+        RunError: They differ.
+    """
+    network = context.network(pruned_state(dense.network, [(dense.channels, genome)]))
+    counted, predicted = count(network, context.example), int(dense.costs.macs(genome[None])[0])
+    if counted.macs != predicted:
+        raise RunError(
+            f"The pruned network has {counted.macs} MACs, but {predicted} were predicted: "
+            "the cost model is wrong for some operation of the backbone.",
+            remedy="Report this backbone as a bug of emopms.",
+        )
+    return network
+
+
+def recalibrate_and_tune(
+    network: nn.Module, context: Context, *, teacher: Mapping[str, Tensor], target: Target, out: Workspace
+) -> Tuned:
+    """Recalibrate and fine-tune a pruned network in place, and take its best state by validation.
+
+    The network before fine-tuning is a candidate too, so that fine-tuning never makes the network worse. The order of
+    images depends on seed and target alone, and is the same for all networks that are compared.
+
+    Args:
+        network: The pruned network.
+        context: The run; its training images and its ``finetune`` settings are used.
+        teacher: State dict of the dense network.
+        target: The target of the spec.
+        out: The workspace of the stage, whose journals hold the progress.
+    """
+    recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
+    recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    validation, settings = context.image_sets.validation, context.spec.finetune
+    best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
+    before = best.offer(0)
+    train(
+        network,
+        sgd(network, settings),
+        distillation_loss(settings, network, context.network(teacher).requires_grad_(False)),
+        schedule=settings,
+        context=context,
+        stage=f"finetune/{target.slug}",
+        out=out,
+        best=best,
+        quality=context.quality,
+    )
+    after = best.restore()
+    return Tuned(recalibrated, network.state_dict(), before=before, after=after, epoch=best.epoch)
+
+
+def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
+    """Return the loss of fine-tuning: cross-entropy and, with ``distill``, the distance from the teacher's scores.
+
+    The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        settings: Temperature and weight of the distance.
+        network: The pruned network.
+        teacher: The dense network, frozen.
+    """
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        network.train()
+        scores = network(images)
+        own = F.cross_entropy(scores, labels)
+        if not settings.distill:
+            return own
+        with torch.no_grad():
+            soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
+        guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
+        distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
+        return settings.alpha * distance + (1 - settings.alpha) * own
+
+    return loss

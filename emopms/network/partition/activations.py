@@ -1,0 +1,119 @@
+"""The feature maps of prunable channels, and the derivatives of losses by gates on them."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from emopms.network.partition.filters import filters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from emopms.network.partition.subnetwork import SubNetwork
+
+_BATCH = 64
+"""Images per forward pass: all feature maps of a batch are in memory."""
+_FOLLOWING: Final = (
+    *(nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.GELU),
+    *(nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish, nn.Dropout, nn.Identity),
+)
+_FUNCTIONS: Final = frozenset((F.relu, torch.relu, torch.relu_, F.relu6, F.silu, F.gelu, F.hardswish, F.leaky_relu))
+_METHODS: Final = frozenset(("relu", "relu_"))
+
+
+def feature_maps(subnetwork: SubNetwork, images: Tensor) -> Iterator[dict[str, Tensor]]:
+    """Yield, for batches of images, the feature maps [n, channels, …] of each layer that `filters_of` names.
+
+    They are taken behind the normalisation and the activation that follow the layer.
+
+    Args:
+        subnetwork: The whole network, which is left as it is.
+        images: [N, C, H, W].
+    """
+    recorder = _Recorder(subnetwork)
+    for batch in torch.split(images, _BATCH):
+        with torch.inference_mode(mode=False), torch.no_grad():
+            recorder.run(batch.to(recorder.device).clone())
+        yield recorder.maps
+
+
+def gate_gradients(subnetwork: SubNetwork, images: Tensor, labels: Tensor) -> NDArray[np.float64]:
+    """Return the derivative of each image's cross-entropy by a gate on each gene's channels [N, genes].
+
+    A gate scales the feature maps of its channels; it is 1 in the dense network. The derivative is the inner product of
+    the maps with their gradients, as in Molchanov et al. 2019 (arXiv 1906.10771).
+
+    Args:
+        subnetwork: The whole network, which is left as it is.
+        images: [N, C, H, W].
+        labels: Class numbers [N].
+    """
+    recorder, found = _Recorder(subnetwork), []
+    filters = filters_of(subnetwork)
+    for batch, classes in zip(torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True):
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            scores = recorder.run(batch.to(recorder.device).clone().requires_grad_())
+            loss = F.cross_entropy(scores.float(), classes.to(recorder.device).clone(), reduction="sum")
+            maps = [recorder.maps[each.layer] for each in filters]
+            gradients = torch.autograd.grad(loss, maps, allow_unused=True)
+        slopes = np.zeros((len(batch), subnetwork.channels.genes))
+        for each, features, gradient in zip(filters, maps, gradients, strict=True):
+            if gradient is not None:
+                own = (features.detach() * gradient).flatten(2).sum(dim=2).cpu().numpy()
+                free = each.genes >= 0
+                np.add.at(slopes.T, each.genes[free], own.T[free])
+        found.append(slopes)
+    return np.concatenate(found)
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a copy of a network and keeps the feature maps of its prunable layers."""
+
+    def __init__(self, subnetwork: SubNetwork) -> None:
+        with torch.inference_mode(mode=False):
+            module = copy.deepcopy(subnetwork.module).eval().requires_grad_(False)
+        super().__init__(module, garbage_collect_values=True)
+        self.device = next(module.parameters()).device
+        layers = {each.layer for each in filters_of(subnetwork)}
+        self._last = {
+            _end_of(node, module): (str(node.target), isinstance(module.get_submodule(str(node.target)), nn.Linear))
+            for node in module.graph.nodes
+            if node.op == "call_module" and str(node.target) in layers
+        }
+        self.maps: dict[str, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if n in self._last:
+            layer, linear = self._last[n]
+            if linear and value.dim() > 2:
+                value = value.clone()
+                self.maps[layer] = value.movedim(-1, 1)
+                return self.maps[layer].movedim(1, -1)  # so that gradients pass through what is recorded
+            self.maps[layer] = value if value.dim() > 2 else value[:, :, None]
+            return value if value.dim() > 2 else self.maps[layer][:, :, 0]
+        return value
+
+
+def _end_of(node: fx.Node, module: nn.Module) -> fx.Node:
+    """Return the last of the normalisations and activations that alone follow a layer; without any, the layer."""
+    while len(node.users) == 1:
+        (user,) = node.users
+        follows = (
+            (user.op == "call_module" and isinstance(module.get_submodule(str(user.target)), _FOLLOWING))
+            or (user.op == "call_function" and user.target in _FUNCTIONS)
+            or (user.op == "call_method" and user.target in _METHODS)
+        )
+        if not follows:
+            break
+        node = user
+    return node

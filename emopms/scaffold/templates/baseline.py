@@ -1,0 +1,31 @@
+"""The baseline ``new_baseline``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from emopms.api import ScoredBaseline
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from emopms.api import PruningTask
+
+
+class NewBaseline(ScoredBaseline):
+    """Keep the filters with the largest p-norms, divided by the mean of their layer."""
+
+    name: Literal["new_baseline"] = "new_baseline"
+    power: Annotated[float, Field(gt=0, le=8)] = 2.0
+    """The p of the norm."""
+
+    def scores(self, task: PruningTask) -> NDArray[Any]:
+        from emopms.network import filters_of, mean_by_gene
+
+        found = []
+        for each in filters_of(task.subnetwork):
+            norms = each.rows.norm(p=self.power, dim=1).cpu().numpy()
+            found.append((each.genes, norms / max(norms.mean(), 1e-12)))
+        return mean_by_gene(task.genes, found)

@@ -100,7 +100,7 @@ class RunError(EmopmsError):
 
 
 class StoreError(EmopmsError):
-    """A stored artefact is missing, damaged or locked by another process."""
+    """A file that a run has stored is missing, damaged or locked by another process."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,5 @@
-"""Non-dominated points, hypervolume and representative points of a front. All objectives are minimised."""
+"""Non-dominated points, hypervolume and representative points of a front. The coordinates of a point are the objectives
+of one candidate, and all are minimised."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def nondominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the ascending indices of the non-dominated points among points [n, m].
 
-    Of several equal points, only the first is returned.
+    Each point holds m objectives, and lower is better. Of several equal points, only the first is returned.
     """
     import moocore
 
@@ -24,7 +25,7 @@ def nondominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> float:
-    """Return the hypervolume of points [n, m] with respect to ``reference`` [m], in the units of the objectives."""
+    """Return the hypervolume of points [n, m] with respect to ``reference`` [m], in the units of the m objectives."""
     import moocore
 
     inside = points[(points < np.asarray(reference)).all(axis=1)]
@@ -36,7 +37,8 @@ def representatives(
 ) -> NDArray[np.intp]:
     """Choose about ``count`` points that are spread over the fronts, and return their ascending indices.
 
-    Each cost forms a front with the quality. An equal number of points is chosen along each of these fronts.
+    A point holds the loss and the k costs of one pruned network. Each cost forms a front with the loss. An equal number
+    of points is chosen along each of these fronts.
 
     Args:
         quality: Loss of each point [n], lower is better.

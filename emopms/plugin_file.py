@@ -59,8 +59,11 @@ def reason(error: BaseException) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading from a device may never end, and opening a pipe may block
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading from a device may never end, and opening a pipe may block
             raise PluginError(f"{path} is not a file.", remedy=_NAME_A_FILE)
+        if found.st_size == 0:  # reading some files of size 0 never ends, such as /proc/kmsg
+            return b""
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a path that holds a null character

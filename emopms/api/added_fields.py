@@ -14,8 +14,8 @@ class AddedFields(Component):
 
     An added field is written to the stored settings only if its value is not the default.
 
-    The key of a stored stage is a hash of the settings of its components. If a new field were always written, the key
-    of every stored stage would change, although the stage still computes the same result.
+    A run stores the result of each of its stages under a key, which is a hash of the settings of components. If an
+    added field were always written, all these keys would change, although each stage still computes the same result.
     """
 
     added: ClassVar[frozenset[str]] = frozenset()

@@ -56,7 +56,7 @@ class Algorithm(Component):
     slot: ClassVar[str] = "algorithm"
 
     pop_size: Annotated[int, Field(ge=4, le=100_000)] = 40
-    """Number of candidates that survive from one generation to the next."""
+    """Number of candidates (genomes) that survive from one generation to the next."""
     generations: Count = 30
     """Number of generations. The initial population counts as the first generation."""
 

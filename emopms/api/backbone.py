@@ -23,8 +23,9 @@ class Backbone(AddedFields):
     loads an exported model of such a backbone must pass the network to `emopms.load`."""
 
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """File of the weights to start from: a safetensors file or a PyTorch checkpoint, relative to the data root. Without
-    it, the network starts with random weights."""
+    """File of the weights to start from: a safetensors file or a PyTorch checkpoint, relative to the data root: the
+    folder that `--data-root` or `EMOPMS_DATA` names, or else the folder of the spec. Without this file, the network
+    starts with random weights."""
     weights_key: Annotated[str, Field(min_length=1)] | None = None
     """Key of the weights in the file `weights`, such as `state_dict_ema`, or a prefix of their names. It is needed if
     the file holds several sets of weights for this network. Without it, the set that fits the network is taken."""

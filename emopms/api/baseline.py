@@ -1,4 +1,4 @@
-"""Slot ``baseline``: other ways to choose channels, with which a comparison compares the search of a spec."""
+"""Slot ``baseline``: other pruning methods, with which `emopms compare` compares the search that a spec describes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Allocation = Literal["uniform", "global", "best"]
-"""How scores of channels become widths of layers (see `ScoredBaseline`)."""
+"""How the scores of channels decide the number of channels that each layer keeps (see `ScoredBaseline`)."""
 
 _BATCH = 512
-"""Calibration images per forward pass, as in the searches of a spec."""
+"""Number of calibration images per forward pass, the same as in the search that a spec describes."""
 _AT_ONCE = 32
-"""Genomes that are measured together. An interrupted comparison measures so many again at most."""
+"""Number of genomes that are measured in one step. A comparison that was interrupted repeats at most one such step."""
 
 
 @dataclass(frozen=True)
 class PruningTask(Task):
-    """The whole dense network, calibration images with their labels, and the bounds that a genome must meet.
+    """What a baseline works on: the whole dense network, calibration images with labels, and bounds on the costs.
 
-    ``subnetwork`` is the whole network with its channel table and its costs, ``inputs`` are the images [N, C, H, W],
-    ``references`` its class scores for them [N, classes], and ``criterion`` is the cross-entropy.
+    ``subnetwork`` is the whole dense network, with the list of its channels and with its costs. ``inputs`` are the
+    images [N, C, H, W], ``references`` are the class scores of the dense network for them [N, classes], and
+    ``criterion`` is the cross-entropy. Dense means not pruned.
     """
 
     bounds: Mapping[str, int]
-    """Largest allowed costs: ``macs``, ``params``, or both."""
+    """Largest allowed costs of the pruned network, by name of the cost: ``macs``, ``params``, or both."""
     multiple: int
-    """Pruned widths must be multiples of this number, or full."""
+    """Each layer must keep a multiple of this number of channels, or all of its channels."""
     rng: np.random.Generator
     """The only source of randomness."""
 
@@ -47,20 +48,21 @@ class PruningTask(Task):
 
     @property
     def evaluations(self) -> int:
-        """Number of distinct genomes that `losses` has evaluated."""
+        """Number of distinct genomes whose losses `losses` has measured."""
         return len(self._known)
 
     def fits(self, genomes: NDArray[Any]) -> NDArray[Any]:
-        """Return whether each genome [n, genes] is within all bounds, boolean [n]."""
+        """Return for each genome [n, genes] whether its costs are within all bounds, boolean [n]."""
         import numpy as np
 
         within = [getattr(self.subnetwork.costs, cost)(genomes) <= bound for cost, bound in self.bounds.items()]
         return np.logical_and.reduce(within)  # type: ignore[no-any-return]
 
     def losses(self, genomes: NDArray[Any]) -> NDArray[Any]:
-        """Return the loss on the calibration images of each genome [n, genes], float [n]; infinite if it is not finite.
+        """Return the loss on the calibration images, float [n], of the network pruned by each genome [n, genes].
 
-        Batch norm is re-estimated for each genome. No genome is evaluated twice.
+        The loss is infinite if it is not a finite number. The batch-norm statistics are re-estimated for each genome.
+        No genome is evaluated twice.
         """
         import numpy as np
 
@@ -72,7 +74,7 @@ class PruningTask(Task):
         return np.where(np.isfinite(losses), losses, np.inf)
 
     def measure(self, genomes: NDArray[Any]) -> NDArray[Any]:
-        """Return the losses of genomes [n, genes], measured anew, float [n]. Baselines call `losses`."""
+        """Measure the losses of genomes [n, genes], float [n], even if they are known. Baselines call `losses`."""
         import numpy as np
         import torch
 
@@ -91,18 +93,19 @@ class PruningTask(Task):
 
     @cached_property
     def _known(self) -> dict[bytes, float]:
-        """Losses by the bytes of the genome."""
+        """The losses that were measured so far. The key of a loss is the genome as bytes."""
         return {}
 
     def largest_within(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Return the genome [genes] that keeps as many of the best channels of the network as the bounds allow.
+        """Return the genome [genes] that keeps as many of the channels with the best scores as the bounds allow.
 
-        Channels are kept in the order of their scores until the next one does not fit. Then later ones are added that
-        still fit, so that all methods are compared at the same costs. Every group and every layer keeps at least its
-        best channel.
+        Channels are added in the order of their scores until the next channel would exceed a bound. Then channels with
+        worse scores are added if they still fit, so that all baselines are compared at nearly the same costs. Every
+        layer keeps at least its best channel, and so does every group: the channels of one layer, or of layers that
+        must keep the same channels.
 
         Args:
-            scores: Of each gene [genes]; higher is better.
+            scores: The score of each gene [genes]; higher is better.
         """
         import numpy as np
 
@@ -140,9 +143,11 @@ class PruningTask(Task):
             genome = wider[np.where(wider & ~genome, ranks, 0).max(axis=1).argmax()]
 
     def _widened(self, genome: NDArray[Any], ranks: NDArray[Any]) -> NDArray[Any]:
-        """Return, for each group that is not full, the genome [genes] with its best dropped channels added [n, genes].
+        """Return copies of a genome [genes] that keep more channels, boolean [n, genes]; the first copy is unchanged.
 
-        They are as many as the multiple of widths asks for.
+        A group is the channels of one layer, or of layers that must keep the same channels. There is one copy for each
+        group that does not keep all of its channels. In this copy, the best dropped channels of the group are added: as
+        many as `multiple` demands.
         """
         import math
 
@@ -158,12 +163,14 @@ class PruningTask(Task):
         return np.stack(widened)
 
     def ranked_by_layer(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Return the share of channels of its group that each channel [genes] is at least as good as, above 0 to 1.
+        """Return scores that can be compared across layers, above 0 and up to 1 [genes].
 
-        With these values as scores, `largest_within` prunes all layers by the same share.
+        A group is the channels of one layer, or of layers that must keep the same channels. The new score of a channel
+        is the share of the channels of its group that are not better. With these scores, `largest_within` drops about
+        the same share of the channels of each layer.
 
         Args:
-            scores: Of each gene [genes]; higher is better.
+            scores: The score of each gene [genes]; higher is better.
         """
         import numpy as np
 
@@ -175,18 +182,20 @@ class PruningTask(Task):
 
 
 class Baseline(Component):
-    """A method that chooses channels of a dense network for one target.
+    """A pruning method that chooses which channels of a dense network are kept, for one target of a spec.
 
-    A comparison prunes, recalibrates, fine-tunes and tests its choice exactly as it does those of the spec's search.
+    A target sets the bounds on the costs of the pruned network. A comparison prunes the network by the choice of this
+    method. Then it re-estimates batch norm, fine-tunes and tests the network, exactly as after the search of the spec.
     """
 
     slot: ClassVar[str] = "baseline"
 
     @abstractmethod
     def prune(self, task: PruningTask) -> NDArray[Any]:
-        """Return a genome, boolean [genes], that is within the bounds of the task; True keeps a channel.
+        """Return a genome, boolean [genes], whose costs are within the bounds of the task. True keeps a channel.
 
-        Every group and every layer must keep a channel (see `SubNetwork.repair`).
+        Every layer must keep a channel, and so must every group of channels that are pruned together (see
+        `SubNetwork.repair`).
 
         Args:
             task: The dense network, calibration images and the bounds. The network must not be changed.
@@ -194,15 +203,18 @@ class Baseline(Component):
 
 
 class ScoredBaseline(Baseline):
-    """A baseline that scores every channel once and keeps the channels with the best scores.
+    """A baseline that gives every channel one score and keeps the channels with the best scores.
 
-    `uniform` keeps the same share of all layers, and scores decide within a layer. `global` compares scores across all
-    layers. `best` takes that of the two networks which has the lower loss on calibration images, before any training.
+    The field `allocation` says how many channels each layer keeps. With `uniform`, all layers keep the same share of
+    their channels, and scores are only compared within a layer. With `global`, scores are compared across all layers.
+    With `best`, both networks are made, and the one with the lower loss on calibration images, before any training, is
+    taken.
     """
 
     allocation: Allocation = "best"
-    """How many channels each layer keeps. `uniform`: the same share of all layers. `global`: those with the best scores
-    of the whole network. `best`: of these two, the one with the lower loss on calibration images."""
+    """How many channels each layer keeps. `uniform`: all layers keep the same share of their channels. `global`: the
+    channels with the best scores of the whole network are kept. `best`: of these two networks, the one with the lower
+    loss on calibration images is taken."""
 
     @abstractmethod
     def scores(self, task: PruningTask) -> NDArray[Any]:

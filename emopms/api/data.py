@@ -103,16 +103,17 @@ class Data(AddedFields):
     """An image data set.
 
     The engine takes calibration, ranking and validation images out of `Source.train`. The remaining images are used for
-    training. The search evaluates candidates on calibration images. The candidates that the search finds are ranked and
-    refined on ranking images. Choices are made on validation images. Test images are read once, at the end. If the data
-    have validation images of their own (`Source.validation`), no validation images are taken from the training images.
+    training. The search evaluates candidates (pruned sub-networks) on calibration images. The candidates that the
+    search finds are ranked and refined on ranking images. The pruned networks to produce are chosen on validation
+    images. Test images are read once, at the end. If the data have validation images of their own
+    (`Source.validation`), no validation images are taken from the training images.
     """
 
     slot: ClassVar[str] = "data"
 
     calibration: Annotated[int, Field(ge=2)] = 1024
-    """Number of images on which candidates are evaluated during the search. The same number of other images is used to
-    rank and refine the results of the search."""
+    """Number of images on which the search evaluates candidates (pruned sub-networks). The same number of other images
+    is used to rank and refine the results of the search."""
     validation: Annotated[int, Field(ge=2)] = 1024
     """Number of images on which schemes for the whole network are measured and chosen. If the data have fewer
     validation images of their own, all of these are used."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,3 +41,13 @@ class Exporter(Component):
         Raises:
             RunError: The written network gives different outputs, or cannot be written.
         """
+
+
+def description_checksum(description: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the description of a model, without its own entry ``checksum``.
+
+    Args:
+        description: The content of ``architecture.json``.
+    """
+    content = {name: value for name, value in description.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

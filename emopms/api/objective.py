@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """The search of one sub-network: its data, and the evaluators that run its candidates.
+    """The search of one sub-network: its data, and its evaluators, which run the sub-network as a genome prunes it.
 
     An evaluator is made when it is first requested. Then all objectives and all generations share it.
     """
@@ -43,8 +43,8 @@ class Task:
     device: Device
     """The device on which candidates run, and its number formats."""
     tail: Callable[[Tensor], Tensor]
-    """Function that runs the dense rest of the network: output features [N, …] of the sub-network → class scores
-    [N, classes]. Batch norms normalise with the statistics of each batch."""
+    """Function that runs the rest of the network, which is dense (not pruned): output features [N, …] of the
+    sub-network → class scores [N, classes]. Batch norms normalise with the statistics of each batch."""
 
     def evaluator(self, *, batch_statistics: bool = True, int8: bool = True) -> Evaluator:
         """Return the evaluator that runs this task's candidates. Equal arguments give the same evaluator.
@@ -132,6 +132,6 @@ class Objective(Component):
 class Cost(Objective):
     """An objective that says how much of the network remains.
 
-    The cost of a joint scheme is predicted as the sum of the costs of its sub-networks. The schemes that are chosen by
-    this prediction are evaluated again as whole networks.
+    The cost of a scheme for the whole network is predicted as the sum of the costs of its sub-networks. The schemes
+    that are chosen by this prediction are evaluated again as whole networks.
     """

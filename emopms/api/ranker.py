@@ -1,6 +1,6 @@
 """Slot ``ranker``: joining the fronts of the sub-networks into schemes for the whole network.
 
-A scheme takes one front point of every sub-network.
+A scheme combines one point from the front of every sub-network. A point is one way to prune that sub-network.
 """
 
 from __future__ import annotations
@@ -19,28 +19,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubFront:
-    """The front of one search. Each point was measured with the rest of the network dense. The dense point is last."""
+    """The front of one search. Each point is one way to prune a sub-network, measured with the rest of the network
+    unpruned.
+
+    The last point is the dense point: the unpruned sub-network.
+    """
 
     impairment: NDArray[Any]
-    """[p]: impairment δ_i(m), the increase of the whole network's loss. It is 0 for the dense point."""
+    """Impairment δ_i(m) of each of the p points [p]: the increase of the whole network's loss. It is 0 for the dense
+    (unpruned) point."""
     costs: NDArray[Any]
-    """[p, k]: costs of the sub-network, one column per cost objective. For the search of the channels that cross the
-    splits, these are costs of the whole network."""
+    """Costs of the sub-network for each of the p points [p, k], one column per cost objective. One search prunes the
+    channels of the tensors at the split points; for it, these are costs of the whole network."""
 
 
 @dataclass(frozen=True)
 class JointSchemes:
     """Distinct schemes for the whole network, cheapest first.
 
-    The cheapest possible scheme and the scheme of all dense points are among them.
+    Among them are the cheapest possible scheme and the scheme that leaves the whole network unpruned.
     """
 
     choices: NDArray[Any]
     """[s, n]: for each scheme, the index of the chosen point on each of the n fronts."""
     impairment: NDArray[Any]
-    """[s]: predicted impairment, the sum over the chosen points."""
+    """[s]: predicted impairment of each scheme (the increase of the network's loss): the sum over its chosen points."""
     costs: NDArray[Any]
-    """[s, k]: costs, the sum over the chosen points."""
+    """[s, k]: the k costs of each scheme: the sums over its chosen points."""
 
 
 class Ranker(Component):
@@ -53,4 +58,5 @@ class Ranker(Component):
 
     @abstractmethod
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
-        """Combine the fronts of all searches into schemes. Each front holds at least its dense point."""
+        """Combine the fronts of all searches into schemes. Each front holds at least its dense point, which prunes
+        nothing."""

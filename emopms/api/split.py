@@ -26,9 +26,9 @@ class Split(Component):
         Args:
             network: The network. It must not be changed.
             example: A batch of images [N, C, H, W] that fits the network.
-            prune_residual: Whether residual streams inside sub-networks are pruned, as the setting
-                `genome.prune_residual` of the spec says. Each sub-network needs at least one channel group that can be
-                pruned.
+            prune_residual: Whether layers whose outputs are added by residual shortcuts inside a sub-network are
+                pruned too, as the setting `genome.prune_residual` of the spec says. Each sub-network needs at least
+                one layer that can be pruned.
 
         Returns:
             Paths of the modules after which to cut, in the order of the forward pass. With an empty list, the network

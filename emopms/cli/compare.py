@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> None:
-    """Compare specs and baselines, show the progress and print the table."""
+    """Compare specs and baselines (other pruning methods), show the progress, and print a table of the results."""
     specs = [load_spec(path, arguments.overrides) for path in arguments.specs]  # before importing torch
     with progress_on_terminal(quiet=arguments.quiet, log_level=arguments.log_level) as progress:
         from emopms.engine.comparison.compare import compare

@@ -59,7 +59,7 @@ class Bars:
     """Progress on a terminal: a bar for the current work, and one line for the whole run below it.
 
     The texts in these lines are never cut off. On a narrow terminal, the bar becomes shorter or is left out, and the
-    note moves to a line of its own.
+    text behind the bar moves to a line of its own.
     """
 
     def __init__(self, console: Console, overall: Overall | None = None) -> None:
@@ -119,7 +119,8 @@ class _Work:
         return min(1.0, self._done / self._total) if self._total else 1.0
 
     def lines(self, width: int) -> list[Text]:
-        """Return the name, the bar, the count and the note of the work in as few lines as the terminal allows."""
+        """Return the name, the bar, the count of steps and the text behind the bar, in as few lines as the terminal
+        allows."""
         name, count = f"  {self._label:<{_NAME}}", f"{self._done}/{self._total} {self._unit}"
         note = f", {self._note}" if self._note else ""
         room = width - cell_len(f"{name}  {count}{note}") - 1

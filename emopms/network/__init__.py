@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "channels.cost": ("Count", "count"),
+    "costs.cost_model": ("Count", "count"),
     "channels.surgery": ("fit_to", "pruned_state"),
     "channels.table": ("Channels",),
     "criteria": ("ClassifierLoss", "FeatureDistance", "LinearProbeLoss", "TailLoss", "distance"),

@@ -1,4 +1,4 @@
-"""Criteria: modules that compute the loss of a candidate's output features.
+"""Criteria: modules that compute the loss of a candidate's output features. A candidate is a pruned sub-network.
 
 A criterion is called as ``criterion(features, reference, labels)`` and returns the mean loss over the images.
 ``features`` [N, …] are the output of a candidate, ``reference`` [N, …] is the output of the dense network at the same
@@ -29,7 +29,7 @@ the processor's cache."""
 
 
 class ClassifierLoss(nn.Module):
-    """Cross-entropy of the network's own class scores [N, classes]. It evaluates the last sub-network."""
+    """Cross-entropy of class scores [N, classes]. It evaluates the last sub-network, which computes these scores."""
 
     def forward(self, scores: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores, labels)
@@ -77,9 +77,10 @@ class FeatureDistance(nn.Module):
 
 
 class TailLoss(nn.Module):
-    """Cross-entropy of the class scores that the dense rest of the network computes from the features.
+    """Cross-entropy of the class scores that the unpruned later sub-networks compute from the features of one
+    sub-network.
 
-    The parameters of the rest of the network are not part of this module's state dict.
+    The parameters of the later sub-networks are not part of this module's state dict.
     """
 
     def __init__(self, tail: Callable[[Tensor], Tensor]) -> None:

@@ -7,6 +7,7 @@ fast. Ambiguous YAML is refused: duplicate keys, tags, merge keys, and the numbe
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -76,8 +77,12 @@ class Document:
             SpecError: The file does not exist, is not YAML that a spec may contain, or exceeds the limits.
         """
         try:
-            with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                content = b""  # reading some files of size 0 never ends, such as /proc/kmsg
+            else:
+                with path.open("rb") as file:
+                    content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             _refuse(path, "there is no such file.", "Check the path; it is relative to the current folder.")
         except IsADirectoryError:

@@ -151,11 +151,11 @@ class Genome(Settings):
     exceptions: a layer whose dense width is not a multiple may keep its dense width, and a layer that repeats some of
     its channels more often than others may have another width."""
     prune_residual: bool = False
-    """Whether residual streams inside sub-networks are pruned too. All layers that add to one stream then lose the same
-    channels."""
+    """Whether layers whose outputs are added by residual shortcuts inside a sub-network are pruned too. All layers
+    whose outputs are added together then lose the same channels."""
     prune_boundaries: bool = False
-    """Whether the channels that cross the splits are pruned too. One more search, which evaluates the whole network,
-    then chooses which of these channels are kept."""
+    """Whether the channels of the tensors at the split points are pruned too. One more search, which evaluates the
+    whole network, then chooses which of these channels are kept."""
 
 
 class Spec(Settings):
@@ -198,11 +198,13 @@ class Spec(Settings):
     ranker: Annotated[Ranker, Slot("ranker", default="impairment")] = _component_default("impairment")
     """The method that joins the fronts of the sub-networks into schemes for the whole network."""
     points: Count = 32
-    """Number of points of each sub-network's front that are ranked. These points are spread over the front. Each point
-    is measured with the rest of the network dense."""
+    """Number of points that are taken from the front of each sub-network and joined into schemes. A point is one way to
+    prune the sub-network. The points are spread over the front. Each is measured with the rest of the network
+    unpruned."""
     refine: Annotated[int, Field(ge=0, le=100_000)] = 4
-    """Number of generations of a second search, which searches the whole network. The joint schemes are its first
-    generation. With 0, or if the network is not divided, there is no second search."""
+    """Number of generations of a second search, which searches the whole network. Its first generation are the schemes
+    that were joined from the fronts of the sub-networks. With 0, or if the network is not divided, there is no second
+    search."""
     schemes: Count = 48
     """Number of the best schemes for the whole network that are refined and measured on validation images. These
     schemes are spread over the front."""
@@ -215,10 +217,10 @@ class Spec(Settings):
     )
     """The file formats to write. `safetensors` must be one of them."""
     baselines: Annotated[tuple[Annotated[Baseline, Slot("baseline")], ...], Field(strict=False)] = ()
-    """Other ways to choose channels, with which `emopms compare` compares this spec. `emopms run` ignores them."""
+    """Other pruning methods, with which `emopms compare` compares this spec. `emopms run` ignores them."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(strict=False)] = ()
-    """Seeds with each of which `emopms compare` repeats everything; by default only with `seed`. `emopms run` ignores
-    them."""
+    """Seeds for `emopms compare`, which repeats all its runs with each of them. By default, it uses only `seed`.
+    `emopms run` ignores them."""
 
     _document: Document | None = PrivateAttr(default=None)
 

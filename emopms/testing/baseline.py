@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BaselineConformance(ComponentConformance):
-    """Conformance suite for a `Baseline`. It prunes a small network to several bounds."""
+    """Conformance suite for a `Baseline`. The baseline prunes a small network, with several bounds on its costs."""
 
     slot: ClassVar[str] = "baseline"
     component: ClassVar[Baseline]
@@ -86,7 +86,7 @@ class BaselineConformance(ComponentConformance):
 
 
 def pruning_task(setting: Tiny, bounds: Mapping[str, float], *, multiple: int = 1, seed: int = 0) -> PruningTask:
-    """Return the task of pruning an undivided network to shares of its costs."""
+    """Return the task of pruning an undivided network. The bounds are shares of the costs of the unpruned network."""
     task, (sub,) = setting.task(0), setting.subnetworks
     dense = {cost: int(getattr(sub.costs, cost)(sub.dense[None])[0]) for cost in bounds}
     return PruningTask(
@@ -98,7 +98,8 @@ def pruning_task(setting: Tiny, bounds: Mapping[str, float], *, multiple: int = 
 
 
 def shares(setting: Tiny, genomes: NDArray[np.bool_]) -> dict[str, float]:
-    """Return the shares of the dense network's costs that the first genome [n, genes] keeps."""
+    """Return the costs of the network pruned by the first genome [n, genes], as shares of the unpruned network's
+    costs."""
     (sub,) = setting.subnetworks
     return {
         cost: float(getattr(sub.costs, cost)(genomes)[0] / getattr(sub.costs, cost)(sub.dense[None])[0])

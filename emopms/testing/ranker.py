@@ -84,7 +84,8 @@ class RankerConformance(ComponentConformance):
 
 
 def _cases() -> Iterator[list[SubFront]]:
-    """Yield fronts of one to four sub-networks with one or two costs. The dense point comes last, as in a run."""
+    """Yield fronts of one to four sub-networks with one or two costs. The unpruned sub-network comes last, as in a
+    run."""
     rng = np.random.default_rng(0)
     for costs in (1, 2):
         for sizes in ((1,), (4,), (1, 3), (5, 3, 4), (2, 2, 2, 2)):

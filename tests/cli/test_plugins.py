@@ -23,7 +23,7 @@ def test_every_component_on_one_line_with_its_distribution(emopms: Callable[...,
     (macs,) = [line for line in lines if line.startswith("objective/macs ")]
     assert macs.split("  ")[0] == "objective/macs"
     assert " emopms" in macs
-    assert macs.endswith("MACs (multiply–accumulates) of convolutions and linear layers for one image.")
+    assert macs.endswith("that the convolutions and linear layers of a candidate need for one image.")
 
 
 def test_one_component_with_all_there_is_to_know(emopms: Callable[..., Shown], write: Callable[..., Path]) -> None:

@@ -75,10 +75,10 @@ class _Sample(Sampling):  # type: ignore[misc]
 class _TailCrossover(Crossover):  # type: ignore[misc]
     """One-point crossover, with mutation only after the crossover point.
 
-    Before the point, each of the two children equals one parent. After the point, it equals the other parent, and one
-    gene on average is flipped. Genes are in the order of the forward pass; only the genes of boundaries come last. So
-    the layers before the point need not be evaluated again (see `emopms.network.inference.segments`). This is why no
-    gene is flipped before the point.
+    Before the crossover point, each of the two children equals one parent. After it, the child equals the other parent,
+    except that one gene on average is flipped. Genes are in the order of the forward pass; only the genes of channels
+    at the split points come last. So the layers before the crossover point need not be evaluated again (see
+    `emopms.network.inference.segments`). This is why no gene is flipped before it.
     """
 
     def __init__(self) -> None:

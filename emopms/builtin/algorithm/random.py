@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(Algorithm):
-    """Random search: the spec's sampling draws every generation, and not only the first. It is the baseline for other
-    algorithms."""
+    """Random search: the spec's sampling draws every generation, and not only the first. Other algorithms are compared
+    with it."""
 
     name: Literal["random"] = "random"
 

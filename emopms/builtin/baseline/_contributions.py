@@ -1,4 +1,4 @@
-"""What each channel contributes to the outputs of the layers that read it."""
+"""Computes how much each input channel of a layer contributes to the outputs of this layer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 
 
 def contributions(task: PruningTask, *, images: int, places: int) -> NDArray[Any]:
-    """Return inner products of the genes' contributions to sampled outputs of dense layers [genes, genes].
+    """Return the inner products [genes, genes] of what channels contribute to random outputs of the layers that read
+    them.
 
-    At a sampled output (image, position, channel) of a layer, the contribution of an input channel is the sum over its
-    part of the kernel. Layers with grouped kernels, such as depthwise convolutions, are left out.
+    One output value of a layer is a sum over its input channels. The contribution of a channel is its term in this sum.
+    The inner product of two channels is the sum of the products of their contributions over all output values that were
+    drawn at random. Only linear layers and convolutions without groups are used.
 
     Args:
         task: The network and its images.
         images: Number of images.
-        places: Positions of each image.
+        places: Number of random positions in each image at which an output value is taken.
     """
     import copy
 
@@ -52,7 +54,8 @@ def contributions(task: PruningTask, *, images: int, places: int) -> NDArray[Any
 
 
 def _is_dense(layer: nn.Module) -> bool:
-    """Return whether a layer is linear, or a convolution of maps [N, C, H, W] that mixes all channels."""
+    """Return whether each output of a layer depends on all input channels: a linear layer, or a convolution of feature
+    maps [N, C, H, W] without groups."""
     from torch import nn
 
     if isinstance(layer, nn.Conv2d):
@@ -68,7 +71,8 @@ def _keep(inputs: dict[str, Tensor], name: str) -> Any:
 
 
 def _parts(layer: nn.Module, inputs: Tensor, places: int, drawn: Any) -> Tensor:
-    """Return the contributions [samples, C] of input channels to random outputs of a layer."""
+    """Return the terms [samples, C] of the layer's C input channels in the sums that give random output values of the
+    layer."""
     import torch
     import torch.nn.functional as F
     from torch import nn

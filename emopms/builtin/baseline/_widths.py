@@ -1,4 +1,4 @@
-"""Genomes by the widths of layers, for baselines that search widths."""
+"""Makes genomes from the widths of layers (their numbers of channels), for baselines that search these widths."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 class Widths:
-    """Makes genomes from relative widths of layers, in which the filters with the largest L1 norms stay.
+    """Makes genomes from relative widths of layers. In each layer, the filters with the largest L1 norms are kept.
+
+    A relative width is the share of its channels that a layer keeps, before all shares are scaled to meet the bounds.
 
     Args:
-        task: The network and its bounds.
+        task: The network, and the bounds on its costs.
     """
 
     def __init__(self, task: PruningTask) -> None:
@@ -25,18 +27,19 @@ class Widths:
 
     @property
     def layers(self) -> int:
-        """Number of groups of channels."""
+        """Number of widths to choose: one per layer, or one for several layers that must keep the same channels."""
         return len(self._task.subnetwork.channels.groups)
 
     def draw(self, least: float) -> NDArray[Any]:
-        """Draw relative widths [layers] from ``least`` to 1."""
+        """Draw the share of channels that each layer keeps [layers], at random from ``least`` to 1."""
         return self._task.rng.uniform(least, 1.0, self.layers)
 
     def genome(self, widths: NDArray[Any]) -> NDArray[Any]:
-        """Return the genome [genes] whose layers have these widths, all scaled so that the bounds are just met.
+        """Return the genome [genes] of these relative widths, all scaled so that the network just meets the bounds on
+        its costs.
 
         Args:
-            widths: Relative widths of the groups [layers], above 0.
+            widths: The share of channels that each layer keeps [layers], above 0.
         """
         import numpy as np
 

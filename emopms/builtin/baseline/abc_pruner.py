@@ -1,4 +1,4 @@
-"""The baseline ``abc_pruner``."""
+"""The baseline ``abc_pruner``: the pruning method ABCPruner."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ if TYPE_CHECKING:
 
 
 class AbcPruner(Baseline):
-    """Search the widths of layers by an artificial bee colony.
+    """Search the number of channels of each layer by an artificial bee colony.
 
-    ABCPruner (Lin et al. 2020, arXiv 2001.08565). Employed bees vary every food source, onlookers vary good ones
-    more often, and scouts replace sources that did not improve for some cycles. The paper trains each candidate for
-    two epochs; here its loss is measured on calibration images with batch norm re-estimated, so that the cost
-    compares. All candidates are as large as the bounds allow.
+    ABCPruner (Lin et al. 2020, arXiv 2001.08565). A food source is a candidate: a vector with one width for each layer.
+    In each cycle, every food source is varied once, and sources with a low loss are varied more often. A source that
+    was not improved in several attempts is replaced by a random one. The paper trains each candidate for two epochs.
+    Here, to save time, the loss of a candidate is measured on calibration images with re-estimated batch-norm
+    statistics. All candidates are as large as the bounds on the costs allow.
     """
 
     name: Literal["abc_pruner"] = "abc_pruner"
     sources: Annotated[int, Field(ge=2, le=100_000)] = 10
-    """Number of food sources, which are vectors of widths."""
+    """Number of food sources: candidates that hold one width (number of channels) for each layer."""
     cycles: Count = 10
-    """Number of cycles. Each evaluates about twice as many candidates as there are sources."""
+    """Number of cycles. Each cycle evaluates about twice as many candidates as there are food sources."""
     patience: Annotated[int, Field(ge=1, le=100_000)] = 4
-    """Attempts without an improvement after which a scout replaces a source."""
+    """Number of attempts without an improvement after which a food source (a candidate) is replaced by a random one."""
     least: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Smallest share of a layer's channels, before all are scaled to meet the bounds."""
+    """Smallest share of its channels that a layer keeps, before the widths of all layers are scaled to meet the
+    bounds."""
 
     def prune(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np

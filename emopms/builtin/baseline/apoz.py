@@ -1,4 +1,4 @@
-"""The baseline ``apoz``."""
+"""The baseline ``apoz``: the pruning method APoZ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Apoz(ScoredBaseline):
     """Drop the channels whose activations are zero most often.
 
-    APoZ, the average percentage of zeros (Hu et al. 2016, arXiv 1607.03250), behind the activation function.
+    APoZ, the average percentage of zeros (Hu et al. 2016, arXiv 1607.03250). Zeros are counted after the activation
+    function, on calibration images.
     """
 
     name: Literal["apoz"] = "apoz"

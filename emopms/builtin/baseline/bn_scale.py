@@ -1,4 +1,4 @@
-"""The baseline ``bn_scale``."""
+"""The baseline ``bn_scale``: the pruning method Network Slimming."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class BnScale(ScoredBaseline):
     """Keep the channels with the largest batch-norm scales, compared across all layers.
 
-    Network Slimming (Liu et al. 2017, arXiv 1708.06519), without its sparse training: every baseline gets the same
-    dense network. Channels without batch norm score the mean of the others.
+    Network Slimming (Liu et al. 2017, arXiv 1708.06519), but without its sparse training, because all baselines prune
+    the same trained network. A channel without batch norm gets the mean score of the channels with batch norm.
     """
 
     name: Literal["bn_scale"] = "bn_scale"

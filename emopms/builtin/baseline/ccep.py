@@ -1,4 +1,4 @@
-"""The baseline ``ccep``."""
+"""The baseline ``ccep``: the pruning method CCEP."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 
 class Ccep(Baseline):
-    """Prune all layers step by step; in each step, evolve the channels of each layer while the others stay.
+    """Prune all layers in several steps. In each step, an evolutionary search for each layer chooses its channels.
 
-    CCEP, cooperative coevolution (Shang et al. 2022, doi 10.24963/ijcai.2022/667). A step drops at most a tenth of
-    each layer; what a layer's own small population finds best is put together to the next network. The paper
-    measures accuracy and fine-tunes after each step; here candidates are compared by the loss on calibration images
-    with batch norm re-estimated, and all fine-tuning comes at the end.
+    CCEP, cooperative coevolution (Shang et al. 2022, doi 10.24963/ijcai.2022/667). While one layer is searched, the
+    other layers stay as they are. At the end of a step, the best choices for all layers together give the next network.
+    By default, a step drops at most a tenth of the channels of each layer. The paper compares candidates by accuracy,
+    and fine-tunes after each step. Here they are compared by the loss on calibration images with re-estimated
+    batch-norm statistics, and fine-tuning comes only at the end.
     """
 
     name: Literal["ccep"] = "ccep"
     population: Annotated[int, Field(ge=1, le=100_000)] = 5
-    """Candidates of a layer that survive."""
+    """Number of candidates that survive each generation of the search for one layer."""
     generations: Count = 3
-    """Generations of a layer in each step. Each evaluates as many new candidates as survive."""
+    """Number of generations of the search for one layer in one step. Each evaluates as many new candidates as
+    survive."""
     share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Largest share of a layer's remaining channels that one step drops."""
 
@@ -52,7 +54,8 @@ class Ccep(Baseline):
         return task.largest_within(scores)
 
     def _evolved(self, task: PruningTask, genome: NDArray[Any], genes: slice) -> NDArray[Any]:
-        """Return the genome [genes] with the channels of one group dropped that an evolution of them found best."""
+        """Search which channels of one layer to drop next by evolution, and return the genome [genes] without these
+        channels."""
         import numpy as np
 
         kept = np.flatnonzero(genome[genes]) + genes.start
@@ -82,7 +85,7 @@ class Ccep(Baseline):
 
 
 def _dropping(size: int, count: int, rng: Any) -> NDArray[Any]:
-    """Draw a mask [size] that drops a number of channels."""
+    """Draw a boolean mask [size] in which ``count`` random channels are False, that is, dropped."""
     import numpy as np
 
     mask = np.ones(size, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""The baseline ``chip``."""
+"""The baseline ``chip``: the pruning method CHIP."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from emopms.api import PruningTask
 
 _AT_ONCE = 32
-"""Channels that are masked together."""
+"""Number of channels whose independence is computed in one step."""
 
 
 class Chip(ScoredBaseline):
-    """Keep the channels whose feature maps the other channels of their layer replace least.
+    """Keep the channels whose feature maps the other channels of their layer can replace least.
 
-    CHIP (Sui et al. 2021, arXiv 2110.13981): the channel independence of a channel is the fall of the nuclear norm
-    of its layer's feature maps [channels, H·W] when its row becomes zero, averaged over some images. Here it is
-    divided by the nuclear norm per channel, so that layers compare.
+    CHIP (Sui et al. 2021, arXiv 2110.13981). The feature maps of a layer are a matrix [channels, H·W]. The score of a
+    channel, its independence, is the decrease of the matrix's nuclear norm if the row of the channel is set to zero,
+    averaged over some images. Here it is divided by the nuclear norm per channel, so that the scores of different
+    layers can be compared.
     """
 
     name: Literal["chip"] = "chip"
     images: Annotated[int, Field(ge=1)] = 16
-    """Calibration images whose maps count."""
+    """Number of calibration images whose feature maps are used."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         from emopms.network import feature_maps, filters_of, mean_by_gene
@@ -41,9 +42,10 @@ class Chip(ScoredBaseline):
 
 
 def _independence(rows: Tensor) -> NDArray[Any]:
-    """Return the independence of each channel [C] from the maps of one image [C, positions].
+    """Return the independence of each channel [C] from the feature maps of one image [C, positions].
 
-    Nuclear norms come from the eigenvalues of the inner products of rows or of columns, whichever are fewer.
+    The independence of a channel is the decrease of the matrix's nuclear norm if its row is set to zero. Nuclear norms
+    are computed from the inner products of rows or of columns, whichever are fewer.
     """
     import torch
 
@@ -63,7 +65,7 @@ def _independence(rows: Tensor) -> NDArray[Any]:
 
 
 def _nuclear_norm(products: Tensor) -> Tensor:
-    """Return the nuclear norms [...] of matrices from the inner products of their rows [..., n, n]."""
+    """Return the nuclear norms [...] of matrices, given the inner products of their rows or columns [..., n, n]."""
     import torch
 
     norms: Tensor = torch.linalg.eigvalsh(products).clamp_min(0).sqrt().sum(dim=-1)

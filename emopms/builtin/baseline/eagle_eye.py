@@ -1,4 +1,4 @@
-"""The baseline ``eagle_eye``."""
+"""The baseline ``eagle_eye``: the pruning method EagleEye."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 
 class EagleEye(Baseline):
-    """Draw random widths and keep those that have the lowest loss after recalibration of batch norm.
+    """Draw random widths of layers, and keep those with the lowest loss after batch norm is re-estimated.
 
-    EagleEye (Li et al. 2020, arXiv 2007.02491). Within a layer, the filters with the largest L1 norms stay, as in
-    the paper. All candidates are as large as the bounds allow.
+    EagleEye (Li et al. 2020, arXiv 2007.02491). A width is the number of channels that a layer keeps. Within a layer,
+    the filters with the largest L1 norms are kept, as in the paper. All candidates are as large as the bounds on the
+    costs allow.
     """
 
     name: Literal["eagle_eye"] = "eagle_eye"
     candidates: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Number of candidates."""
+    """Number of pruned networks that are drawn at random and compared."""
     least: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Smallest share of a layer's channels, before all are scaled to meet the bounds."""
+    """Smallest share of its channels that a layer keeps, before the widths of all layers are scaled to meet the
+    bounds."""
 
     def prune(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np

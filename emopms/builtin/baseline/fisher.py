@@ -1,4 +1,4 @@
-"""The baseline ``fisher``."""
+"""The baseline ``fisher``: pruning by Fisher information."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Fisher(ScoredBaseline):
-    """Keep the channels with the largest empirical Fisher information of a gate on them.
+    """Keep the channels whose removal is estimated to increase the loss most, by the empirical Fisher information.
 
-    Theis et al. 2018 (arXiv 1801.05787): half the mean square, over images, of the derivative of the image's loss
-    by the gate. It is a second-order estimate of the increase in the loss.
+    Theis et al. 2018 (arXiv 1801.05787). Imagine a factor of 1 on each channel. The score of the channel is half the
+    mean, over images, of the squared derivative of the image's loss with respect to this factor. It is a second-order
+    estimate of the increase in the loss.
     """
 
     name: Literal["fisher"] = "fisher"

@@ -1,4 +1,4 @@
-"""The baseline ``fpgm``."""
+"""The baseline ``fpgm``: the pruning method FPGM."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Fpgm(ScoredBaseline):
-    """Drop the filters nearest to the geometric median of their layer, which the others replace best.
+    """Drop the filters nearest to the geometric median of their layer, because the other filters can replace them best.
 
-    FPGM (He et al. 2019, arXiv 1811.00250): the score of a filter is the sum of its distances to all filters of its
-    layer, here divided by the mean of the layer. The paper prunes all layers by the same share.
+    FPGM (He et al. 2019, arXiv 1811.00250). The score of a filter is the sum of its distances to all filters of its
+    layer. Here it is divided by the mean score of the layer. As in the paper, all layers lose the same share of their
+    channels by default.
     """
 
     name: Literal["fpgm"] = "fpgm"

@@ -1,4 +1,4 @@
-"""The baseline ``group_norm``."""
+"""The baseline ``group_norm``: the group norm of DepGraph."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class GroupNorm(ScoredBaseline):
-    """Keep the channels with the largest norms of all weights that depend on them.
+    """Keep the channels for which the norm of all parameters that would be removed with the channel is largest.
 
-    The group norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), without its sparse training: the squared norms
-    of all parameters of a channel, those that read it included, each divided by the mean of its tensor.
+    The group norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), but without its sparse training. The parameters are
+    those that compute the channel and those of later layers that read it. The squared norm in each parameter tensor is
+    divided by the mean over the channels of this tensor.
     """
 
     name: Literal["group_norm"] = "group_norm"

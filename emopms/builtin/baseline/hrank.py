@@ -1,4 +1,4 @@
-"""The baseline ``hrank``."""
+"""The baseline ``hrank``: the pruning method HRank."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class HRank(ScoredBaseline):
-    """Keep the channels whose feature maps have the highest rank.
+    """Keep the channels whose feature maps have the highest matrix rank.
 
-    HRank (Lin et al. 2020, arXiv 2002.10179): the mean rank of a channel's feature map [H, W] over some images,
-    here divided by the largest rank that a map of its size can have. It needs few images.
+    HRank (Lin et al. 2020, arXiv 2002.10179). The score of a channel is the mean rank of its feature map [H, W] over
+    some images. Here it is divided by the largest rank that a map of this size can have. A few images are enough.
     """
 
     name: Literal["hrank"] = "hrank"
     images: Annotated[int, Field(ge=1)] = 64
-    """Calibration images whose maps count."""
+    """Number of calibration images whose feature maps are used."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         import torch

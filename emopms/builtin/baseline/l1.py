@@ -1,4 +1,4 @@
-"""The baseline ``l1``."""
+"""The baseline ``l1``: pruning by the L1 norms of filters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 class L1(ScoredBaseline):
     """Keep the filters with the largest L1 norms (Li et al. 2017, arXiv 1608.08710).
 
-    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not
-    compare.
+    Each norm is divided by the mean norm of its layer, because layers of different sizes have norms of different size.
     """
 
     name: Literal["l1"] = "l1"

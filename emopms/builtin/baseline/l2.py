@@ -1,4 +1,4 @@
-"""The baseline ``l2``."""
+"""The baseline ``l2``: pruning by the L2 norms of filters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 class L2(ScoredBaseline):
     """Keep the filters with the largest L2 norms (as in soft filter pruning, He et al. 2018, arXiv 1808.06866).
 
-    Across layers, each norm is divided by the mean of its layer, because norms of layers of different sizes do not
-    compare.
+    Each norm is divided by the mean norm of its layer, because layers of different sizes have norms of different size.
     """
 
     name: Literal["l2"] = "l2"

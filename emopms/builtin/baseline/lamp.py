@@ -1,4 +1,4 @@
-"""The baseline ``lamp``."""
+"""The baseline ``lamp``: the pruning method LAMP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Lamp(ScoredBaseline):
     """Keep the filters with the largest layer-adaptive magnitudes, compared across all layers.
 
-    LAMP (Lee et al. 2021, arXiv 2010.07611), for filters instead of weights: the score of a filter is its squared norm
-    divided by the sum of all squared norms of its layer that are not smaller.
+    LAMP (Lee et al. 2021, arXiv 2010.07611), applied to filters instead of single weights. The layer-adaptive magnitude
+    of a filter is its squared norm, divided by the sum of all squared norms of its layer that are not smaller.
     """
 
     name: Literal["lamp"] = "lamp"

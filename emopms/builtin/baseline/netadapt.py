@@ -1,4 +1,4 @@
-"""The baseline ``netadapt``."""
+"""The baseline ``netadapt``: the pruning method NetAdapt."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class NetAdapt(Baseline):
-    """Narrow one layer after another, always the one whose narrowing costs the least loss.
+    """Remove channels from one layer per step, always from the layer where this gives the lowest loss.
 
-    NetAdapt (Yang et al. 2018, arXiv 1804.03230). In each step, every layer is narrowed until the network's MACs
-    fall by the same amount, and the best of these networks goes on. Filters with the smallest L1 norms go first.
-    The paper trains each candidate briefly; here its loss is measured on calibration images with batch norm
-    re-estimated.
+    NetAdapt (Yang et al. 2018, arXiv 1804.03230). Each step makes one candidate network per layer: this layer loses
+    channels until the network's MACs have decreased by a fixed amount. The candidate with the lowest loss is the start
+    of the next step. The filters with the smallest L1 norms are removed first. The paper trains each candidate briefly.
+    Here its loss is measured on calibration images with re-estimated batch-norm statistics.
     """
 
     name: Literal["netadapt"] = "netadapt"
     steps: Annotated[int, Field(ge=1, le=100_000)] = 20
-    """Number of steps in which the MACs fall to the bound."""
+    """Number of steps of equal size in which the network's MACs decrease to their bound."""
 
     def prune(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np
@@ -53,7 +53,8 @@ class NetAdapt(Baseline):
 
 
 def _narrowed(task: PruningTask, genome: NDArray[Any], genes: slice, norms: NDArray[Any], goal: float) -> NDArray[Any]:
-    """Return the genome [genes] with one group narrowed until the MACs are at most ``goal``, or to one channel."""
+    """Remove channels of one layer from the genome [genes] until its MACs are at most ``goal`` or only one channel is
+    left, and return the new genome [genes]."""
     import numpy as np
 
     kept = np.flatnonzero(genome[genes]) + genes.start

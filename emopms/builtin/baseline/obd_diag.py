@@ -1,4 +1,4 @@
-"""The baseline ``obd_diag``."""
+"""The baseline ``obd_diag``: the pruning method Optimal Brain Damage."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 
 class ObdDiag(ScoredBaseline):
-    """Keep the filters with the largest saliency by the diagonal of the Hessian.
+    """Keep the filters whose removal is estimated to increase the loss most, by the diagonal of the Hessian.
 
-    Optimal Brain Damage (LeCun, Denker and Solla 1989, NeurIPS 2): the saliency of a weight w is h w² / 2, that of
-    a filter the sum over its weights. The curvature h is the diagonal of the Gauss–Newton matrix, estimated from
-    the gradients for classes drawn from the network's own predictions.
+    Optimal Brain Damage (LeCun, Denker and Solla 1989, NeurIPS 2). The score of a weight w is h w² / 2, and the score
+    of a filter is the sum over its weights. The second derivative h is taken from the diagonal of the Gauss–Newton
+    matrix. It is estimated from gradients of the loss, with labels drawn at random from the network's own class
+    probabilities.
     """
 
     name: Literal["obd_diag"] = "obd_diag"
     batch_size: BatchSize = 4
-    """Images per gradient. Fewer make the estimate more exact and take longer."""
+    """Number of images per gradient. With fewer images, the estimate is more exact but takes longer."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         import copy

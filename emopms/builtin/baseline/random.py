@@ -1,4 +1,4 @@
-"""The baseline ``random``."""
+"""The baseline ``random``: random channels, with which other baselines are compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class RandomScores(ScoredBaseline):
-    """Keep random channels, the same share of all layers: the control experiment."""
+    """Keep random channels, by default the same share in all layers. A useful pruning method must be better than
+    this."""
 
     name: Literal["random"] = "random"
     allocation: Allocation = "uniform"

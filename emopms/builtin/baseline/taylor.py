@@ -1,4 +1,4 @@
-"""The baseline ``taylor``."""
+"""The baseline ``taylor``: pruning by a Taylor expansion of the loss."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Taylor(ScoredBaseline):
-    """Keep the channels whose removal changes the loss most, by a first-order Taylor expansion.
+    """Keep the channels whose removal changes the loss most, estimated by a first-order Taylor expansion.
 
-    Molchanov et al. 2019 (arXiv 1906.10771): the squared derivative of a batch's loss by a gate on the channel,
-    averaged over batches.
+    Molchanov et al. 2019 (arXiv 1906.10771). Imagine a factor of 1 on each channel. The score of the channel is the
+    squared derivative of a batch's loss with respect to this factor, averaged over batches.
     """
 
     name: Literal["taylor"] = "taylor"
     batch_size: BatchSize = 32
-    """Images per batch, over which derivatives are averaged before they are squared."""
+    """Number of images per batch. Derivatives are averaged over a batch before they are squared."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np

@@ -1,4 +1,4 @@
-"""The baseline ``thinet``."""
+"""The baseline ``thinet``: the pruning method ThiNet."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 class ThiNet(ScoredBaseline):
-    """Drop the channels without which the next layer's outputs change least, one after another.
+    """Remove one channel after another, always the one whose removal changes the outputs of the next layer least.
 
-    ThiNet (Luo et al. 2017, arXiv 1707.06342): at random places of the next layer's output, the value is a sum over its
-    input channels. Channels are removed greedily so that the sum of what is removed stays smallest in the squares. The
-    score of a channel is that error when it goes, as a share of all. The paper's rescaling of the remaining channels is
-    left out, as surgery is the same for all baselines. Groups that no dense layer reads score by their filters' norms.
+    ThiNet (Luo et al. 2017, arXiv 1707.06342). An output value of the next layer is a sum over its input channels. The
+    error of a set of removed channels is the sum of their terms, squared and added up over random output values. The
+    score of a channel is the error after its removal, as a share of the error without any channel. The paper also
+    rescales the remaining channels. This is left out, because all baselines leave the kept weights unchanged. If the
+    next layer is not a linear layer or a convolution without groups, channels are scored by the norms of their filters.
     """
 
     name: Literal["thinet"] = "thinet"
     images: Annotated[int, Field(ge=1)] = 64
-    """Calibration images that are used."""
+    """Number of calibration images that are used."""
     places: Annotated[int, Field(ge=1)] = 10
-    """Random places of each image at which the next layer's output is compared."""
+    """Number of random positions in each image at which an output value of the next layer is taken."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np
@@ -46,7 +47,8 @@ class ThiNet(ScoredBaseline):
 
 
 def _errors_of_removal(products: NDArray[Any]) -> NDArray[Any]:
-    """Return the share of the error [C] when each channel goes, from inner products of contributions [C, C]."""
+    """Remove C channels one after another, and return for each the error [C] after its removal, as a share of the error
+    without any channel. The inner products of the channels' contributions [C, C] are given."""
     import numpy as np
 
     errors, left, removed = np.empty(len(products)), list(range(len(products))), np.zeros(len(products))

@@ -21,7 +21,8 @@ class Arrays(Data):
 
     name: Literal["arrays"] = "arrays"
     file: Annotated[str, Field(min_length=1, examples=["data/images.npz"])]
-    """The npz file, relative to the data root."""
+    """The npz file, relative to the data root: the folder that `--data-root` or `EMOPMS_DATA` names, or else the folder
+    of the spec."""
     layout: Literal["channels_first", "channels_last"] | None = None
     """Order of the dimensions of pixels: `channels_first` is [N, C, H, W]. `channels_last` is [N, H, W, C], as in
     Keras, Pillow and matplotlib. If no order is set, channels come first, and arrays whose shape looks like

@@ -20,7 +20,7 @@ class Digits(Data):
 
     name: Literal["digits"] = "digits"
     calibration: Annotated[int, Field(ge=2)] = 256
-    """Number of images on which candidates are evaluated during the search."""
+    """Number of images on which the search evaluates candidates (pruned sub-networks)."""
     validation: Annotated[int, Field(ge=2)] = 256
     """Number of images on which schemes for the whole network are measured and chosen."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.305,)

@@ -17,7 +17,8 @@ class Idx(Data):
 
     name: Literal["idx"] = "idx"
     root: Annotated[str, Field(min_length=1, examples=["data/mnist"])]
-    """Folder that holds the four files, relative to the data root."""
+    """Folder that holds the four files, relative to the data root: the folder that `--data-root` or `EMOPMS_DATA`
+    names, or else the folder of the spec."""
     mean: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = (0.1307,)
     """Mean of pixels in 0…1. The default is the mean of MNIST; the mean of Fashion-MNIST is 0.2860."""
     std: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)] = (0.3081,)

@@ -43,7 +43,8 @@ class ImageFolder(Data):
 
     name: Literal["image_folder"] = "image_folder"
     root: Annotated[str, Field(min_length=1, examples=["data/cifar10-jpeg.zip"])]
-    """Folder or zip file, relative to the data root. In a zip file, everything may be inside one top folder."""
+    """Folder or zip file, relative to the data root: the folder that `--data-root` or `EMOPMS_DATA` names, or else the
+    folder of the spec. In a zip file, everything may be inside one top folder."""
     train: Annotated[str, AfterValidator(_inner)] = "train"
     """Folder inside `root` that contains a folder of training images for each class."""
     test: Annotated[str, AfterValidator(_inner)] = "test"

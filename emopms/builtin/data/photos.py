@@ -23,8 +23,8 @@ class Photos(Data):
 
     name: Literal["photos"] = "photos"
     root: Annotated[str, Field(min_length=1, examples=["data/photos.zip"])]
-    """Folder or zip file, relative to the data root. The names of folders inside `root` are ignored. Links to folders
-    are not followed."""
+    """Folder or zip file, relative to the data root: the folder that `--data-root` or `EMOPMS_DATA` names, or else the
+    folder of the spec. The names of folders inside `root` are ignored. Links to folders are not followed."""
     size: Annotated[Width | Annotated[tuple[Width, Width], Field(strict=False)], Field(examples=[224])]
     """Height and width of all images, or one number for both. Images are scaled to cover this size and cropped at their
     centre."""

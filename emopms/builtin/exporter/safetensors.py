@@ -22,6 +22,7 @@ class Safetensors(Exporter):
         import torch
         from safetensors.torch import load_file, save
 
+        from emopms.api.exporter import description_checksum
         from emopms.errors import RunError
 
         # The tensors are copied, because safetensors refuses tensors that share memory, such as tied weights.
@@ -34,5 +35,6 @@ class Safetensors(Exporter):
             )
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
         architecture = {**model.architecture, "sha256": {"model.safetensors": digest}}
+        architecture["checksum"] = description_checksum(architecture)
         text = json.dumps(architecture, indent=2, ensure_ascii=False)
         (folder / "architecture.json").write_text(text + "\n", encoding="utf-8")

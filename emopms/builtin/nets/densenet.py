@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DenseNetCifar(nn.Module):
-    """A DenseNet: 3x3 stem, three blocks of dense layers with transitions between them, average pool, linear layer.
+    """A DenseNet: 3x3 stem, three blocks of `DenseLayer` with transitions between them, average pool, linear layer.
 
     Args:
         depth: Number of layers: 3n + 4, with n layers per block.

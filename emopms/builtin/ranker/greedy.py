@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class Greedy(Ranker):
-    """Start from the dense network, and replace one front point at a time by a cheaper point.
+    """Start from the unpruned network. In each step, replace one sub-network by a cheaper point of its front.
 
-    Each step chooses the sub-network and the cheaper point that add the least impairment per unit of saved cost, where
-    the cost is the first cost objective. The result is the sequence of all schemes. This ranker is fast, but it misses
-    schemes in which several changes are good only together. The ranker `impairment` finds these schemes.
+    A point is one way to prune the sub-network. Each step chooses the sub-network and the point that add the least
+    impairment (predicted increase of the loss) per unit of saved cost, where the cost is the first cost objective. The
+    result is the sequence of all schemes. This ranker is fast, but it misses schemes in which several changes are good
+    only together. The ranker `impairment` finds these schemes.
     """
 
     name: Literal["greedy"] = "greedy"

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 class Impairment(Ranker):
     """Return all schemes whose predicted impairment and costs are non-dominated. A scheme has one point of each front.
 
-    The fronts are merged one by one by dynamic programming (a multiple-choice knapsack problem). The merge is exact:
-    predicted impairments and costs are sums over the fronts, so a dominated partial sum is never part of a
-    non-dominated scheme. The ranking by impairment is from the paper (arXiv 2303.16212). The exact merge is our own.
+    A point is one way to prune a sub-network. Its impairment is the increase of the whole network's loss. The fronts
+    are merged one by one by dynamic programming (a multiple-choice knapsack problem). The merge is exact: predicted
+    impairments and costs are sums over the fronts, so a dominated partial sum is never part of a non-dominated scheme.
+    The ranking by impairment is from the paper (arXiv 2303.16212). The exact merge is our own.
     """
 
     name: Literal["impairment"] = "impairment"

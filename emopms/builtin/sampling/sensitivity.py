@@ -20,10 +20,10 @@ class Sensitivity(Sampling):
     """Keep the channels that affect the output features of the sub-network most, per MAC. The share of kept channels
     varies.
 
-    If the effects of channels were additive, these genomes would be the exact front, as in the relaxed knapsack
-    problem. So the search begins near the front. One backward pass over 512 images estimates the effects of all
-    channels (see `emopms.network.partition.importance.sensitivity`). The effect per MAC of each channel is multiplied
-    by a random factor. Without it, candidates would differ only in the number of kept channels.
+    If the effects of channels could simply be added, these genomes would be the exact front. So the search begins near
+    the front. One backward pass over 512 images estimates the effects of all channels (see
+    `emopms.network.partition.importance.sensitivity`). The effect per MAC of each channel is multiplied by a random
+    factor. Without it, candidates would differ only in the number of kept channels.
     """
 
     name: Literal["sensitivity"] = "sensitivity"

@@ -1,4 +1,5 @@
-"""``assess/<method>/<target>``: measure the network of a baseline on test images, which nothing was chosen on."""
+"""``assess/<method>/<target>``: measure the network that a baseline pruned, on test images. No earlier stage uses these
+images to choose anything."""
 
 from __future__ import annotations
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Assess(RowStage):
-    """Measures a fine-tuned network as ``export`` does. Its result is an `ExportedModel`, as ``figures.json``."""
+    """Measures the fine-tuned network of a baseline (a pruning method that searches are compared with) on test images,
+    as the stage ``export`` measures networks of a search. Its result is an `ExportedModel`, stored as
+    ``figures.json``."""
 
     tuned_by: str
-    """Name of the stage that made the network."""
+    """Name of the stage that made the fine-tuned network."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure the network before and after fine-tuning."""
+        """Measure the pruned network on test images, before and after fine-tuning."""
         finetuned = FinetunedNetwork.load(inputs[self.tuned_by])
         before = score(context.network(finetuned.recalibrated), context.image_sets.test, context.device, exact=True)
         figures = final_figures(context, context.network(finetuned.state))

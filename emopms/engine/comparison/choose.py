@@ -1,4 +1,5 @@
-"""``choose/<method>/<target>``: let a baseline choose channels of the pretrained network."""
+"""``choose/<method>/<target>``: let a baseline choose the channels that the pretrained network keeps. A baseline is a
+pruning method that searches are compared with."""
 
 from __future__ import annotations
 
@@ -32,16 +33,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Choose(RowStage):
-    """Lets a baseline choose a genome of the whole network on calibration images. Its result is a `Choice`."""
+    """Lets a baseline (a pruning method that searches are compared with) choose a genome of the whole network, with
+    calibration images. Its result is a `Choice`."""
 
     baseline: Baseline
-    """The baseline."""
+    """The baseline: the pruning method that chooses the genome."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Ask the baseline, and check its answer.
+        """Let the baseline choose a genome, check the genome, and store it.
 
         Raises:
-            ComponentError: The baseline failed, or its genome is not valid or not within the bounds.
+            ComponentError: The baseline failed, or the chosen genome is not valid or exceeds a cost bound of the
+                target.
         """
         task = self._task(context, inputs["pretrain"], EvaluationLog(out.journal("judged")))
         with guarded_call(self.baseline, "choose channels"):
@@ -66,7 +69,8 @@ class Choose(RowStage):
 
 @dataclass(frozen=True, kw_only=True)
 class _LoggedTask(PruningTask):
-    """A task that takes losses from the journal of an interrupted attempt, which asked for the same genomes."""
+    """The pruning task of a baseline. If an interrupted attempt stored the loss of a genome in its journal, the loss is
+    taken from there."""
 
     log: EvaluationLog
 
@@ -81,12 +85,13 @@ class _LoggedTask(PruningTask):
 
 @dataclass(frozen=True)
 class _Losses:
-    """Evaluates genomes by their losses."""
+    """Evaluates genomes by one objective: the loss of the whole network when it is pruned by the genome."""
 
     measure: Callable[[NDArray[np.bool_]], NDArray[np.float64]]
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return the losses [n, 1] of genomes [n, genes]."""
+        """Return the losses [n, 1] of the network pruned by each of the genomes [n, genes]; NaN for a loss that is not
+        finite."""
         losses = self.measure(genomes)[:, None]
         losses[~np.isfinite(losses)] = np.nan
         return Evaluations(losses)

@@ -1,4 +1,5 @@
-"""``emopms.compare``: specs and baselines from the same dense network through the same stages, row by row."""
+"""``emopms.compare``: compares the searches of specs with baselines, which are other pruning methods. All methods prune
+the same dense network."""
 
 from __future__ import annotations
 
@@ -35,12 +36,13 @@ _SHARED = ("backbone", "data", "pretrain", "targets", "finetune")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The results of a comparison."""
+    """The results of a comparison of pruning methods."""
 
     folder: Path
-    """Holds ``comparison.md``, ``.csv`` and ``.json``, ``rows/``, and a run directory for each spec and seed."""
+    """The folder that holds the tables (``comparison.md``, ``comparison.csv`` and ``comparison.json``), a file for each
+    row in ``rows/``, and a run directory for each spec and seed."""
     rows: Sequence[Row]
-    """One for each method, target and seed."""
+    """The rows of the table: the figures of one pruned network for each pruning method, target and seed."""
     summary: dict[str, Any]
     """The content of ``comparison.json``."""
 
@@ -54,18 +56,20 @@ def compare(
     progress: Progress | None = None,
     command: Sequence[str] | None = None,
 ) -> Comparison:
-    """Compare the search of one or several specs with the baselines that the first one lists, for each target and seed.
+    """Compare the search of one or several specs with the baselines that the first spec lists, for each target and
+    seed.
 
-    What an earlier comparison completed in the same folder is not repeated. The table is written anew after each row.
+    A baseline is another pruning method. Stages that an earlier comparison completed in the same folder are not
+    repeated. The tables are rewritten after each new row, which is the result for one method, target and seed.
 
     Args:
-        specs: Specs, or their paths. They must agree in backbone, data, pre-training, targets and fine-tuning. Targets
-            need a bound on MACs or parameters if there are baselines.
-        run_dir: The folder that receives everything; by default ``runs/<name>-comparison`` below the current folder.
-        data_root: As for `run`.
-        device: As for `run`.
-        progress: Receives the progress; by default nothing is shown.
-        command: The command line that manifests record; by default ``sys.argv``.
+        specs: Specs, or their paths. They must agree in backbone, data, pre-training, targets and fine-tuning. If there
+            are baselines, every target must bound MACs, parameters or both, and nothing else.
+        run_dir: The folder that receives all results; by default ``runs/<name>-comparison`` below the current folder.
+        data_root: The folder that relative paths in the specs start from, as for `emopms.run`.
+        device: ``auto`` (CUDA if it is available), ``cpu`` or ``cuda``.
+        progress: Receives the progress of the comparison; by default nothing is shown.
+        command: The command line that the file ``manifest.json`` of each run records; by default ``sys.argv``.
 
     Raises:
         SpecError: A spec is wrong, or does not fit the others, its network or its data.
@@ -116,10 +120,11 @@ def compare(
 
 
 def _require_comparable(specs: Sequence[Spec]) -> None:
-    """Refuse specs that would not be compared on equal terms.
+    """Refuse specs that cannot be compared fairly: two specs have the same name or differ in a key that must agree, or
+    a target is not suitable for baselines.
 
     Raises:
-        SpecError: See `compare`.
+        SpecError: The specs cannot be compared. The message names the wrong key.
     """
     first, names = specs[0], [spec.name for spec in specs]
     for index, spec in enumerate(specs):
@@ -144,7 +149,7 @@ def _require_comparable(specs: Sequence[Spec]) -> None:
 
 
 def _write(folder: Path, rows: Sequence[Row], specs: Sequence[Spec], device: Device) -> None:
-    """Write all rows and the tables."""
+    """Write the files of a comparison: one file for each row, and the tables as Markdown, CSV and JSON."""
     summary = {"name": specs[0].name, "machine": provenance(device), **summarise(rows)}
     files = {row.file: encode_json(row.as_json()) for row in rows} | {
         "comparison.json": encode_json(summary),

@@ -1,4 +1,5 @@
-"""The methods of a comparison: their labels, and the stages of their rows."""
+"""The baselines of a comparison, which are pruning methods: their labels, and the stages that make their pruned
+networks."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowStages:
-    """The stages of one row, in order."""
+    """The stages that make one row of a comparison: the figures of one baseline for one target."""
 
     choose: Stage
     tune: Stage
@@ -29,16 +30,17 @@ class RowStages:
 
     @property
     def all(self) -> list[Stage]:
-        """The stages in the order in which they run."""
+        """The three stages of the row, in the order in which they run."""
         return [self.choose, self.tune, self.assess]
 
 
 def labels(baselines: Sequence[Baseline], taken: Sequence[str] = ()) -> list[str]:
-    """Return a distinct label for each baseline, which is part of a file name: its name, or more where that is taken.
+    """Return a distinct label for each baseline, to be used in file names. The label is the baseline's name. If several
+    methods have this name, the changed parameters or a number are added to it.
 
     Args:
         baselines: The baselines.
-        taken: Labels of other methods.
+        taken: Labels of other methods, which no baseline may get.
     """
     found: list[str] = list(taken)
     names = [baseline.name for baseline in baselines]
@@ -59,7 +61,7 @@ def labels(baselines: Sequence[Baseline], taken: Sequence[str] = ()) -> list[str
 
 
 def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target) -> RowStages:
-    """Return the stages of the row of a baseline and a target."""
+    """Return the stages that prune the pretrained network with a baseline for a target, fine-tune it and measure it."""
     resolved, goal = spec.resolved(), target.model_dump(mode="json")
     code = code_of([baseline])
     written = {"baseline": baseline.model_dump(mode="json"), "target": goal, "genome": resolved["genome"]}

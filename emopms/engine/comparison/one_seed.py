@@ -1,4 +1,4 @@
-"""All rows of one spec and one seed, in a run directory of their own."""
+"""Computes the results of one spec with one seed for a comparison, in a separate run directory."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class OneSeed:
-    """Runs a spec with one seed, and then baselines from its pretrained network.
+    """Runs a spec with one seed, and then lets baselines (other pruning methods) prune the same pretrained network.
 
     Args:
         spec: The spec with the seed.
-        folder: The run directory, which is what ``emopms run`` makes.
+        folder: The run directory. It gets the same files as a run directory of ``emopms run``.
         data: The folder that relative paths in the spec start from.
         device: The device.
         progress: Receives the progress.
@@ -57,15 +57,17 @@ class OneSeed:
         self._data, self._device, self._progress, self._command = data, device, progress, command
         self._done: dict[str, Done] = {}
         self.fresh = False
-        """Whether something had to run for the latest row."""
+        """Whether at least one stage of the latest row had to run; false if all stages were loaded from the store."""
 
     @contextmanager
     def opened(self, more: Sequence[Stage], other: OneSeed | None) -> Iterator[None]:
-        """Run the stages of the spec; then rows can be asked for while the ``with`` statement runs.
+        """Run the stages of the spec. While the ``with`` statement runs, `search_rows` and `baseline_row` can be
+        called.
 
         Args:
-            more: The stages of all rows of baselines.
-            other: Another spec with this seed, whose pretrained network is taken if it is the same.
+            more: The stages of all baselines and targets. `baseline_row` runs them later.
+            other: An earlier spec with the same seed; None if there is none. Its stored pretrained network is copied if
+                it has the same key as the pretrained network of this spec.
         """
         with self._store.lock(), logging_to(open_log(self._folder), level="DEBUG", filter="emopms"):
             prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
@@ -88,7 +90,7 @@ class OneSeed:
             publish(self._context, self._done, folder=self._folder, fingerprint=fingerprint, command=self._command)
 
     def _take_pretrained(self, key: str, other: OneSeed) -> None:
-        """Copy the pretrained network of another spec if it has the same key."""
+        """Copy the stored pretrained network of another spec, if it is stored under the key ``key``."""
         theirs = other._done["pretrain"].artefact
         if theirs.meta["key"] == key and self._store.find("pretrain", key).artefact is None:
             workspace = self._store.begin("pretrain", key)
@@ -96,7 +98,7 @@ class OneSeed:
             workspace.complete({name: theirs.meta[name] for name in ("version", "seconds", "provenance")})
 
     def search_rows(self) -> Iterator[Row]:
-        """Yield the row of the spec's search for each target."""
+        """Yield, for each target, the row with the figures of the network that the spec's search found."""
         done, exports = self._done, Exports.load(self._done["export"].artefact)
         searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
         outside = ("pretrain", "export", *(f"finetune/{target.slug}" for target in self.spec.targets))
@@ -115,7 +117,8 @@ class OneSeed:
             )
 
     def baseline_row(self, label: str, baseline: Baseline, target: Target, stages: RowStages) -> Row:
-        """Complete the stages of a baseline's row, and return it."""
+        """Complete the stages of a baseline for one target, and return the row with the figures of the pruned
+        network."""
         planned = [self._of_rows[stage.name] for stage in stages.all]
         self._done = run_stages(planned, self._context, self._store, earlier=self._done)
         self.fresh = not all(self._done[stage.name].cached for stage in stages.all)

@@ -1,4 +1,4 @@
-"""One row of a comparison: a method, a target and a seed."""
+"""One row of a comparison: the figures for one pruning method, one target and one seed."""
 
 from __future__ import annotations
 
@@ -14,48 +14,50 @@ class Row:
     """The figures of one pruned network. Accuracies are shares of correct answers, from 0 to 1."""
 
     method: str
-    """Name of the spec, or label of the baseline."""
+    """Name of the pruning method: the name of the spec for its search, or the label of a baseline."""
     baseline: Mapping[str, Any] | None
-    """The baseline with its parameters; None for the search of a spec."""
+    """Name and parameters of the baseline (a pruning method that searches are compared with); None for the search of a
+    spec."""
     target: str
-    """Name of the target."""
+    """Name of the target for which the network was pruned."""
     seed: int
-    """Seed of the dense network, of the choice and of fine-tuning."""
+    """Seed of the random numbers in pre-training, in the choice of channels and in fine-tuning."""
     macs: int
-    """Multiply-accumulates for one image."""
+    """Multiply-accumulates of the pruned network for one image."""
     params: int
-    """Number of parameters."""
+    """Number of parameters of the pruned network."""
     macs_share: float
-    """MACs divided by those of the dense network."""
+    """MACs of the pruned network, divided by the MACs of the dense network."""
     params_share: float
-    """Parameters divided by those of the dense network."""
+    """Number of parameters of the pruned network, divided by the number of parameters of the dense network."""
     dense_accuracy: float
-    """Of the dense network on test images."""
+    """Accuracy of the dense network on test images."""
     accuracy_before: float
-    """After recalibration and before fine-tuning, on test images."""
+    """Accuracy of the pruned network on test images, after recalibration of batch norm and before fine-tuning."""
     accuracy: float
-    """After fine-tuning, on test images."""
+    """Accuracy of the pruned network on test images, after fine-tuning."""
     validation_before: float
-    """Accuracy before fine-tuning on validation images."""
+    """Accuracy of the pruned network on validation images, before fine-tuning."""
     validation: float
-    """Accuracy after fine-tuning on validation images."""
+    """Accuracy of the pruned network on validation images, after fine-tuning."""
     search_seconds: float
-    """All that leads from the pretrained network to a genome; for a search, constraint training, selectors, ranking and
-    measuring included."""
+    """Seconds of all stages after pre-training and before fine-tuning. For a search, these include constraint training,
+    the training of selector criteria, ranking and measuring."""
     searches_seconds: float
-    """The searches alone."""
+    """Seconds of the searches alone. For a baseline, the seconds in which it chose its genome."""
     tuning_seconds: float
-    """Recalibration and fine-tuning."""
+    """Seconds of the stage that recalibrates batch norm and fine-tunes the pruned network."""
     evaluations: int
-    """Number of candidates that were evaluated."""
+    """Number of candidate genomes that the search or the baseline evaluated."""
     training_epochs: float
     """Passes over the training images after pre-training: fine-tuning, and constraint training where there is one."""
     epoch: int
-    """Epochs of fine-tuning that the best state has seen."""
+    """Number of fine-tuning epochs after which the score on validation images was best; 0 if it was best before
+    fine-tuning."""
 
     @property
     def file(self) -> str:
-        """Its path in the folder of the comparison."""
+        """Path of the file of this row, relative to the folder of the comparison."""
         return f"rows/{self.method}_{self.target}_seed-{self.seed}.json"
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The stages of one row of a comparison."""
+"""The base class of the stages that make one row of a comparison of pruning methods."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RowStage(Stage):
-    """A stage for one baseline and one target."""
+    """A stage of a comparison, for one baseline (a pruning method that searches are compared with) and one target."""
 
     target: Target
-    """The target of the spec."""
+    """The target for which the baseline prunes the network."""
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return 0: ``emopms plan`` forecasts runs, and no comparisons."""
+        """Return 0 as the estimated seconds. No estimate is needed, because ``emopms plan`` forecasts runs but not
+        comparisons."""
         return 0.0

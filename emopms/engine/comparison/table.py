@@ -1,4 +1,5 @@
-"""The tables of a comparison: mean and standard deviation over seeds, as JSON, CSV and Markdown."""
+"""The tables of a comparison of pruning methods: all rows as CSV, and means and standard deviations over seeds as JSON
+and Markdown."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ _FIGURES: Final = (
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return mean and sample standard deviation over seeds of each figure, by target and method.
+    """Return mean and sample standard deviation over seeds of each figure of the pruned networks, by target and pruning
+    method.
 
-    Methods are in the order of their accuracy after fine-tuning, best first. The deviation of a single seed is None.
+    Methods are in the order of their accuracy after fine-tuning, best first. If there is only one seed, the deviation
+    is None.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -42,7 +45,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def csv_table(rows: Sequence[Row]) -> str:
-    """Return all rows as CSV, one line for each method, target and seed."""
+    """Return all rows of a comparison as CSV, one line for each pruning method, target and seed."""
     text = io.StringIO(newline="")
     names = [name for name in rows[0].as_json() if name != "baseline"] if rows else []
     writer = csv.writer(text)
@@ -53,7 +56,7 @@ def csv_table(rows: Sequence[Row]) -> str:
 
 
 def markdown(summary: Mapping[str, Any]) -> str:
-    """Return the means and deviations as Markdown, one table for each target."""
+    """Return the means and standard deviations over seeds as Markdown, one table for each target."""
     entries = summary["methods"]
     lines = [f"# Comparison: {summary['name']}"]
     for target in dict.fromkeys(entry["target"] for entry in entries):

@@ -1,4 +1,5 @@
-"""``tune/<method>/<target>``: prune the pretrained network as a baseline chose, recalibrate and fine-tune it."""
+"""``tune/<method>/<target>``: prune the pretrained network by the genome that a baseline chose, recalibrate batch norm,
+and fine-tune."""
 
 from __future__ import annotations
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Tune(RowStage):
-    """Makes the pruned network of a baseline as ``finetune`` makes that of a search. Its result is the same."""
+    """Makes the pruned network of a baseline (a pruning method that searches are compared with), as the stage
+    ``finetune`` makes the pruned network of a search. Its result is a `FinetunedNetwork`."""
 
     chosen_by: str
     """Name of the stage that chose the genome."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Prune, recalibrate and fine-tune on training images, and score on validation images."""
+        """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images."""
         pretrained, genome = DenseNetwork.load(inputs["pretrain"]), Choice.load(inputs[self.chosen_by]).genome
         network = pruned(context, context.divided(inputs["pretrain"]), genome)
         tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)

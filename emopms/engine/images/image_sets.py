@@ -139,7 +139,7 @@ class ImageSets:
 
     @cached_property
     def ranking(self) -> ImageSet:
-        """Images for ranking the points of fronts, and for refining joint schemes."""
+        """Images to measure how much pruned sub-networks impair the whole network, and to refine joint schemes."""
         return self._set(self._parts[2])
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from emopms.api import Width
+from emopms.api.exporter import description_checksum
 from emopms.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def read_architecture(folder: Path) -> Architecture:
         raise WeightsError(
             f"{folder} is a model of format {str(content['format'])[:20]!r}; this version of emopms reads format 1.",
             remedy="Use the emopms version named in its architecture.json.",
+        )
+    if content.get("checksum", description_checksum(content)) != description_checksum(content):
+        raise WeightsError(
+            f"{folder / 'architecture.json'} was changed since it was exported.",
+            remedy="Copy or download the model again, or export it again.",
         )
     return Architecture.model_validate(content)
 

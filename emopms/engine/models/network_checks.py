@@ -32,10 +32,12 @@ def require_usable(network: nn.Module, build: Callable[[], nn.Module], example: 
         example: A batch of images [N, C, H, W].
 
     Raises:
-        NetworkError: `require_names`, `require_scores` or `require_saved_state` refuses the network.
+        NetworkError: `require_names`, `require_scores`, `require_gradients` or `require_saved_state` refuses the
+            network.
     """
     require_names(network)
     require_scores(network, example)
+    require_gradients(network, example)
     require_saved_state(build, example)
 
 
@@ -60,6 +62,41 @@ def require_scores(network: nn.Module, example: Tensor) -> None:
                 if training
                 else f"Let the factory return a module whose forward returns {_main(scores)} of what this one gives.",
             )
+        if not scores.is_floating_point():
+            raise NetworkError(
+                f"{type(network).__name__} gives scores of {scores.dtype}: scores must be real floating-point numbers.",
+                remedy="Return the class scores before argmax, or the real part of complex ones.",
+            )
+        if not scores.isfinite().any():
+            raise NetworkError(
+                f"In {mode} mode {type(network).__name__} gives no finite score for images of noise.",
+                remedy="Look for a division by zero, or a logarithm or root of negative numbers, in its forward.",
+            )
+
+
+def require_gradients(network: nn.Module, example: Tensor) -> None:
+    """Refuse a network that cannot be trained: no gradient of its scores reaches a parameter.
+
+    Args:
+        network: The network; it is left as it is.
+        example: A batch of images [N, C, H, W].
+
+    Raises:
+        NetworkError: All parameters are frozen, or the forward pass detaches the scores.
+    """
+    copied = _copied(network)
+    if not any(parameter.requires_grad for parameter in copied.parameters()):
+        raise NetworkError(
+            f"All parameters of {type(network).__name__} are frozen: nothing of it can be trained.",
+            remedy="Let the factory return it with network.requires_grad_(True).",
+        )
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        scores = copied.train()(example)
+    if not scores.requires_grad:
+        raise NetworkError(
+            f"The scores of {type(network).__name__} carry no gradient: its forward detaches them.",
+            remedy="Remove detach() and torch.no_grad() from its forward.",
+        )
 
 
 def require_names(network: nn.Module) -> None:
@@ -193,7 +230,8 @@ def _same(one: object, other: object) -> bool:
         return True
     if one.shape != other.shape:
         return False
-    scale = float(one.abs().max()) if one.numel() else 0.0
+    finite = one[one.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
     return torch.allclose(one, other, rtol=_CLOSE, atol=_CLOSE * scale, equal_nan=True)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
-    """Return the hash of the code of each plugin component under some keys of a spec, by ``<slot>/<name>``.
+    """Return the hash of the code of each plugin component under some keys of a spec, by kind and name of the
+    component, such as ``objective/my_cost``.
 
     `code_of` says which code counts.
 
@@ -32,7 +33,8 @@ def code_fingerprint(spec: Spec, keys: Iterable[str]) -> dict[str, str]:
 
 
 def code_of(values: Iterable[object]) -> dict[str, str]:
-    """Return the hash of the code of each plugin component in some values of a spec, by ``<slot>/<name>``.
+    """Return the hash of the code of each plugin component in some values of a spec, by kind and name of the component,
+    such as ``objective/my_cost``.
 
     For a component in a package, the code is all files of the package. For a component in a single file, the code is
     this file and all files that it imports from its own folder. Imports from other places do not count. Built-in

@@ -48,13 +48,13 @@ def plan(spec: Spec, *, points: Sequence[str], fingerprint: str, device: str) ->
 def with_keys(
     stages: Sequence[Stage], *, seed: int, fingerprint: str, earlier: Sequence[Planned] = ()
 ) -> list[Planned]:
-    """Give stages their keys.
+    """Return the stages with their keys, under which their results are stored.
 
     Args:
-        stages: In an order in which each follows its inputs.
+        stages: The stages, each after the stages whose results it reads.
         seed: The seed of the spec.
-        fingerprint: Of the data and of the weights file.
-        earlier: Stages that have keys already and may be inputs.
+        fingerprint: Hash of the data and of the weights file.
+        earlier: Stages that have keys already. The other stages may read their results.
     """
     keys = {step.stage.name: step.key for step in earlier}
     planned = []

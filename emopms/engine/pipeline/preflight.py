@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from emopms.engine.models.network_checks import require_usable
 from emopms.engine.models.weights import weights_fingerprint
@@ -93,7 +94,9 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     _check_scores(parts.parts[-1].output_shape, spec, source)
     if spec.backbone.names_code or not type(spec.backbone).__module__.startswith("emopms."):
         # The code of such a backbone may use more files than the fingerprint covers, so the traced graph counts too.
-        fingerprint += "+" + graph_fingerprint(network, [sub.module for sub in parts.parts])
+        # So do the values of its tensors, unless each build draws others whatever the seed is.
+        values = spec.backbone.weights is not None or _equal_states(network, fresh_network(spec, source))
+        fingerprint += "+" + graph_fingerprint(network, [sub.module for sub in parts.parts], values=values)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
     encodings = [encoding_for(sub, spec) for sub in parts.searched]
@@ -106,6 +109,14 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         summarise_parts(parts, encodings),
         dense=dense,
         least=size_of(parts.costs, least),
+    )
+
+
+def _equal_states(one: nn.Module, other: nn.Module) -> bool:
+    """Return whether two networks have equal tensors under equal names."""
+    states = one.state_dict(), other.state_dict()
+    return states[0].keys() == states[1].keys() and all(
+        torch.equal(tensor, states[1][name]) for name, tensor in states[0].items()
     )
 
 
@@ -130,7 +141,7 @@ def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
 
 
 def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
-    """Return the names of the costs whose bound in a target is below the floor."""
+    """Return the names of the costs whose bound in a target is below the share that remains after maximum pruning."""
     return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
 
 

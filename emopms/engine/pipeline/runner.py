@@ -41,12 +41,12 @@ def run_stages(
 
     Args:
         planned: The stages.
-        context: The run.
+        context: The context of the run.
         store: The store that holds complete stages.
         earlier: Complete stages, by name, that these stages may have as inputs.
 
     Returns:
-        All complete stages by name, the earlier ones included.
+        All complete stages by name, including the stages in ``earlier``.
     """
     done = dict(earlier or {})
     context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})

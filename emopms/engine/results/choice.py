@@ -1,4 +1,4 @@
-"""The genome that a baseline chose."""
+"""The genome that a baseline chose. A baseline is a pruning method that searches are compared with."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A genome of the whole network."""
+    """The genome of the whole network that a baseline (a pruning method that searches are compared with) chose."""
 
     genome: NDArray[np.bool_]
-    """[genes]; True keeps a channel."""
+    """The chosen genome [genes]; True keeps a channel."""
     evaluations: int
-    """Number of distinct genomes whose loss was measured."""
+    """Number of distinct genomes whose loss the baseline measured before it chose."""
 
     def save(self, out: Workspace) -> None:
-        """Store the choice as ``genome.npz`` and ``choice.json``."""
+        """Store the chosen genome as ``genome.npz`` and ``choice.json``."""
         out.save_arrays("genome", genome=self.genome)
         out.save_json("choice", {"evaluations": self.evaluations})
 
     @classmethod
     def load(cls, artefact: Artefact) -> Choice:
-        """Load the choice that `save` stored."""
+        """Load the chosen genome that `save` stored."""
         return cls(artefact.arrays("genome")["genome"], artefact.json("choice")["evaluations"])

@@ -69,7 +69,7 @@ class MeasuredSchemes(Points):
 
 @dataclass(frozen=True)
 class JoinSummary(Summary):
-    """The number of schemes that the ranker found."""
+    """The number of schemes that the spec's ranker found when it combined the fronts of all searches."""
 
     _file = "summary"
 

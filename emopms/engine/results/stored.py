@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 
 class Points:
-    """Base of dataclasses whose fields are arrays with one row for each point. The last row is the unpruned network."""
+    """Base of dataclasses whose fields are arrays with one row for each point, which is a pruned network or a pruned
+    sub-network. The last row is the same network or sub-network without pruning."""
 
     genomes: NDArray[np.bool_]
-    """Genomes [p, genes] of the points; True keeps a channel."""
+    """Genomes [p, genes] of the points, which are pruned networks or sub-networks; True keeps a channel."""
 
     @property
     def dense(self) -> int:
-        """Index of the last row, which is the dense point: the unpruned network."""
+        """Index of the last row, which is the dense point: the network or sub-network without pruning."""
         return len(self.genomes) - 1
 
     @property
     def pruned(self) -> slice:
-        """Indices of the rows of all points except the dense point (the unpruned network)."""
+        """Indices of all rows except the last row, which is the network or sub-network without pruning."""
         return slice(self.dense)
 
     def _save(self, out: Workspace, name: str) -> None:

@@ -38,8 +38,8 @@ class EvaluationCache:
 
     @property
     def evaluations(self) -> int:
-        """Number of distinct genomes whose objectives this attempt of the search requested. Genomes that the log
-        answers count too."""
+        """Number of distinct genomes whose objectives this attempt of the search requested. Genomes whose objectives
+        were read from the log count too."""
         return len(self._known)
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:

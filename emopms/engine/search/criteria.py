@@ -37,7 +37,7 @@ def make_criteria(
     The last sub-network gives class scores, so its criterion is the cross-entropy of these scores.
 
     Args:
-        context: The run.
+        context: The context of the run.
         subnetworks: All sub-networks, in order.
         state: The state dict of the trained criteria, to return frozen criteria; None to return untrained criteria.
         differentiable: Whether gradients must pass through the later sub-networks, if a criterion runs them. If not,

@@ -70,7 +70,7 @@ def evolve(
         on_generation: Called after each generation.
 
     Returns:
-        The last generation. Its front holds the dense genome, unless a candidate dominates it.
+        The last generation. Its front holds the genome that keeps all channels, unless a candidate dominates it.
 
     Raises:
         RunError: All candidates of a generation failed, or an objective returned an array of the wrong shape.

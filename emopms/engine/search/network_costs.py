@@ -30,7 +30,7 @@ class NetworkCosts:
     MACs are proportional to the product of both numbers of channels.
 
     Args:
-        context: The run.
+        context: The context of the run.
         whole: The undivided network. The objectives evaluate it on one batch of calibration images.
     """
 

@@ -38,7 +38,7 @@ def search(
     """Search a sub-network, show the progress, and store a `SearchSummary`.
 
     Args:
-        context: The run.
+        context: The context of the run.
         stage: Name of the stage that searches.
         sub: The sub-network.
         cache: Evaluates genomes.

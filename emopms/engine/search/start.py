@@ -24,7 +24,7 @@ class Start(Protocol):
 
 
 class SampledStart:
-    """A source of genomes of one sub-network: the spec's sampling draws them.
+    """A source of genomes of one sub-network: the spec's sampling component draws them.
 
     Args:
         sampling: Draws the genomes.

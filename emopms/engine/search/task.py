@@ -1,4 +1,5 @@
-"""The search task of a sub-network: its input features, its dense output features and its selector criterion."""
+"""The search task of a sub-network: its input features, its output features without pruning, and its selector
+criterion."""
 
 from __future__ import annotations
 
@@ -38,10 +39,11 @@ def make_task(
         images: The calibration images.
         divided: The divided network.
         sub: One of ``divided.searched``.
-        criteria: One selector criterion for each part. The search of the boundaries uses the last criterion.
+        criteria: One selector criterion for each sub-network. The search of the boundaries (the channels that cross
+            split points) uses the last criterion.
         device: The device.
-        entering_features: The input features [N, …] of the sub-network, if they are known. They equal the dense output
-            features of the preceding sub-network.
+        entering_features: The input features [N, …] of the sub-network, if they are known. They equal the output
+            features of the preceding sub-network without pruning.
     """
     before, behind = (divided.parts[: sub.index], divided.parts[sub.index + 1 :]) if sub in divided.parts else ([], [])
     inputs, references = (RowBuffer(len(images), allocate_or_spill) for _ in range(2))

@@ -121,7 +121,7 @@ class Context:
         changes it.
 
         Args:
-            artefact: The artefact of the ``pretrain`` or of the ``constrain`` stage.
+            artefact: The stored result of the ``pretrain`` or of the ``constrain`` stage.
         """
         if artefact.folder not in self._divided:
             self._divided[artefact.folder] = self.divide(self.network(DenseNetwork.load(artefact).state))

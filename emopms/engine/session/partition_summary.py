@@ -25,9 +25,9 @@ class Size:
     """The size of a network, or of a part of it."""
 
     macs: int
-    """Multiply-accumulates for one image."""
+    """Multiply-accumulates of the network, or of the part, for one image."""
     params: int
-    """Number of parameters."""
+    """Number of parameters of the network, or of the part."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class PartSummary:
     """The summary of one search: of a sub-network, or of the channels that cross the split points."""
 
     name: str
-    """The number of the sub-network from 1, or ``boundaries``."""
+    """The number of the sub-network, from 1, or ``boundaries`` for the channels that cross the split points."""
     blocks: tuple[str, ...]
     """Paths of the outermost modules that are completely inside the sub-network, in the order of the forward pass. For
-    the boundaries: the last of these modules before each split point."""
+    the boundaries (the channels that cross split points): the last of these modules before each split point."""
     genes: int
     """Number of channels that this search can prune."""
     groups: int
@@ -87,7 +87,8 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
 
 
 def _pruned_layers(boundaries: SubNetwork) -> set[str]:
-    """Return the paths of the layers whose output channels the search of the boundaries can prune."""
+    """Return the paths of the layers whose output channels the search of the boundaries (the channels that cross split
+    points) can prune."""
     return {tensor.rpartition(".")[0] for tensor, dims in boundaries.channels.dims.items() if 0 in dims}
 
 

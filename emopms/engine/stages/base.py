@@ -1,4 +1,5 @@
-"""The base class of stages. A stage reads artefacts, writes an artefact, and declares all values that change it."""
+"""The base class of stages. A stage reads artefacts (the stored results of other stages), writes an artefact, and
+declares all values that change its result."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class Stage(ABC):
     name: str
     """Name of the stage, such as ``evolve/2``. It is unique in the plan."""
     inputs: tuple[str, ...] = ()
-    """Names of the stages whose artefacts this stage reads."""
+    """Names of the stages whose stored results this stage reads."""
     settings: Mapping[str, Any]
     """All values of the spec that change the result, as JSON, with defaults filled in."""
 
@@ -35,8 +36,8 @@ class Stage(ABC):
         """Run the stage, and store its results.
 
         Args:
-            context: The run.
-            inputs: Artefacts of the stages that the field ``inputs`` names.
+            context: The context of the run.
+            inputs: Stored results of the stages that the field ``inputs`` names.
             out: Receives the results. It may hold the journals of an interrupted attempt with the same key.
         """
 
@@ -45,7 +46,7 @@ class Stage(ABC):
         """Return an estimate of the seconds that the whole stage takes, without the time to read images.
 
         Args:
-            context: The run.
+            context: The context of the run.
             parts: The summary of each search.
             timer: Times work on random images.
         """

@@ -37,7 +37,8 @@ _TOLERATED_ACCURACY_LOSS = 0.02
 """Largest drop in accuracy on validation images, 0.02 for two percentage points, that constraint training may cause in
 the dense network without a warning."""
 _MASKS_PER_SUBNETWORK = 256
-"""Number of random masks that are drawn for each sub-network before the training. Each step picks one of the masks."""
+"""Number of random masks (genomes) that are drawn for each sub-network before the training. Each optimisation step
+picks one of the masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +127,13 @@ def chain_loss(
     """Return the loss of constraint training, which trains all sub-networks of ``network``.
 
     Args:
-        constraint: Computes the loss of a step.
-        context: The run.
+        constraint: Computes the loss of an optimisation step.
+        context: The context of the run.
         network: The network that is trained.
         teachers: The sub-networks of the frozen dense network.
         criteria: Frozen selector criteria, one for each sub-network.
-        seen: Images [N, C, H, W]. From their features, the sampling draws the masks that prune the sub-networks.
+        seen: Images [N, C, H, W]. From their features, the spec's sampling component draws the masks (genomes) that
+            prune the sub-networks.
     """
     subnetworks = context.divide(network).parts
     masks = _draw_masks(context, teachers, seen)
@@ -157,8 +159,8 @@ def chain_loss(
 
 
 def _draw_masks(context: Context, subnetworks: Sequence[SubNetwork], images: Tensor) -> list[NDArray[np.bool_]]:
-    """Draw masks (genomes) [masks, genes] for each sub-network, by the sampling that also draws the first generation of
-    searches."""
+    """Draw masks (genomes) [masks, genes] for each sub-network, by the sampling component that also draws the first
+    generation of searches."""
     masks, features = [], images
     for sub in subnetworks:
         rng = numpy_rng(context.spec.seed, "constrain", "masks", sub.index)

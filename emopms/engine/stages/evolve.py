@@ -44,7 +44,8 @@ class Evolve(Stage):
     version: ClassVar[int] = 7
 
     index: int
-    """Index of the search, from 0: first the sub-networks, then the boundaries."""
+    """Index of the search, from 0: first the sub-networks, then the boundaries (the channels that cross split
+    points)."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Search one sub-network by the spec's objectives on calibration images, and store its front."""
@@ -117,7 +118,7 @@ class Evolve(Stage):
 
 
 def max_evaluations(context: Context, part: PartSummary) -> int:
-    """Return the maximum number of candidates of a search: the dense candidate, and the candidates of all
+    """Return the maximum number of candidates of a search: the unpruned sub-network, and the candidates of all
     generations."""
     algorithm = context.spec.algorithm
     asked = 1 + algorithm.pop_size * algorithm.generations

@@ -84,7 +84,7 @@ def write_formats(context: Context, network: nn.Module, *, macs: int, params: in
     """Write a network with every exporter of the spec.
 
     Args:
-        context: The run.
+        context: The context of the run.
         network: The network, which is moved to the CPU.
         macs: Multiply-accumulates of the network for one image.
         params: Number of parameters of the network.

@@ -1,4 +1,4 @@
-"""``join``: combine points of the ranked fronts into schemes for the whole network."""
+"""``join``: combine pruned sub-networks, one from each ranked front, into schemes for the whole network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Join(Stage):
     version: ClassVar[int] = 5
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Combine points of all ranked fronts into schemes with the spec's ranker, and store the schemes."""
+        """Let the spec's ranker combine pruned sub-networks from all ranked fronts into schemes, and store the
+        schemes."""
         divided = context.constrained(inputs["constrain"])
         fronts = [RankedFront.load(inputs["rank"], sub.name) for sub in divided.searched]
         with guarded_call(context.spec.ranker, "join the fronts"):

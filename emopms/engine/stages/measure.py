@@ -82,7 +82,7 @@ class Measure(Stage):
         return (context.spec.schemes + 1) * timer.forward(context.spec.data.validated_on(context.source))
 
     def _costs(self, context: Context, whole: SubNetwork, genomes: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the costs [n, k] of genomes [n, genes], of which the last is the dense genome. Failed evaluations give
+        """Return the costs [n, k] of genomes [n, genes], of which the last keeps all channels. Failed evaluations give
         NaN.
 
         Raises:

@@ -1,4 +1,4 @@
-"""``rank``: measure how much each front point of each sub-network impairs the whole network."""
+"""``rank``: measure how much pruned sub-networks from each front impair the whole network."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Rank(Stage):
     """Measures impairments. Its results are the `RankedFront` of each search.
 
-    From each front, it takes about as many points as the spec's ``points``, spread along the front, and the dense
-    point. The impairment δ_i(m) is the loss of a network that is pruned only by the point m of search i, minus the
-    loss of the dense network. Batch norm is re-estimated for both.
+    From each front, it takes pruned sub-networks (points) that are spread along the front, and the unpruned
+    sub-network. The value ``points`` in the spec is their approximate number. The impairment δ_i(m) is the loss of a
+    network that is pruned only by the point m of search i, minus the loss of the dense network. Batch norm is
+    re-estimated for both.
 
     No search has used the ranking images. On the calibration images, the loss of a front point is too low on average,
     because the search selected the point by this loss. The join stage would select the points with the largest errors
@@ -41,8 +42,8 @@ class Rank(Stage):
     version: ClassVar[int] = 4
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure the selected front points of all searches on ranking images, and leave out points whose loss is not
-        finite."""
+        """Measure pruned sub-networks from the fronts of all searches on ranking images. Leave out those whose loss is
+        not finite."""
         divided = context.constrained(inputs["constrain"])
         fronts = [
             _select_points(context.spec, Front.load(inputs[f"evolve/{sub.name}"]), worst=guessing_loss(context.classes))
@@ -70,20 +71,21 @@ class Rank(Stage):
             RankedFront(genomes[known], lost[rows][known], costs[known]).save(out, sub.name)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the estimated seconds to measure as many points as can be selected, each from its sub-network to the
-        last layer."""
+        """Return the estimated seconds to measure the maximum number of pruned sub-networks that can be selected from
+        the fronts. For each, the network runs from this sub-network to the last layer."""
         points = min(context.spec.points, context.spec.algorithm.pop_size)
         return points * _suffix_share(context, parts) * timer.forward(context.spec.data.calibration)
 
 
 def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Select the points of a front that are ranked, and return their genomes [p, genes] and costs [p, k], dense point
-    last.
+    """Select the pruned sub-networks of a front that are ranked, and return their genomes [p, genes] and costs [p, k].
+    The last row is the unpruned sub-network.
 
     Args:
         spec: The spec.
         front: The front of one search.
-        worst: Loss of the reference point by which points are selected (see `representatives`).
+        worst: Loss of the hypervolume's reference point, by which pruned sub-networks are selected (see
+            `representatives`).
     """
     is_cost = np.array([isinstance(objective, Cost) for objective in spec.objectives])
     costs, qualities = front.objectives[:, is_cost], front.objectives[:, ~is_cost]
@@ -93,11 +95,11 @@ def _select_points(spec: Spec, front: Front, *, worst: float) -> tuple[NDArray[n
 
 
 def _suffix_share(context: Context, parts: Sequence[PartSummary]) -> float:
-    """Return the sum, over all searches, of the share of the whole network that runs to measure one point of the
-    search.
+    """Return the sum, over all searches, of the share of the whole network that runs to measure one pruned sub-network
+    of the search.
 
     For a sub-network, the share is the MACs from this sub-network to the last layer, divided by all MACs. For the
-    boundaries, the share is 1.
+    boundaries (the channels that cross split points), the share is 1.
     """
     count = len(context.split_points) + 1
     macs = [part.dense.macs for part in parts[:count]]

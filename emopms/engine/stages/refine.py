@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class Refine(Stage):
     """Searches the whole network. Its results are `Schemes` with losses on ranking images, and a `SearchSummary`.
 
-    Impairments do not simply add up (arXiv 2410.14649): a later sub-network may reduce or increase the error of an
-    earlier sub-network. A search that measures the whole network takes this into account. This search can be short,
-    because it begins with good schemes.
+    The impairments of sub-networks (increases in the loss of the whole network) do not simply add up (arXiv
+    2410.14649): a later sub-network may reduce or increase the error of an earlier sub-network. A search that measures
+    the whole network takes this into account. This search can be short, because it begins with good schemes.
     """
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
@@ -70,27 +70,27 @@ class Refine(Stage):
 
 
 def refinement(spec: Spec) -> Algorithm:
-    """Return the spec's algorithm with as many generations as ``refine`` says, and a population for all joint
-    schemes."""
+    """Return the spec's algorithm with as many generations as ``refine`` says, and a population at least as large as
+    the number of joint schemes."""
     size = max(spec.algorithm.pop_size, spec.schemes)
     return spec.algorithm.model_copy(update={"generations": spec.refine, "pop_size": size})
 
 
 def max_refinements(spec: Spec) -> int:
-    """Return the maximum number of networks that the search measures: the dense network, and those of all
+    """Return the maximum number of networks that the search measures: the dense network, and the candidates of all
     generations."""
     algorithm = refinement(spec)
     return 1 + algorithm.pop_size * algorithm.generations
 
 
 class _NetworkEvaluation:
-    """Evaluates genomes of the whole network by its loss and its costs."""
+    """Evaluates genomes by the loss and the costs of the whole network when it is pruned by the genome."""
 
     def __init__(self, scorer: Scorer, costs: NetworkCosts) -> None:
         self._scorer, self._costs = scorer, costs
 
     def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return the loss and the costs [n, 1 + k] of genomes [n, genes]."""
+        """Return the loss and the costs [n, 1 + k] of the whole network pruned by each of the genomes [n, genes]."""
         losses = np.array([score.loss for score in self._scorer.score(genomes)])
         costs = self._costs.evaluate(genomes)
         values, lost = np.column_stack([losses, costs.values]), losses[~np.isfinite(losses)]

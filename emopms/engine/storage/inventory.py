@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,10 @@ from emopms.engine.storage.cleanup import find_removable, regular_files
 from emopms.engine.storage.lock import HOLDER, LOCK, lock_holder
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import UNREADABLE, decode_json
-from emopms.engine.storage.store import Store
+from emopms.engine.storage.store import MARK, Store
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -121,7 +121,9 @@ def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunS
     damages += [damage for damage in [outputs.damage()] if damage]
     if damages:
         return "damaged", "; ".join(damage.replace(f"{folder}/", "") for damage in damages)
-    if _RESULT in files and complete == len(stages) and (outputs.published() is None or outputs.is_of(planned)):
+    # Version 0.1 kept no list of its outputs, and did not mark its stores.
+    listed = outputs.published() is not None or os.path.lexists(folder / "store" / MARK)
+    if _RESULT in files and complete == len(stages) and (not listed or outputs.is_of(planned)):
         return "finished", ""
     earlier = "with the models of an earlier run" if _RESULT in files and planned else ""
     return "interrupted", ", ".join(part for part in (progress, earlier) if part)

@@ -38,13 +38,13 @@ class Publication:
     run: str
     """Fingerprint of the plan of the run that published the files (see `fingerprint_of`)."""
     files: Mapping[str, str]
-    """SHA-256 of each file, by its path relative to the run directory."""
+    """Size and SHA-256 of each file (see `version_of`), by its path relative to the run directory."""
     earlier: Mapping[str, Sequence[str]]
-    """SHA-256 of all versions of each file that earlier runs published, by path."""
+    """Size and SHA-256 of all versions of each file that earlier runs published, by path."""
 
     @property
     def known(self) -> dict[str, set[str]]:
-        """SHA-256 of all versions of each file that this run or earlier runs published, by path."""
+        """Size and SHA-256 of all versions of each file that this run or earlier runs published, by path."""
         known = {name: set(digests) for name, digests in self.earlier.items()}
         for name, digest in self.files.items():
             known.setdefault(name, set()).add(digest)
@@ -73,7 +73,7 @@ class Outputs:
         for publication in (self.published(), _read(self._store / PUBLISHING)):
             for name, digests in publication.known.items() if publication else ():
                 known.setdefault(name, set()).update(digests)
-        new = {name: digest_of(content) for name, content in files.items()}
+        new = {name: version_of(content) for name, content in files.items()}
         record = {"format": 1, "run": fingerprint_of(plan), "files": new}
         earlier = {name: sorted(digests) for name, digests in known.items()}
         write_sealed(self._store / PUBLISHING, {**record, "earlier": earlier})
@@ -112,21 +112,28 @@ class Outputs:
     def _put(self, name: str, content: bytes, ours: Collection[str]) -> None:
         path = self._folder / name
         for parent in reversed(path.relative_to(self._folder).parents[:-1]):
-            if os.path.lexists(self._folder / parent) and not (self._folder / parent).is_dir():
-                _set_aside(self._folder / parent)
-        if self._is(name, digest_of(content)):
+            folder = self._folder / parent
+            if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+                _set_aside(folder)
+        if self._is(name, version_of(content)):
             return
         if os.path.lexists(path) and not self._is(name, *ours):
             _set_aside(path)
         write_atomic(path, content)
 
-    def _is(self, name: str, *digests: str) -> bool:
+    def _is(self, name: str, *versions: str) -> bool:
         path = self._folder / name
         try:
-            regular_size(path)
-            return not path.is_symlink() and digest_of_file(path) in digests
+            size = regular_size(path)
+            possible = [version for version in versions if version.startswith(f"{size}-")]  # hashing takes longer
+            return bool(possible) and not path.is_symlink() and f"{size}-{digest_of_file(path)}" in possible
         except (OSError, ValueError):
             return False
+
+
+def version_of(content: bytes) -> str:
+    """Return what tells one content of a file from all others: its size in bytes and its SHA-256."""
+    return f"{len(content)}-{digest_of(content)}"
 
 
 def fingerprint_of(plan: Mapping[str, str]) -> str:

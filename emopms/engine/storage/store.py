@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from loguru import logger
 
 from emopms.engine.storage.artefact import BEGUN, FORMAT, META, Artefact, Workspace
-from emopms.engine.storage.lock import HeldLock, hold_lock
+from emopms.engine.storage.lock import HOLDER, LOCK, HeldLock, hold_lock
 from emopms.engine.storage.sealed import read_sealed, write_sealed
 from emopms.engine.storage.serialization import UNREADABLE
 from emopms.errors import StoreError
@@ -59,6 +59,7 @@ class Store:
         Raises:
             StoreError: Another process holds the lock, or the folder cannot be written.
         """
+        self._require_ours()
         with hold_lock(self._root) as self._lock:
             try:
                 if not _is_record(self._root / MARK):
@@ -66,6 +67,19 @@ class Store:
                 yield
             finally:
                 self._lock = None
+
+    def _require_ours(self) -> None:
+        """Refuse a folder that is in use for something else: files with our names there would be overwritten.
+
+        Raises:
+            StoreError: The folder has files, and no record of emopms is among them.
+        """
+        names = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
+        if names - {LOCK, HOLDER} and not self.is_marked():
+            raise StoreError(
+                f"{self._root} holds files that emopms did not write: {', '.join(sorted(names)[:3])}.",
+                remedy="Choose another --run-dir, or move these files away.",
+            )
 
     def is_marked(self) -> bool:
         """Return whether emopms made this store: it contains a mark, a plan or a record of a stage."""

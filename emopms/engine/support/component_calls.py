@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,12 +68,31 @@ def is_passing(error: BaseException) -> bool:
     """
     found: BaseException | None = error
     while found is not None:
-        closed = isinstance(found, ValueError) and "closed file" in str(found)
-        no_thread = isinstance(found, RuntimeError) and "can't start new thread" in str(found)
-        if isinstance(found, OSError | SystemExit | BrokenExecutor) or closed or no_thread:
+        if _is_of_the_machine(found):
             return True
         found = found.__cause__ or found.__context__
     return False
+
+
+_MACHINE_ERRORS = (OSError, SystemExit, EOFError, BrokenExecutor, SubprocessError)
+"""Classes of exceptions whose cause is the machine or another process, such as a full disk."""
+_MACHINE_MESSAGES = (
+    "closed file",
+    "can't start new thread",
+    "inline_container",
+    "PytorchStreamWriter",
+    "No space left",
+)
+"""Parts of error messages that show that the cause of an error is the machine. The third and fourth text are in errors
+that torch.save raises if the disk is full."""
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_passing(member) for member in error.exceptions)
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    told = isinstance(error, ValueError | RuntimeError) and any(part in str(error) for part in _MACHINE_MESSAGES)
+    return told or isinstance(error, _MACHINE_ERRORS) or kind == "sqlite3.OperationalError"
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}

@@ -105,7 +105,10 @@ def open_log(folder: Path) -> RunLog:
     Raises:
         StoreError: The file cannot be written.
     """
+    path = folder / "run.log"
+    if path.is_fifo():
+        raise StoreError(f"{path} is a pipe, and writing to it could wait for ever.", remedy="Move it away.")
     try:
-        return RunLog(folder / "run.log")
+        return RunLog(path)
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error}", remedy="Choose another --run-dir.") from error

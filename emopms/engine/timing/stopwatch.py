@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TimingEffort:
-    """How much time is spent on each timing, and on which sizes of the work."""
+    """How long a piece of work is timed to estimate its seconds, and for which sizes, such as numbers of images in a
+    batch."""
 
     first_size: int = 8
-    """Size of the work in the first trial, such as the number of images in a batch."""
+    """Size of the work that is timed first, such as the number of images in a batch."""
     growth: int = 4
-    """Factor between the sizes of two successive trials."""
+    """Factor by which the size of the work, such as the number of images in a batch, is increased before it is timed
+    again."""
     min_seconds: float = 0.05
-    """Minimum seconds of a timing. The size grows until one repetition takes these seconds, and the work is repeated
-    until all repetitions together take these seconds."""
+    """Minimum seconds of a timing. The size of the work grows until one repetition takes these seconds, and the work is
+    repeated until all repetitions together take these seconds."""
     min_repetitions: int = 3
-    """Minimum number of repetitions. The fastest repetition counts, because other processes disturbed it least."""
+    """Minimum number of repetitions of the work in a timing. The fastest repetition counts, because other processes
+    disturbed it least."""
     max_seconds: float = 1.0
-    """Seconds after which a timing stops: the size no longer grows, and the work is not repeated."""
+    """Seconds after which a timing stops: the size of the work no longer grows, and the work is not repeated."""
 
 
 DEFAULT_EFFORT: Final = TimingEffort()

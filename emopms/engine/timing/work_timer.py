@@ -30,7 +30,7 @@ class WorkTimer:
     """Times work for the estimates of stages. It reads no image of the data, and writes nothing.
 
     Args:
-        context: The run.
+        context: The context of the run.
         effort: The time that is spent on each timing.
     """
 

@@ -1,1 +1,1 @@
-"""Trains networks: the loop of all stages, and the best state by validation."""
+"""Trains networks: the training loop of all stages, and the state with the best score on validation images."""

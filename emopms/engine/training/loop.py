@@ -73,7 +73,7 @@ def train(
         optimizer: The optimiser. Its initial learning rate is the peak of the schedule.
         loss: The loss of one batch.
         schedule: Number of epochs, and images per batch.
-        context: The run; its training images, device and progress are used.
+        context: The context of the run; its training images, device and progress are used.
         stage: Name of the stage, for display, and for the seed of the order and augmentation of images.
         out: The workspace of the stage, whose journal holds the checkpoints.
         best: Scores the model after each epoch, and keeps the best state. After training, ``model`` has the last state.

@@ -1,6 +1,8 @@
-"""From a genome to a fine-tuned network: surgery, recalibration of batch norm, fine-tuning with distillation.
+"""From a genome to a fine-tuned network: removal of channels, recalibration of batch norm, and fine-tuning with
+distillation.
 
-Searches and baselines are compared by what this makes of their genomes.
+Networks of searches and networks of baselines (other pruning methods) are made in this way, so that they can be
+compared.
 """
 
 from __future__ import annotations
@@ -39,22 +41,23 @@ class Tuned:
     """A pruned network before and after fine-tuning."""
 
     recalibrated: Mapping[str, Tensor]
-    """State dict after recalibration of batch norm, before fine-tuning."""
+    """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
     state: Mapping[str, Tensor]
-    """State dict after fine-tuning."""
+    """State dict of the pruned network after fine-tuning."""
     before: Score
-    """Score before fine-tuning, on validation images."""
+    """Score of the pruned network before fine-tuning, on validation images."""
     after: Score
-    """Score after fine-tuning, on validation images."""
+    """Score of the pruned network after fine-tuning, on validation images."""
     epoch: int
-    """Number of epochs that ``state`` has seen; 0 if no epoch of fine-tuning improved the network."""
+    """Number of fine-tuning epochs before ``state`` was saved; 0 if no epoch of fine-tuning improved the network."""
 
 
 def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
-    """Return the pruned network of a genome [genes], after comparing its MACs with the predicted ones.
+    """Return the network that is pruned by a genome [genes], after a comparison of its counted MACs with its predicted
+    MACs.
 
     Raises:
-        RunError: They differ.
+        RunError: The counted MACs differ from the predicted MACs.
     """
     network = context.network(pruned_state(dense.network, [(dense.channels, genome)]))
     counted, predicted = count(network, context.example), int(dense.costs.macs(genome[None])[0])
@@ -70,16 +73,17 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
 def recalibrate_and_tune(
     network: nn.Module, context: Context, *, teacher: Mapping[str, Tensor], target: Target, out: Workspace
 ) -> Tuned:
-    """Recalibrate and fine-tune a pruned network in place, and take its best state by validation.
+    """Recalibrate batch norm of a pruned network, fine-tune it, and keep its state with the best score on validation
+    images. The network is changed in place.
 
-    The network before fine-tuning is a candidate too, so that fine-tuning never makes the network worse. The order of
-    images depends on seed and target alone, and is the same for all networks that are compared.
+    The state before fine-tuning may be kept too, so fine-tuning never lowers the accuracy on validation images. The
+    order of images depends on seed and target alone, and is the same for all networks that are compared.
 
     Args:
         network: The pruned network.
-        context: The run; its training images and its ``finetune`` settings are used.
+        context: The context of the run; its training images and its ``finetune`` settings are used.
         teacher: State dict of the dense network.
-        target: The target of the spec.
+        target: The target for which the network was pruned.
         out: The workspace of the stage, whose journals hold the progress.
     """
     recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
@@ -108,7 +112,7 @@ def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: n
     The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
 
     Args:
-        settings: Temperature and weight of the distance.
+        settings: The fine-tuning settings of the spec, with temperature and weight of the distance.
         network: The pruned network.
         teacher: The dense network, frozen.
     """

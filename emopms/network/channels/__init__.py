@@ -1,1 +1,1 @@
-"""Channels and genes: which channels are kept or dropped together, slicing, surgery and costs."""
+"""Channels and genes: finds channels kept or dropped together, and removes channels from layers."""

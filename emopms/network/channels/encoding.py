@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Block:
-    """The bits of a code that stand for one group of channels."""
+    """The bits that stand for one channel group in a code. A code is a bit string that encodes a genome."""
 
     bits: slice
-    """The positions of the group's bits in the code."""
+    """Positions of the channel group's bits in a code, the bit string that encodes a genome."""
     whole: int
-    """Number of bits for full units of channels. If channels of the group are left over, one more bit at the end stands
-    for these."""
+    """Number of bits that stand for full units. A unit is a fixed number of genes of the channel group. If genes are
+    left over after the last full unit, one more bit stands for them."""
 
 
 class Encoding:
-    """Encodes genomes as codes. A code is a bit string with one bit for each unit of a group's genes.
+    """Encodes genomes as codes. A code is a bit string that a search algorithm varies.
 
-    The number of genes in a unit is the smallest number whose channels in the layer are a multiple of ``multiple``. The
-    genes of a group are sorted by importance, and each unit takes the next genes. Genes that are left over are kept
+    A group is the prunable channels of one layer. The genes of a group are sorted by importance and divided in this
+    order into units, and a code has one bit for each unit. The number of genes in a unit is the smallest number whose
+    channels in the layer are a multiple of ``multiple``. Genes that are left over after the last full unit are kept
     only if the whole group is kept. With ``multiple`` 1 and without ``widths``, a code is the genome itself.
 
     Args:
@@ -64,26 +65,27 @@ class Encoding:
 
     @property
     def bits(self) -> int:
-        """Length of a code."""
+        """Number of bits of a code, the bit string that encodes a genome."""
         return len(self._sizes)
 
     @property
     def log10_space(self) -> float:
-        """Decimal logarithm of the number of valid codes."""
+        """Decimal logarithm of the number of valid codes. `repair` says which codes are valid."""
         full = [block.bits.stop - block.bits.start > block.whole for block in self._blocks]
         counts = [(block.whole if self._widths else 2**block.whole - 1) for block in self._blocks]
         return sum(math.log10(count + more) for count, more in zip(counts, full, strict=True))
 
     @property
     def least(self) -> NDArray[np.bool_]:
-        """The genome [genes] that keeps as few channels of each group as a valid code can."""
+        """The genome [genes] that keeps as few channels of each channel group as a valid code can (see `repair`)."""
         smallest: NDArray[np.bool_] = self.decode(self.repair(np.zeros((1, self.bits), dtype=np.bool_)))[0]
         return smallest
 
     def encode(self, genomes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return valid codes [n, bits] for genomes [n, genes].
 
-        A code keeps as many units of each group as the genome keeps, rounded to whole units.
+        A code keeps as many units of genes of each channel group as the genome keeps, rounded to whole units.
+        `Encoding` says what a unit is.
         """
         kept = np.zeros((len(genomes), self.bits))
         np.add.at(kept.T, self._bit_of, genomes.T)
@@ -97,14 +99,14 @@ class Encoding:
         return self.repair(codes)
 
     def decode(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the genomes [n, genes] of valid codes [n, bits]."""
+        """Return the genomes [n, genes] that valid codes [n, bits] encode. A code is a bit string."""
         return codes[:, self._bit_of]
 
     def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return valid codes [n, bits] that are similar to the given codes.
 
-        In a valid code, every group and every layer keeps at least one channel, and the number of channels that each
-        layer keeps is one that the arguments of `Encoding` allow.
+        In a valid code, every channel group and every layer keeps at least one channel, and the number of channels that
+        each layer keeps is one that the arguments of `Encoding` allow.
         """
         repaired = codes.copy()
         for block in self._blocks:

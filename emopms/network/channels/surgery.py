@@ -27,7 +27,7 @@ def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.b
 
     Args:
         network: The dense network. It is not changed.
-        cuts: For each sub-network, its channel table and a genome [genes].
+        cuts: For each sub-network, its channel table and the genome [genes] that prunes it.
     """
     tables, genomes = zip(*cuts, strict=True)
     dense = {name: tensor.detach() for name, tensor in network.state_dict().items()}

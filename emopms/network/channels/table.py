@@ -116,9 +116,9 @@ def joined(tables: Sequence[Channels]) -> Channels:
 def ensure_nonempty(
     strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]
 ) -> None:
-    """Change bit strings in place, so that each has at least one bit of every set.
+    """Change bit strings in place, so that each has at least one True bit in every set.
 
-    If a bit string has no bit of a set, the most important bit of this set is set to True.
+    If all bits of a set are False in a bit string, the most important bit of this set is set to True.
 
     Args:
         strings: Boolean [n, bits].

@@ -1,4 +1,4 @@
-"""MACs and numbers of parameters. They are predicted for whole populations, and counted on a real module.
+"""MACs and numbers of parameters. They are predicted for many genomes at once, and counted on a real module.
 
 MACs are the multiply–accumulates of convolutions and linear layers for one input. The linear layers inside
 `nn.MultiheadAttention` are included. Products of two activations, normalisation, pooling and sums are not counted.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class _SumOfProducts:
-    """Computes a sum of products ``scale · kept(dim) · kept(dim)`` for all genomes of a population at once.
+    """Computes a sum of products ``scale · kept(dim) · kept(dim)`` for many genomes at once.
 
     ``kept(dim)`` is the number of indices along a tensor dimension that a genome keeps.
     """
@@ -65,7 +65,7 @@ class _SumOfProducts:
         return products @ np.array(self._scales, dtype=np.int64)  # type: ignore[no-any-return]
 
     def by_gene(self) -> NDArray[np.int64]:
-        """Return [genes]: for each gene, the part of the unpruned sum in which the gene's indices are counted."""
+        """Return, for each gene [genes], the sum of the products that use the gene's indices when nothing is pruned."""
         if not self._scales:
             return np.zeros(self._genes, dtype=np.int64)
         rows = np.stack(self._rows)
@@ -75,7 +75,7 @@ class _SumOfProducts:
 
 
 class CostModel:
-    """Computes the costs of one sub-network's candidates from their genomes, exactly and without running them.
+    """Computes the exact MACs and numbers of parameters of a sub-network pruned by genomes, without running it.
 
     Args:
         channels: The sub-network's channel table.
@@ -109,7 +109,10 @@ class CostModel:
 
 
 def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int, list[NDArray[np.int64]]]:
-    """Return the product of the sizes of a tensor's uncut dimensions, and the genes of its other dimensions."""
+    """Return the product of the sizes of the dimensions of a tensor that are never cut, and the genes of the others.
+
+    For each dimension that can be cut, the result holds the gene of each index, or -1 if the index is always kept.
+    """
     dims = channels.dims.get(tensor, {})
     rest = math.prod(size for dim, size in enumerate(shape) if dim not in dims)
     return rest, [dims[dim] for dim in sorted(dims)]
@@ -117,7 +120,7 @@ def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int
 
 @dataclass(frozen=True)
 class Count:
-    """Costs of a real module for one input."""
+    """MACs and number of parameters of a real module for one input."""
 
     macs: int
     """Multiply–accumulates of convolutions and linear layers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import torch
 from torch import fx
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> str:
+def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule], *, values: bool) -> str:
     """Return a SHA-256 of a network's graph, and of the names, shapes and dtypes of all its tensors.
 
     The values of a tensor are not hashed, because the state dict holds them. The values of buffers that the state dict
@@ -21,8 +22,8 @@ def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> st
 
     Args:
         network: The network.
-        parts: The traced parts of the network, in the order of the forward pass. The hash does not depend on the points
-            at which the network is cut.
+        parts: The traced parts of the network, in the order of the forward pass. The hash does not depend on the split
+            points.
     """
     digest = hashlib.sha256()
     for line in _lines(parts):
@@ -31,8 +32,8 @@ def graph_fingerprint(network: nn.Module, parts: Sequence[fx.GraphModule]) -> st
     tensors = {**saved, **{name: tensor for name, tensor in network.named_buffers() if name not in saved}}
     for name, tensor in tensors.items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        if name not in saved:
-            digest.update(str(tensor.tolist()).encode())
+        if values or name not in saved:
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""Runs many candidates fast: evaluator, executor, fused operations, int8, and activations that candidates share."""
+"""Runs many candidates (sub-networks pruned by genomes) fast: with fused operations, int8 and shared activations."""

@@ -1,4 +1,8 @@
-"""A cache of intermediate activations that candidates share."""
+"""A cache of activations inside a sub-network that several candidates share.
+
+A candidate is the sub-network pruned by one genome. Candidates whose genomes start with the same genes have some
+activations in common.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,11 @@ if TYPE_CHECKING:
 
 
 _MIN_CANDIDATES = 32
-"""The cache must have enough memory for the activations of at least this number of candidates. A population is usually
-not much larger."""
+"""The cache must have enough memory for the activations of at least this number of candidates. One generation of a
+search usually has not many more candidates."""
 _MAX_ENTRIES = 512
-"""Largest number of entries in the cache. For a small network, the memory would be enough for all candidates of a
-search, but the oldest entries are not used again."""
+"""Largest number of tensors in the cache. For a small network, the memory would be enough for all candidates of a
+search, but the oldest tensors are not used again."""
 
 
 class _Entry(NamedTuple):
@@ -38,7 +42,7 @@ class ActivationCache:
     memory first, which takes as long as computing the activations.
 
     Args:
-        room: Largest total size in bytes.
+        room: Largest total size of all tensors in the cache, in bytes.
         images: Number of images, in all batches together, whose activations are cached.
     """
 

@@ -1,4 +1,4 @@
-"""Runs many candidates of one sub-network."""
+"""Runs many candidates of one sub-network. A candidate is the sub-network pruned by one genome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """Runs candidates of one sub-network on tensors without the channels that the candidates drop.
+    """Runs candidates of one sub-network with smaller parameters, without the channels that a candidate's genome drops.
 
     The evaluator copies the sub-network's parameters when it is made. Several threads may use it at once, and each
     thread gets an `Executor` of its own. Running a candidate needs no copy of the network and no new graph.

@@ -1,4 +1,7 @@
-"""Runs one candidate: computes batch-norm statistics, and runs chunks of images through cached segments."""
+"""Runs one candidate: computes batch-norm statistics, and runs chunks of images through cached segments.
+
+A candidate is a sub-network pruned by one genome. A segment is a part of the sub-network whose output is cached.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ feature map fits into the processor's cache."""
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """Numbers that decide how a candidate is run.
+    """Numbers that decide how a candidate, which is a sub-network pruned by one genome, is run.
 
     They change the speed. They change the output by rounding errors only, except for ``statistics_images``.
     """

@@ -1,4 +1,4 @@
-"""Chooses the memory layout of the convolution weights of candidates."""
+"""Chooses the memory layout of the convolution weights with which pruned sub-networks are run."""
 
 from __future__ import annotations
 

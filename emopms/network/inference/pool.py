@@ -1,4 +1,4 @@
-"""Makes the evaluators of one search, each with its number format and its cache."""
+"""Makes the evaluators of one search. An evaluator runs pruned sub-networks in one number format, with one cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses between int8 and floating point for a sub-network's candidates."""
+"""Chooses between int8 and floating point for the runs of pruned sub-networks."""
 
 from __future__ import annotations
 

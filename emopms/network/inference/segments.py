@@ -159,7 +159,7 @@ def _tensors_read(module: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[list
 
 
 def _genes(names: Sequence[str], channels: Channels) -> frozenset[int]:
-    """Return all genes that decide about indices of the tensors with these names."""
+    """Return all genes that decide whether an index of one of the tensors with these names is kept."""
     labels = [genes for name in names for genes in channels.dims.get(name, {}).values()]
     return frozenset(int(gene) for own in labels for gene in own if gene >= 0)
 

@@ -1,4 +1,7 @@
-"""The feature maps of prunable channels, and the derivatives of losses by gates on them."""
+"""Computes the feature maps of prunable channels, and the derivatives of the loss with respect to gates.
+
+A gate is a factor, equal to 1, by which the feature maps of a gene's channels are multiplied.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 _BATCH = 64
-"""Images per forward pass: all feature maps of a batch are in memory."""
+"""Images per forward pass. The number is small because all feature maps of a batch are in memory."""
 _FOLLOWING: Final = (
     *(nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.GELU),
     *(nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish, nn.Dropout, nn.Identity),
@@ -33,10 +36,10 @@ _METHODS: Final = frozenset(("relu", "relu_"))
 def feature_maps(subnetwork: SubNetwork, images: Tensor) -> Iterator[dict[str, Tensor]]:
     """Yield, for batches of images, the feature maps [n, channels, …] of each layer that `filters_of` names.
 
-    They are taken behind the normalisation and the activation that follow the layer.
+    They are taken after the normalisations and activations that follow the layer.
 
     Args:
-        subnetwork: The whole network, which is left as it is.
+        subnetwork: The whole network. It is not changed.
         images: [N, C, H, W].
     """
     recorder = _Recorder(subnetwork)
@@ -47,13 +50,14 @@ def feature_maps(subnetwork: SubNetwork, images: Tensor) -> Iterator[dict[str, T
 
 
 def gate_gradients(subnetwork: SubNetwork, images: Tensor, labels: Tensor) -> NDArray[np.float64]:
-    """Return the derivative of each image's cross-entropy by a gate on each gene's channels [N, genes].
+    """Return the derivatives of each image's cross-entropy with respect to the gates of all genes [N, genes].
 
-    A gate scales the feature maps of its channels; it is 1 in the dense network. The derivative is the inner product of
-    the maps with their gradients, as in Molchanov et al. 2019 (arXiv 1906.10771).
+    A gate is a factor that multiplies the feature maps of a gene's channels. It is 1 in the dense network. The
+    derivative is the inner product of the feature maps with their gradients, as in Molchanov et al. 2019 (arXiv
+    1906.10771).
 
     Args:
-        subnetwork: The whole network, which is left as it is.
+        subnetwork: The whole network. It is not changed.
         images: [N, C, H, W].
         labels: Class numbers [N].
     """
@@ -76,7 +80,7 @@ def gate_gradients(subnetwork: SubNetwork, images: Tensor, labels: Tensor) -> ND
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a copy of a network and keeps the feature maps of its prunable layers."""
+    """Runs a copy of a network, and keeps the feature maps of the layers that have prunable output channels."""
 
     def __init__(self, subnetwork: SubNetwork) -> None:
         with torch.inference_mode(mode=False):
@@ -105,7 +109,10 @@ class _Recorder(fx.Interpreter):
 
 
 def _end_of(node: fx.Node, module: nn.Module) -> fx.Node:
-    """Return the last of the normalisations and activations that alone follow a layer; without any, the layer."""
+    """Return the last node in the chain of normalisations and activations that follow a layer.
+
+    In the chain, only the next node uses the value of a node. If the chain is empty, return the node of the layer.
+    """
     while len(node.users) == 1:
         (user,) = node.users
         follows = (

@@ -32,11 +32,12 @@ class SplitPointError(NetworkError):
 
 
 def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[fx.GraphModule]:
-    """Cut ``network`` after each of the modules at ``points``.
+    """Cut a network into parts after each of its split points.
 
     Args:
         network: The network. It is not copied: the parts share its parameters.
-        points: Module paths in the order of the forward pass. If there is no point, the whole network is the only part.
+        points: Split points: paths of modules, in the order of the forward pass. If there is none, the whole network is
+            the only part.
         example: A batch of images [N, C, H, W] that fits the network.
 
     Returns:
@@ -44,8 +45,8 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
         parameters of ``network``, under the same names.
 
     Raises:
-        SplitPointError: A point does not exist or is out of order.
-        NetworkError: More than one tensor would cross a split.
+        SplitPointError: A split point does not exist or is out of order.
+        NetworkError: More than one tensor would pass from a part to the next part.
     """
     traced = trace(network, example)
     nodes = list(traced.graph.nodes)
@@ -62,7 +63,7 @@ def divide(network: nn.Module, points: Sequence[str], example: Tensor) -> list[f
 
 
 def crossing(network: nn.Module, points: Sequence[str], example: Tensor) -> tuple[fx.GraphModule, list[str]]:
-    """Return the traced whole network, and the names of the nodes whose values cross the splits.
+    """Return the traced whole network, and the names of the nodes whose values pass from one part to the next part.
 
     Args:
         network, points, example: Arguments with which `divide` has divided the network before.

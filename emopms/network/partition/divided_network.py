@@ -1,4 +1,4 @@
-"""A divided network: its sub-networks, and the boundaries between them."""
+"""A divided network: its sub-networks, and the search of the channels that pass from one sub-network to the next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NoBoundaryError(NetworkError):
-    """The channels that cross the splits are to be pruned, but none of them can be pruned."""
+    """Channels that pass from one sub-network to the next are to be pruned, but none of them can be pruned."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class DividedNetwork:
     example: Tensor
     """Example images [N, C, H, W]. They are run to find the shapes of features."""
     boundaries: SubNetwork | None = None
-    """The whole network, with the channels that cross its splits as genes. It is None if these channels are not
-    searched."""
+    """The whole network as a sub-network whose genes are the channels that pass from one part to the next. None if
+    these channels are not searched."""
 
     @property
     def searched(self) -> list[SubNetwork]:
-        """The sub-networks that have genes of their own: the parts, then the boundaries."""
+        """The sub-networks that are searched: the parts, and then ``boundaries`` if it is not None."""
         return [*self.parts, *([self.boundaries] if self.boundaries else [])]
 
     @cached_property
@@ -68,18 +68,19 @@ def divide_network(
     prune_residual: bool = False,
     prune_boundaries: bool = False,
 ) -> DividedNetwork:
-    """Divide a network after the modules at ``points``, and find its prunable channels.
+    """Divide a network at split points, and find its prunable channels.
 
     Args:
         network: The network. The parts share its parameters.
-        points: Module paths in the order of the forward pass.
+        points: Split points: paths of modules, in the order of the forward pass.
         example: A batch of images [N, C, H, W] that fits the network.
-        prune_residual: Whether residual streams inside the parts are pruned too.
-        prune_boundaries: Whether the channels that cross the splits are pruned too, in a search of their own.
+        prune_residual: Whether channels that residual connections inside the parts add are pruned too.
+        prune_boundaries: Whether the channels that pass from one part to the next are pruned too, in a search of their
+            own.
 
     Raises:
-        SplitPointError: A point does not exist, is out of order, or leaves no prunable channel in a part.
-        NoBoundaryError: The channels that cross the splits are to be pruned, but none of them can be pruned.
+        SplitPointError: A split point does not exist, is out of order, or leaves no prunable channel in a part.
+        NoBoundaryError: ``prune_boundaries`` is set, but none of these channels can be pruned.
         NetworkError: The network cannot be divided.
     """
     parts = subnetworks_of(network, points, example, prune_residual=prune_residual)

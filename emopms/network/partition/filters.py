@@ -1,4 +1,4 @@
-"""The filters of a network and the genes that they belong to: what scores of channels are computed from."""
+"""The filters of layers, and the gene of each filter. A filter is the weights that compute one output channel."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters of one convolution or linear layer: what makes its output channels."""
+    """The filters of one convolution or linear layer. A filter is the weights that compute one output channel."""
 
     layer: str
     """Path of the layer."""
     weight: str
-    """Name of its weight parameter."""
+    """Name of the layer's weight parameter."""
     dim: int
-    """Dimension of the weight that counts output channels."""
+    """Dimension of the weight along which the layer's output channels are."""
     rows: Tensor
-    """Weights [channels, n] in fp32 without gradients, one row for each output channel."""
+    """Weights [channels, n] in fp32 without gradients: one row, the filter, for each output channel."""
     genes: NDArray[np.int64]
-    """[channels]: the gene of each output channel, or -1 if it is always kept."""
+    """For each output channel of the layer [channels]: its gene, or -1 if the channel is always kept."""
 
 
 def filters_of(subnetwork: SubNetwork) -> list[Filters]:
@@ -46,18 +46,19 @@ def filters_of(subnetwork: SubNetwork) -> list[Filters]:
 
 
 def output_dim(subnetwork: SubNetwork, layer: str) -> int:
-    """Return the dimension of a layer's weight that counts its output channels; its inputs are the other of 0 and 1."""
+    """Return the dimension of a layer's weight along which its output channels are: 0 or 1. The other is for the
+    inputs."""
     return 1 if isinstance(subnetwork.module.get_submodule(layer), nn.modules.conv._ConvTransposeNd) else 0
 
 
 def mean_by_gene(genes: int, values: Iterable[tuple[NDArray[np.int64], NDArray[np.floating]]]) -> NDArray[np.float64]:
-    """Return the mean of all values that belong to each gene [genes].
+    """Return, for each gene [genes], the mean of all values that belong to the gene.
 
-    A gene without any value gets the mean of those with one.
+    A gene without a value gets the mean over the genes that have values.
 
     Args:
         genes: Number of genes.
-        values: Pairs of genes [n], -1 for none, and values [n].
+        values: Pairs of arrays: the gene [n] of each value, or -1 if it belongs to no gene, and the values [n].
     """
     total, count = np.zeros(genes), np.zeros(genes)
     for owner, value in values:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 IMAGES_PER_DIRECTION = 4
-"""Number of images that share a random direction in `sensitivity`."""
+"""Number of images in one backward pass of `sensitivity`, which projects their outputs on one random direction."""
 DIRECTIONS = 128
-"""Number of random directions in `sensitivity`. The relative standard deviation of an estimate is about √(2 / 128). The
-differences between channels are larger."""
+"""Number of random directions on which `sensitivity` projects outputs, one in each backward pass. The relative standard
+deviation of an estimate is about √(2 / 128). The differences between channels are larger."""
 
 
 def magnitude(subnetwork: SubNetwork) -> NDArray[np.float64]:
@@ -98,7 +98,7 @@ def sensitivity(subnetwork: SubNetwork, inputs: Tensor, rng: np.random.Generator
 
 
 def _gates(subnetwork: SubNetwork) -> Mapping[str, Mapping[int, NDArray[np.int64]]]:
-    """Return, for each weight and each of its dimensions, the gene of each index along this dimension, or -1.
+    """Return, for each weight and each of its dimensions, the gene of each index, or -1 if no gene is listed there.
 
     A gene is listed at the weights that read its channels. If no weight reads them, the gene is listed at the weights
     that compute its channels. A weight that several layers share is listed once, because its gradient is already the

@@ -33,7 +33,7 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         network: The network.
         example: A batch of images [N, C, H, W] that fits the network.
         parts: Number of sub-networks.
-        prune_residual: Whether channels of residual streams inside a part count as prunable.
+        prune_residual: Whether channels that residual connections inside a part add count as prunable.
 
     Raises:
         NetworkError: The network cannot be traced, or cannot be cut into ``parts`` parts with a prunable channel in
@@ -68,7 +68,7 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
     Args:
         network: The network.
         example: A batch of images [N, C, H, W] that fits the network.
-        prune_residual: Whether channels of residual streams inside a part count as prunable.
+        prune_residual: Whether channels that residual connections inside a part add count as prunable.
 
     Raises:
         NetworkError: The network cannot be traced, or has no two residual blocks between which it can be cut.
@@ -111,11 +111,11 @@ class _Traced:
         self._prune_residual = prune_residual
 
     def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
-        """Find the first of ``cuts[first:]`` at which a part that starts at ``cuts[i]`` has a prunable channel.
+        """Find the first of ``cuts[first:]`` for which the part from ``cuts[i]`` to this cut has a prunable channel.
 
-        The part ends at the cut that is found. The result is the index of this cut in ``cuts``. If there is no such
-        cut, the result is the number of cuts. A channel that can be pruned in a part can be pruned in every longer
-        part. Therefore the search doubles its steps and then bisects. In this way it examines few parts.
+        The result is the index of this cut in ``cuts``. If there is no such cut, the result is the number of cuts. A
+        channel that can be pruned in a part can be pruned in every longer part. Therefore the search doubles its steps
+        and then bisects. In this way it examines few parts.
         """
         step = 1
         while first < len(cuts):
@@ -138,7 +138,8 @@ class _Traced:
 
     @property
     def streams_alone_can_be_pruned(self) -> bool:
-        """Whether the network has channels that could be pruned if its residual streams were pruned.
+        """Whether the network has channels that residual connections add, and that could be pruned if the spec allowed
+        it.
 
         The result is meant for a network in which nothing else can be pruned.
         """

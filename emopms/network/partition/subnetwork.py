@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 OPEN_STREAMS = f"Set {PRUNE_RESIDUAL}: it opens residual streams, the only channels here that can be pruned."
-"""Remedy for the case that only channels of residual streams could be pruned."""
+"""The advice in an error message if only channels that residual connections add could be pruned."""
 CHOOSE_ANOTHER = "Choose a backbone with channels that nothing pins."
-"""Remedy for the case that no channel can be pruned."""
+"""The advice in an error message if no channel can be pruned."""
 
 
 class SubNetwork:
@@ -56,7 +56,7 @@ class SubNetwork:
 
     @cached_property
     def costs(self) -> CostModel:
-        """The cost model of the sub-network's candidates."""
+        """The cost model: computes the MACs and parameters of the sub-network pruned by genomes."""
         return CostModel(self.channels, self.module)
 
     @cached_property
@@ -114,13 +114,13 @@ class SubNetwork:
 def subnetworks_of(
     network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
 ) -> list[SubNetwork]:
-    """Divide a network after the modules at ``points``, and find the prunable channels of every part.
+    """Divide a network at split points, and find the prunable channels of every part.
 
     Args:
         network: The network. The parts share its parameters.
-        points: Module paths in the order of the forward pass.
+        points: Split points: paths of modules, in the order of the forward pass.
         example: A batch of images [N, C, H, W] that fits the network.
-        prune_residual: Whether residual streams inside a part are pruned too.
+        prune_residual: Whether channels that residual connections inside a part add are pruned too.
 
     Raises:
         NetworkError: A part has no channel that could be pruned, or two parts share a parameter.

@@ -1,4 +1,4 @@
-"""The baseline ``new_baseline``."""
+"""The component ``new_baseline`` of the slot ``baseline``: a pruning method that the search is compared with."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class NewBaseline(ScoredBaseline):
-    """Keep the filters with the largest p-norms, divided by the mean of their layer."""
+    """Keep the filters whose weights have the largest p-norms. Each norm is divided by the mean norm of its layer."""
 
     name: Literal["new_baseline"] = "new_baseline"
     power: Annotated[float, Field(gt=0, le=8)] = 2.0
-    """The p of the norm."""
+    """The exponent p of the p-norm."""
 
     def scores(self, task: PruningTask) -> NDArray[Any]:
         from emopms.network import filters_of, mean_by_gene

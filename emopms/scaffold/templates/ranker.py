@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 class NewRanker(Ranker):
     """Prune all sub-networks equally: on each front, choose the point nearest to the same fraction of the cost range.
 
-    The cost is the first cost objective.
+    A point is one way to prune a sub-network. The cost is the first cost objective.
     """
 
     name: Literal["new_ranker"] = "new_ranker"
     steps: Annotated[int, Field(ge=2)] = 50
-    """Number of fractions of the cost range to try, from the cheapest points to the dense ones."""
+    """Number of fractions of the cost range to try, from the cheapest point of each front to the unpruned
+    sub-network."""
 
     def join(self, fronts: Sequence[SubFront]) -> JointSchemes:
         shares = np.linspace(0, 1, self.steps)[:, None]

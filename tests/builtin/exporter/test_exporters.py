@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from emopms.api import PrunedModel
+from emopms.api.exporter import description_checksum
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.builtin.exporter.pt2 import Pt2
 from emopms.builtin.exporter.safetensors import Safetensors
@@ -77,7 +78,8 @@ def test_safetensors_are_the_network_and_what_builds_it_again(model: PrunedModel
     assert sorted(path.name for path in tmp_path.iterdir()) == ["architecture.json", "model.safetensors"]
     digest = hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
     written = json.loads((tmp_path / "architecture.json").read_text(encoding="utf-8"))
-    assert written == {**ARCHITECTURE, "sha256": {"model.safetensors": digest}}
+    expected = {**ARCHITECTURE, "sha256": {"model.safetensors": digest}}
+    assert written == {**expected, "checksum": description_checksum(expected)}
     again = dense()
     fit_to(again, load_file(tmp_path / "model.safetensors"))
     images = torch.randn(5, 1, 8, 8)

@@ -40,7 +40,9 @@ def test_it_is_ready_to_use(folder: Path) -> None:
 
 def _edit(folder: Path, **changes: object) -> None:
     path = folder / "architecture.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    description = json.loads(path.read_text()) | changes
+    description.pop("checksum", None)  # as files of version 0.1, which have none
+    path.write_text(json.dumps(description))
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
@@ -218,7 +220,8 @@ def test_a_flipped_bit(folder: Path) -> None:
 
 def test_models_from_before_checksums_were_written(folder: Path) -> None:
     description = json.loads((folder / "architecture.json").read_text())
-    description.pop("sha256", None)
+    for name in ("sha256", "checksum"):
+        del description[name]
     (folder / "architecture.json").write_text(json.dumps(description))
     emopms.load(folder)
 
@@ -285,3 +288,11 @@ def test_a_network_of_ones_own_may_still_be_wrapped(folder: Path) -> None:
     loaded = emopms.load(folder, network=nn.DataParallel(dense))
     assert loaded is dense
     assert torch.equal(loaded(images), expected)
+
+
+@pytest.mark.parametrize("change", [{"classes": ["a"] * 10}, {"macs": 1}, {"input": {"shape": [1, 8, 9]}}])
+def test_a_changed_description(folder: Path, change: dict[str, object]) -> None:
+    path = folder / "architecture.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(WeightsError, match=r"architecture\.json was changed"):
+        emopms.load(folder)

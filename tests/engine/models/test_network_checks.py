@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emopms.engine.models.network_checks import require_names, require_saved_state, require_scores
+from emopms.engine.models.network_checks import require_names, require_saved_state, require_scores, require_usable
 from emopms.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -163,3 +163,43 @@ def test_sizes_that_are_drawn_are_refused() -> None:
 
     with pytest.raises(NetworkError, match="has other layers each time"):
         require_saved_state(build, EXAMPLE)
+
+
+class Scores(nn.Module):
+    """A network whose scores are treated in the way that is named."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.linear, self.how = nn.Linear(4, 3), how
+        if how == "frozen":
+            self.requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.linear(x.flatten(1))
+        match self.how:
+            case "nan":
+                return scores / 0 * 0
+            case "complex":
+                return torch.complex(scores, scores)
+            case "classes":
+                return scores.argmax(1)
+            case "detached":
+                return scores.detach()
+        return scores
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("nan", "gives no finite score"),
+        ("complex", "must be real floating-point numbers"),
+        ("classes", "must be real floating-point numbers"),
+        ("detached", "carry no gradient"),
+        ("frozen", "All parameters of Scores are frozen"),
+    ],
+)
+def test_scores_that_nothing_can_be_trained_with(how: str, said: str) -> None:
+    with pytest.raises(NetworkError, match=said) as error:
+        require_usable(Scores(how), lambda: Scores(how), torch.randn(2, 1, 2, 2))
+    assert error.value.remedy
+    require_usable(Scores("plain"), lambda: Scores("plain"), torch.randn(2, 1, 2, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,23 @@ def test_files_of_others_and_changed_ones_get_another_name(tmp_path: Path) -> No
     (tmp_path / "models" / "a" / "model.bin").write_bytes(b"changed by hand")
     outputs.publish(SECOND, OTHER)
     assert _files(tmp_path) == FIRST | SECOND | kept | {"models/a/model.bin.kept-2": b"changed by hand"}
+
+
+def test_a_folder_that_is_a_link_is_never_written_through(tmp_path: Path) -> None:
+    own, run = tmp_path / "own", tmp_path / "run"
+    own.mkdir()
+    (run / "models").mkdir(parents=True)
+    (run / "models" / "a").symlink_to(own)
+    Outputs(run).publish({"models/a/model.bin": b"new"}, PLAN)
+    assert list(own.iterdir()) == []
+    assert (run / "models" / "a.kept").is_symlink()
+
+
+def test_a_file_of_another_size_is_not_read(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path)
+    outputs.publish(FIRST, PLAN)
+    os.truncate(tmp_path / "result.json", 2**40)
+    assert outputs.damage().endswith("result.json: changed")
 
 
 def test_a_link_is_never_written_through(tmp_path: Path) -> None:

@@ -301,3 +301,14 @@ def test_files_that_something_else_writes_belong_to_the_stage(tmp_path: Path) ->
     assert artefact.files == ["models/macs-0.5/deep/model.bin"]
     assert artefact.content("models/macs-0.5/deep/model.bin") == b"second"
     assert not list(tmp_path.rglob("*.unfinished"))
+
+
+@pytest.mark.parametrize("name", ["plan.json", "published.json", "goods.txt"])
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "store"
+    root.mkdir()
+    (root / name).write_text("mine")
+    with pytest.raises(StoreError, match=f"holds files that emopms did not write: {name}"), Store(root).lock():
+        pass
+    assert [path.name for path in root.iterdir()] == [name]
+    assert (root / name).read_text() == "mine"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import sqlite3
+import subprocess
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from loguru import logger
 
 from emopms.builtin.objective.macs import Macs
@@ -17,7 +20,7 @@ from emopms.engine.support.interruption import interrupted
 from emopms.errors import ComponentError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -183,3 +186,38 @@ def test_arrays_of_the_right_type_and_shape_are_accepted(
 def test_other_arrays_are_refused(found: object, sort: str, shape: tuple[int | None, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         validate_array(found, sort, *shape)
+
+
+def _full_disk() -> None:
+    torch.save(torch.zeros(10), "/dev/full")
+
+
+def _group() -> None:
+    raise ExceptionGroup("tasks", [ValueError("mine"), OSError(28, "No space left on device")])
+
+
+def _database() -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def _dead_worker() -> None:
+    raise EOFError
+
+
+def _slow_process() -> None:
+    raise subprocess.TimeoutExpired("measure", 1)
+
+
+@pytest.mark.parametrize("fail", [_full_disk, _group, _database, _dead_worker, _slow_process])
+def test_more_failures_of_the_machine(fail: Callable[[], None]) -> None:
+    with pytest.raises(Exception, match=r".*") as error:
+        fail()
+    assert is_passing(error.value)
+    with pytest.raises(ComponentError) as named, guarded_call(Macs(), "evaluate candidates"):
+        fail()
+    assert is_passing(named.value)
+
+
+@pytest.mark.parametrize("error", [ValueError("no weights"), RuntimeError("shape"), ExceptionGroup("x", [KeyError()])])
+def test_failures_of_the_candidate(error: Exception) -> None:
+    assert not is_passing(error)

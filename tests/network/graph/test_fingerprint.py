@@ -31,8 +31,8 @@ class Net(nn.Module):
         return (x + x if self.twice else x).mean((2, 3))
 
 
-def fingerprint(network: nn.Module, points: Sequence[str] = ()) -> str:
-    return graph_fingerprint(network, divide(network.eval(), points, torch.randn(2, 1, 8, 8)))
+def fingerprint(network: nn.Module, points: Sequence[str] = (), *, values: bool = False) -> str:
+    return graph_fingerprint(network, divide(network.eval(), points, torch.randn(2, 1, 8, 8)), values=values)
 
 
 def test_values_and_cuts_do_not_matter() -> None:
@@ -44,3 +44,14 @@ def test_values_and_cuts_do_not_matter() -> None:
 @pytest.mark.parametrize("change", [{"width": 5}, {"slope": 0.2}, {"twice": True}, {"table": 2.0}, {"name": "other"}])
 def test_everything_else_does(change: dict[str, Any]) -> None:
     assert fingerprint(Net(**change)) != fingerprint(Net())
+
+
+def test_values_matter_where_they_are_asked_for() -> None:
+    torch.manual_seed(0)
+    one = Net()
+    torch.manual_seed(0)
+    again = Net()
+    assert fingerprint(one, values=True) == fingerprint(again, values=True)
+    with torch.no_grad():
+        again.second.weight[0] += 1
+    assert fingerprint(one, values=True) != fingerprint(again, values=True)

@@ -1,10 +1,11 @@
-"""Channel labels: they say which channels must be kept or dropped together.
+"""Labels: a label is an integer that stands for a set of channel indices that are kept or dropped together.
 
 Every index along every dimension of every activation and parameter gets a label. If an operation forces two indices to
-be kept or dropped together, their labels are merged. For example, a linear layer merges the labels of its weight's
-columns with the labels of its input features, and a residual sum merges the labels of its two inputs. A label is pinned
-if its indices must never be pruned. Otherwise it is free. A genome has one gene for each free label of the outputs of
-convolutions and linear layers. Slicing, surgery and costs use the labels of each dimension of each parameter.
+be kept or dropped together, their labels are merged: from then on, they stand for one set. For example, a linear layer
+merges the labels of its weight's columns with the labels of its input features, and the sum of a residual connection
+merges the labels of its two inputs. A label is called pinned if its indices must never be pruned. Otherwise it is
+called free. A genome has one gene for each free label of the outputs of convolutions and linear layers. Slicing,
+surgery and costs use the labels of each dimension of each parameter.
 
 An unknown operation pins the labels of its inputs, and the reason is recorded. Each known operation has a handler: a
 function in `attention`, `contraction`, `elementwise`, `concat_split`, `normalisation`, `reshape`, `sizes` or `spatial`

@@ -1,4 +1,8 @@
-"""Handlers of attention. A head is kept or dropped as a whole, and the number of heads changes with the kept heads."""
+"""Handlers of attention. A head is kept or dropped as a whole, and the number of heads changes with the kept heads.
+
+A handler is a function that merges labels for one kind of operation. A label is an integer that stands for a set of
+indices that are kept or dropped together.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ from emopms.network.layers.head_counts import number_of_heads
 def heads(op: Operation, weight: Value, width: int) -> Any:
     """Return the number of heads of an attention module, as a `TiedSize` if the heads may be pruned.
 
-    Each head is ``width`` consecutive columns of the projection's weight. The labels of these columns are merged, so
-    that a head is kept or dropped as a whole.
+    Each head is ``width`` consecutive columns of the projection's weight. Each column has a label, and the labels of
+    the columns of a head are merged. A head is then kept or dropped as a whole.
     """
     columns = weight.dims[1]
     runs = columns.reshape(-1, width)
@@ -31,8 +35,9 @@ def attention(
 ) -> Value:
     """Return the labels of the output of scaled dot-product attention.
 
-    Attention sums over the features of queries and keys, and over the tokens of keys and values. In each of these sums,
-    the labels of both tensors are merged. The labels of the batch dimensions of all tensors are merged too.
+    Attention sums over the features of queries and keys, and over the tokens of keys and values. A label is an integer
+    that stands for a set of indices that are kept or dropped together. In each of the two sums, the labels of both
+    tensors along the summed dimension are merged. The labels of the batch dimensions of all tensors are merged too.
     """
     op.require(not any(True for _ in values_in((more, settings))))
     op.require(not settings.get("enable_gqa"), "in which several heads of queries share one of keys")

@@ -1,4 +1,8 @@
-"""Handlers of concatenation, splitting and indexing. Each handler returns the labels of an operation's output."""
+"""Handlers of concatenation, splitting and indexing.
+
+A handler is a function that merges labels for one kind of operation, and returns the labels of the operation's output.
+A label is an integer that stands for a set of indices that are kept or dropped together.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from emopms.network.channels.labels.operation import Operation, Size, Value, fix
 
 @handles(torch.cat, torch.concat, torch.concatenate)
 def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Concatenate the labels of tensors along one dimension, and merge them along every other dimension."""
+    """Return the labels (see `Value`) of a concatenation: labels are joined along one dimension, and merged along all
+    other dimensions."""
     op.require(all(isinstance(tensor, Value) for tensor in tensors))
     first, *others = tensors
     axis = op.axis(dim, len(first.dims))
@@ -27,7 +32,10 @@ def concatenate(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.stack)
 def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
-    """Merge the labels of all stacked tensors. The dimension that stacking adds is never pruned."""
+    """Return the labels (see `Value`) of stacked tensors. The labels of all these tensors are merged.
+
+    The dimension that stacking adds is never pruned.
+    """
     first, *others = tensors
     for other in others:
         for left, right in zip(first.dims, other.dims, strict=True):
@@ -38,7 +46,11 @@ def stack(op: Operation, tensors: Any, dim: Any = 0) -> Value:
 
 @handles(torch.chunk, "chunk")
 def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ...]:
-    """Divide labels into parts of one size, and merge the parts. Pruning then leaves the parts equally large."""
+    """Return the labels (see `Value`) of each part of a tensor that ``torch.chunk`` divides into parts of the same
+    size.
+
+    The labels of the parts are merged, so that the parts have the same size after pruning too.
+    """
     axis = op.axis(dim, len(x.dims))
     if op.is_free(x.dims[axis]):
         op.require(isinstance(chunks, int))
@@ -49,7 +61,10 @@ def chunk(op: Operation, x: Value, chunks: Any, dim: Any = 0) -> tuple[Value, ..
 
 @handles(torch.split, torch.functional.split, "split", "split_with_sizes")
 def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any = 0, **kwargs: Any) -> Any:
-    """Split the labels of a dimension. If a part may be pruned, its size must be a `Size` that counts its labels."""
+    """Return the labels (see `Value`) of each part of a tensor that is split along a dimension.
+
+    If indices of a part may be pruned, the part's size in the call must be a `Size`, which shrinks with the part.
+    """
     axis, sizes = op.axis(dim, len(x.dims)), kwargs.get("split_size", split_size_or_sections)
     width = len(x.dims[axis])
     if not isinstance(sizes, tuple | list):
@@ -64,7 +79,8 @@ def split(op: Operation, x: Value, split_size_or_sections: Any = None, dim: Any 
 
 @handles(torch.unbind, "unbind")
 def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
-    """Remove a dimension. The labels of this dimension must be pinned, which means that they are never pruned."""
+    """Return the labels (see `Value`) of tensors that are made by removing one dimension of a tensor. This dimension
+    must never be pruned."""
     axis = op.axis(dim, len(x.dims))
     op.require(not op.is_free(x.dims[axis]))
     return (Value((*x.dims[:axis], *x.dims[axis + 1 :])),) * len(x.dims[axis])
@@ -72,7 +88,8 @@ def unbind(op: Operation, x: Value, dim: Any = 0) -> tuple[Value, ...]:
 
 @handles(operator.getitem)
 def getitem(op: Operation, x: Any, index: Any) -> Any:
-    """Return an item of a sequence, or the labels of a tensor that is indexed by integers, slices, None or a tensor."""
+    """Return an item of a sequence, or the labels (see `Value`) of a tensor that is indexed by integers, slices, None
+    or a tensor."""
     if isinstance(x, tuple | list):
         op.require(not any(True for _ in values_in(index)))
         return x[index]
@@ -97,9 +114,10 @@ def getitem(op: Operation, x: Any, index: Any) -> Any:
 
 
 def _looked_up(op: Operation, x: Value, index: Value) -> Value:
-    """Return the labels of rows that are looked up by their number, as in a table of position biases.
+    """Return the labels (see `Value`) of rows of a table that an index tensor selects, such as a table of position
+    biases.
 
-    The rows are pinned: they are never pruned.
+    The rows are never pruned.
     """
     for labels in (x.dims[0], *index.dims):
         op.pin(labels, "it is looked up by number")
@@ -107,9 +125,9 @@ def _looked_up(op: Operation, x: Value, index: Value) -> Value:
 
 
 def _slice(op: Operation, labels: Any, part: slice) -> Any:
-    """Return the labels that a slice selects.
+    """Return the labels (see `Value`) of the indices that a slice selects.
 
-    The slice is not accepted if it would select other labels after labels before its start or end were dropped.
+    The slice is refused if it would select other indices after indices before its start or its end were pruned.
     """
     ends = [end.count if isinstance(end, Size) else end for end in (part.start, part.stop, part.step)]
     run = labels[slice(*ends)]
@@ -122,5 +140,5 @@ def _slice(op: Operation, labels: Any, part: slice) -> Any:
 
 
 def _parts(x: Value, axis: int, ends: list[int]) -> tuple[Value, ...]:
-    """Split a tensor's labels along one dimension."""
+    """Split a tensor's labels (see `Value`) along one dimension into parts, and return the labels of each part."""
     return tuple(Value((*x.dims[:axis], labels, *x.dims[axis + 1 :])) for labels in np.split(x.dims[axis], ends))

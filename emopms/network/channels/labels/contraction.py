@@ -1,6 +1,7 @@
 """Handlers of convolutions, linear layers and matrix products.
 
-Such an operation sums over a dimension of each of its two inputs. The handler merges the labels of these dimensions.
+Such an operation sums over a dimension of each of its two inputs. The handler merges the labels of these dimensions. A
+label is an integer that stands for a set of indices that are kept or dropped together.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _times(size: int | None, terms: int) -> int | None:
 
 
 def _count(op: Operation, positions: tuple[Labels, ...], macs: int | None) -> None:
-    """Pin the labels of an operation's positions, because the cost model assumes that their number never changes.
+    """Mark the positions in an operation's output as never pruned. The cost model needs their number to stay the same.
 
     If the operation is not inside a layer, note that the cost model does not count its MACs.
     """

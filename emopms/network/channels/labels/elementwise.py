@@ -1,6 +1,7 @@
-"""Handlers of elementwise operations and reductions.
+"""Handlers of elementwise operations and reductions: functions that merge labels for these operations.
 
-Elementwise operations merge the labels of elements that are combined with each other.
+A label is an integer that stands for a set of indices that are kept or dropped together. Elementwise operations merge
+the labels of elements that are combined with each other.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from emopms.network.channels.labels.union_find import Labels
 
 RESIDUAL = "it belongs to a residual stream"
-"""The reason that is recorded when a residual sum pins the labels of its inputs."""
+"""The recorded reason why channels that a residual connection adds are never pruned."""
 
 
 def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]:
     """Return the labels of the result of an elementwise operation with broadcasting.
 
-    Labels at the same index of the result are merged.
+    A label is an integer that stands for a set of indices that are kept or dropped together. If several inputs have an
+    index that gives the same index of the result, the labels of these indices are merged.
     """
     rank = max(map(len, tensors))
     met: list[Labels] = []
@@ -51,10 +53,11 @@ def broadcast(op: Operation, *tensors: tuple[Labels, ...]) -> tuple[Labels, ...]
     *("half", "double", "bfloat16", "type", "reciprocal", "hardtanh"),
 )
 def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
-    """Return the labels of an elementwise operation's output. The labels of elements that are combined are merged.
+    """Return the labels (see `Value`) of an elementwise operation's output.
 
-    An argument that is a `Size` is not accepted, because the output's values would then change when channels are
-    pruned.
+    The labels of elements that are combined are merged: the elements are then kept or dropped together. An argument
+    that is a `Size`, a number that shrinks when channels are pruned, is not accepted, because the output's values would
+    then change when channels are pruned.
     """
     tensors = list(values_in((args, kwargs)))
     op.require(bool(tensors) and all(isinstance(value, Value) for value in tensors))
@@ -64,7 +67,7 @@ def elementwise(op: Operation, *args: Any, **kwargs: Any) -> Value:
 @handles(operator.mul, operator.imul, operator.truediv, operator.itruediv, torch.mul, torch.div, "mul", "div")
 @handles(operator.pow, operator.floordiv, operator.mod)
 def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """Return the result of a multiplication, division or power: the labels of a tensor, or a size."""
+    """Return the result of a multiplication, division or power: a `Value` or a tensor size."""
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
     return elementwise(op, left, right)
@@ -72,10 +75,10 @@ def product(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "sub")
 def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
-    """Return the result of an addition or subtraction: the labels of a tensor, or a size.
+    """Return the result of an addition or subtraction: a `Value` or a tensor size.
 
-    A sum is a residual sum if both summands depend on the images and have different labels. A residual sum pins the
-    labels of both summands, unless the spec lets residual streams be pruned.
+    A sum is a residual sum if both summands depend on the images and have different labels. The indices of a residual
+    sum are never pruned, unless the spec lets them be pruned.
     """
     if not isinstance(left, Value) and not isinstance(right, Value):
         return arithmetic(op, left, right)
@@ -92,7 +95,8 @@ def add(op: Operation, left: Any, right: Any, **kwargs: Any) -> Any:
 
 @handles(F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Value:
-    """Return the labels of a softmax's output. The softmax is accepted only if its dimension is never pruned."""
+    """Return the labels (see `Value`) of a softmax's output. The dimension of the softmax must be one that is never
+    pruned."""
     op.require(not op.is_free(x.dims[op.axis(dim, len(x.dims))]))
     return x
 
@@ -100,9 +104,10 @@ def softmax(op: Operation, x: Value, dim: Any = None, *_: Any, **__: Any) -> Val
 @handles(torch.mean, torch.sum, torch.amax, torch.amin)
 @handles("mean", "sum", "amax", "amin")
 def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Return the labels of a tensor after a reduction, such as a mean over positions.
+    """Return the labels (see `Value`) of a tensor after a reduction, such as a mean over positions.
 
-    A dimension with free labels must not be reduced, because the result would depend on the number of channels.
+    A dimension with indices that may be pruned must not be reduced, because the result would depend on the number of
+    channels.
     """
     reduced = op.axes(dim, len(x.dims))
     op.require(not any(op.is_free(x.dims[axis]) for axis in reduced))
@@ -112,5 +117,6 @@ def reduction(op: Operation, x: Value, dim: Any = None, keepdim: bool = False, *
 
 @handles(torch.norm, torch.linalg.vector_norm, "norm")
 def norm(op: Operation, x: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """Return the labels of a norm's output, as `reduction` does. Some callers give the argument ``p`` as ``ord``."""
+    """Return the labels (see `Value`) of a norm's output, as `reduction` does. Some callers give the argument ``p`` as
+    ``ord``."""
     return reduction(op, x, dim, keepdim)  # type: ignore[no-any-return]

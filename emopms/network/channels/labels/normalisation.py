@@ -1,7 +1,7 @@
-"""Handlers of normalisation.
+"""Handlers of normalisation: functions that merge the labels of a normalisation's tensors.
 
-The parameters and buffers of a normalisation are cut together with its channels. Its statistics are computed from the
-channels that are kept.
+A label is an integer that stands for a set of indices that are kept or dropped together. The parameters and buffers of
+a normalisation are cut together with its channels. Its statistics are computed from the channels that are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def batch_norm(
 
 
 def _keep_two(op: Operation, x: Value) -> None:
-    """Pin two of the weights that are standardised together, because a single weight has no variance.
+    """Never prune two of the weights that are standardised together, because a single weight has no variance.
 
     The handler of batch norm calls this function if the input depends on parameters alone: weight standardisation is
     often written as a batch norm of the weights.

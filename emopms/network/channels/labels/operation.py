@@ -1,6 +1,8 @@
 """The objects that handlers work on, and the table of handlers.
 
-A handler gets an `Operation`, and arguments that contain `Value` and `Size` objects.
+A handler is a function that merges labels for one kind of operation. A label is an integer that stands for a set of
+indices that are kept or dropped together. A handler gets an `Operation`, and the call's arguments, in which `Value` and
+`Size` objects stand for tensors and for numbers that may shrink.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor in the forward pass, with a label for each index along each of its dimensions."""
+    """A tensor in the forward pass, with a label for each index along each of its dimensions.
+
+    A label is an integer that stands for a set of indices that are kept or dropped together.
+    """
 
     dims: tuple[Labels, ...]
-    """The labels of each dimension."""
+    """For each dimension of the tensor, the labels of its indices. Indices with the same label are kept or dropped
+    together."""
     learnt: bool = False
     """Whether the tensor depends on parameters alone, and not on the images."""
 
@@ -38,13 +44,17 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """An integer in the forward pass that is a number of labels. It shrinks when labels are dropped."""
+    """An integer in the forward pass that shrinks when channels are pruned, such as the width of a tensor.
+
+    It equals the number of indices along a dimension of a tensor, or a multiple or a fraction of this number. Each of
+    these indices has a label, which says with which other indices the index is kept or dropped.
+    """
 
     labels: Labels
-    """The labels whose number is the size."""
+    """Labels of the indices whose number gives the size. Indices with the same label are kept or dropped together."""
     parts: int = 1
-    """Number of equal parts into which the labels of the size are divided. The size is the number of labels in one
-    part. A handler decides which labels form a part when it uses the size."""
+    """Number of equal parts into which ``labels`` are divided. The size is the number of labels in one part: after
+    ``width // 2``, there are two parts. Which labels form a part is decided where the forward uses the size."""
 
     @property
     def count(self) -> int:
@@ -55,7 +65,8 @@ class Size:
 class TiedSize(Size):
     """A size that a module stores as an attribute, such as its number of heads.
 
-    If the forward uses the size for a dimension, the labels of this dimension are merged with the labels of the size.
+    If the forward uses the size for a dimension, the indices of this dimension are kept or dropped together with the
+    indices that the size counts.
     """
 
 
@@ -64,7 +75,7 @@ class Unknown:
 
 
 class NotUnderstoodError(Exception):
-    """A handler does not support this use of an operation. The labels of the operation's inputs are then pinned.
+    """A handler does not support this use of an operation. The indices of its inputs are then never pruned.
 
     Args:
         why: The reason, as a clause that follows "it meets reshape, ".
@@ -108,7 +119,8 @@ class Operation:
     """
 
     union: UnionFind
-    """The union-find structure with all labels of the sub-network."""
+    """All labels of the sub-network, and which of them are merged. A label is an integer that stands for a set of
+    indices that are kept or dropped together."""
     name: str
     """Name of the operation, for messages."""
     node: fx.Node
@@ -119,9 +131,10 @@ class Operation:
     left_out: LeftOut
     """The operations that the cost model does not count."""
     prune_residual: bool
-    """Whether residual streams inside the sub-network are pruned."""
+    """Whether channels that residual connections inside the sub-network add are pruned."""
     merged_later: list[tuple[Labels, Labels]]
-    """Pairs of label arrays that are merged after all operations have been handled."""
+    """Pairs of arrays of labels. The labels at the same position in both arrays of a pair are merged after all
+    operations have been handled."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -149,12 +162,16 @@ class Operation:
             raise NotUnderstoodError(why)
 
     def merge(self, left: Labels, right: Labels) -> None:
-        """Merge two arrays of labels pairwise. Both must have the same length."""
+        """Merge the labels at the same position in two arrays: their indices are then kept or dropped together.
+
+        Both arrays must have the same length.
+        """
         self.require(len(left) == len(right))
         self.union.merge(left, right)
 
     def tie(self, labels: Labels, parts: int) -> Labels:
-        """Divide labels into equal parts, merge the labels of all parts pairwise, and return the first part."""
+        """Divide labels into equal parts, merge the labels at the same position in all parts, and return the first
+        part."""
         self.require(len(labels) % parts == 0)
         rows = labels.reshape(parts, -1)
         for row in rows[1:]:
@@ -163,23 +180,24 @@ class Operation:
         return first
 
     def pin(self, labels: Labels, reason: str) -> None:
-        """Pin labels, so that they are never pruned, and record the reason."""
+        """Mark the indices of labels as never pruned, and record the reason."""
         self.union.pin(labels, reason)
 
     def is_free(self, labels: Labels) -> bool:
-        """Return whether at least one of the labels is free, which means that it is not pinned."""
+        """Return whether at least one of the labels is free, which means that its indices may be pruned."""
         return self.union.is_free(labels)
 
     def size(self, labels: Labels) -> int | Size:
-        """Return the number of labels. It is a `Size` if at least one of the labels is free, otherwise an integer."""
+        """Return the number of labels: a `Size` if indices of these labels may be pruned, otherwise an integer."""
         return Size(labels) if self.is_free(labels) else len(labels)
 
     def is_size(self, written: Any, labels: Labels) -> bool:
-        """Return whether a number in the forward equals the number of ``labels``, even after labels were dropped.
+        """Return whether a number in the forward equals the number of ``labels``, also after channels were pruned.
 
         If the number is a `Size` that counts an equal number of other labels, these labels are merged with ``labels``,
         and the result is True. For a `TiedSize` they are merged at once. For any other `Size` they are merged after all
-        operations have been handled, because until then a residual sum must treat them as different streams.
+        operations have been handled, because until then the sum of a residual connection must see that its inputs have
+        different labels.
 
         Args:
             written: The number as the forward gives it: an integer or a `Size`.
@@ -197,7 +215,8 @@ class Operation:
         return pinned or self._counts(written, labels)
 
     def counted(self, size: Size) -> Labels:
-        """Return the labels that a size counts. If the size has several parts, their labels are merged pairwise."""
+        """Return the labels of the indices that a size counts. If it has several parts, labels at the same position are
+        merged."""
         return self.tie(size.labels, size.parts)
 
     def _counts(self, size: Size, labels: Labels) -> bool:
@@ -216,7 +235,7 @@ class Operation:
 
 
 def fixed(count: int) -> Labels:
-    """Return labels for ``count`` indices that are never pruned, because they are not channels."""
+    """Return the label of indices that are never pruned, ``count`` times, for indices that are not channels."""
     return np.full(count, FIXED)
 
 
@@ -234,7 +253,8 @@ def values_in(argument: Any) -> Iterator[Any]:
 
 
 HANDLERS: dict[Any, Callable[..., Any]] = {}
-"""The handler of each function, and of each tensor method by the method's name."""
+"""The handler of each function of PyTorch, and of each tensor method by its name. A handler computes the labels of the
+result of a call."""
 
 
 def handles(*targets: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,4 +1,7 @@
-"""Gives labels to all values in a sub-network's graph, node by node in the order of execution."""
+"""Gives labels to all values in a sub-network's graph, node by node in the order of execution.
+
+A label is an integer that stands for a set of indices that are kept or dropped together.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
 
 PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
-"""The setting in a spec that lets residual streams be pruned, for messages."""
+"""The setting in a spec that lets channels that residual connections add be pruned, for messages."""
 
 
 def channels_of(
@@ -53,12 +56,12 @@ def channels_of(
 
     Args:
         part: The sub-network, as `emopms.network.graph.trace.trace` returns it or as a part of such a graph.
-        prune_residual: Whether residual streams inside the sub-network are pruned too. All layers that add to one
-            stream then keep the same channels.
+        prune_residual: Whether channels that residual connections inside the sub-network add are pruned too. All layers
+            whose outputs are added to each other then keep the same channels.
         only: Names of nodes. If given, only the channels of these nodes' values are genes.
-        explain: Whether to look for a second reason why a layer that belongs to a residual stream is not pruned. If
-            there is none, the recorded reason says that the layer can be pruned with ``prune_residual``. The search for
-            reasons doubles the time of this function.
+        explain: Whether to look for a second reason why a layer whose output a residual connection adds is not pruned.
+            If there is none, the recorded reason says that the layer can be pruned with ``prune_residual``. The search
+            for reasons doubles the time of this function.
     """
     walk = _Walk(part, prune_residual=prune_residual, only=only)
     walk.run(part.graph, part, "", None, [])
@@ -73,7 +76,7 @@ def channels_of(
 
 
 class _Walk:
-    """Visits the nodes of a sub-network's graph one after another, and gives labels to their values."""
+    """Visits the nodes of a sub-network's graph one after another, and gives labels to the indices of their values."""
 
     def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
         self._part = part
@@ -92,7 +95,7 @@ class _Walk:
         self._merged_later: list[tuple[Labels, Labels]] = []
 
     def run(self, graph: fx.Graph, owner: nn.Module, prefix: str, layer: nn.Module | None, inputs: list[Value]) -> Any:
-        """Give labels to all values of one graph, and return the output with its labels.
+        """Give labels (see `Value`) to all values of one graph, and return the output with its labels.
 
         Args:
             graph: The sub-network's graph, or the graph inside a layer.
@@ -128,7 +131,7 @@ class _Walk:
         return self._blank(node, "it enters the sub-network")
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
-        """Return the labels of a parameter or buffer. Every use of the tensor gets the same labels.
+        """Return the labels (see `Value`) of a parameter or buffer. Every use of the tensor gets the same labels.
 
         Constants and tensors of integers are never pruned.
         """
@@ -222,7 +225,7 @@ class _Walk:
         self._left_out.add(type(layer).__name__, product_macs(layer, *shapes[:2]))
 
     def _opaque(self, node: fx.Node, reason: str | None) -> Any:
-        """Return the output of an operation that is not understood. No label of this output can be pruned."""
+        """Return the output of an operation that is not understood. No index of this output may be pruned."""
         shape = shape_of(node)
         if shape is None:
             return node.meta["value"] if node.meta["static"] else Unknown()
@@ -231,7 +234,7 @@ class _Walk:
         return self._blank(node, reason)
 
     def _blank(self, node: fx.Node, reason: str) -> Value:
-        """Return the value of a node with labels that are all pinned for the given reason."""
+        """Return the value of a node whose indices are never pruned, for the given reason."""
         label = self._union.fresh(1)
         self._union.pin(label, reason)
         return Value(tuple(np.repeat(label, size) for size in shape_of(node) or ()))
@@ -242,7 +245,7 @@ class _Walk:
                 self._union.pin(labels, reason)
 
     def table(self) -> Channels:
-        """Return the channel table. Each label that is free after all nodes were visited may become a gene."""
+        """Return the channel table. Each label whose indices may still be pruned may become a gene."""
         for left, right in self._merged_later:
             self._union.merge(left, right)
         wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}

@@ -1,4 +1,8 @@
-"""Handlers of operations that only change the shape of a tensor, such as reshape, permute and expand."""
+"""Handlers of operations that only change the shape of a tensor, such as reshape, permute and expand.
+
+These functions return the labels of the output. A label is an integer that stands for a set of indices that are kept or
+dropped together.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +75,7 @@ def matrix_transpose(op: Operation, x: Value) -> Value:
 
 @handles("expand", "broadcast_to", torch.broadcast_to)
 def expand(op: Operation, x: Value, *sizes: Any) -> Value:
-    """Return the labels of an expanded tensor. Dimensions whose size does not change keep their labels."""
+    """Return the labels (see `Value`) of an expanded tensor. Dimensions that keep their size keep their labels."""
     new = len(op.shape) - len(x.dims)
     dims = [
         op.counted(written) if isinstance(written, Size) else fixed(width)
@@ -86,7 +90,8 @@ def expand(op: Operation, x: Value, *sizes: Any) -> Value:
 
 @handles("repeat")
 def repeat(op: Operation, x: Value, *times: Any) -> Value:
-    """Return the labels of a repeated tensor. If a dimension is repeated a `Size` of times, it must have size one."""
+    """Return the labels (see `Value`) of a repeated tensor. If the number of repetitions is a `Size`, the dimension
+    must have size one."""
     counts = flat(times)
     dims = []
     for labels, count in zip([fixed(1)] * (len(counts) - len(x.dims)) + list(x.dims), counts, strict=True):
@@ -115,7 +120,7 @@ def reshape_as(op: Operation, x: Value, other: Value) -> Value:
 
 
 def reshaped(op: Operation, x: Value, written: Sequence[Any]) -> Value:
-    """Return the labels of a reshaped tensor.
+    """Return the labels (see `Value`) of a reshaped tensor.
 
     The shapes before and after are divided into blocks that hold the same elements. In a block, several dimensions may
     become one dimension, or one dimension may become several.

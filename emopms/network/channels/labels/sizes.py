@@ -1,7 +1,7 @@
-"""Handlers of sizes that the forward reads from tensors.
+"""Handlers of sizes that the forward reads from tensors: functions that return a size or a property of a tensor.
 
-A size that may shrink is returned as a `Size`, which counts labels. If the forward uses a size in a way that no handler
-supports, its labels are pinned: they are never pruned.
+A size that may shrink is returned as a `Size`. If the forward uses a size in a way that no handler supports, the
+indices that it counts are never pruned.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def length(op: Operation, x: Any) -> Any:
 def comparison(op: Operation, left: Any, right: Any) -> Any:
     """Return the result of a comparison inside a layer whose attributes, such as ``out_channels``, follow its tensors.
 
-    Pruning does not change this result. Any other comparison is not understood, and pins the labels of its sizes.
+    Pruning does not change this result. Any other comparison is not understood, and the dimensions whose sizes it
+    compares are never pruned.
     """
     op.require(op.layer is not None and op.node.meta["static"])
     return op.node.meta["value"]
@@ -57,13 +58,14 @@ def comparison(op: Operation, left: Any, right: Any) -> Any:
 
 @handles(torch._assert)
 def check(op: Operation, condition: Any, message: str) -> None:
-    """Do nothing for an assertion: the comparison in it has already pinned the labels of the compared sizes."""
+    """Do nothing for an assertion. The handler of the comparison in it has already made sure that the sizes never
+    change."""
 
 
 def arithmetic(op: Operation, left: Any, right: Any) -> Any:
-    """Return the product or quotient of a size and a number, or two shapes joined to one.
+    """Return the product or quotient of a tensor size and a number, or the concatenation of two shapes.
 
-    Other arithmetic with sizes is not understood.
+    For other arithmetic, the dimensions with these sizes are never pruned.
     """
     if op.node.target is operator.add and isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return (*left, *right)

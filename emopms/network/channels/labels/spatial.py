@@ -1,4 +1,7 @@
-"""Handlers of pooling, resizing and padding of images [N, C, …]."""
+"""Handlers of pooling, resizing and padding of images [N, C, …]: functions that return the labels of the output.
+
+A label is an integer that stands for a set of indices that are kept or dropped together.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ handles(F.interpolate, F.upsample)(_over(1, 2, 3))
 
 @handles(F.pad)
 def pad(op: Operation, x: Value, pad: Any, mode: str = "constant", value: Any = None) -> Value:
-    """Return the labels of a padded tensor. The labels of the padding are pinned: added channels are always kept."""
+    """Return the labels (see `Value`) of a padded tensor. Channels that the padding adds are never pruned."""
     op.require(all(isinstance(amount, int) and amount >= 0 for amount in pad))
     dims = list(x.dims)
     for axis, before, after in zip(range(len(dims))[::-1], pad[::2], pad[1::2], strict=False):

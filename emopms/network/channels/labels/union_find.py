@@ -1,4 +1,8 @@
-"""Union-find over labels. A class of labels can be pinned, which means that its indices are never pruned."""
+"""Merges labels. A label is an integer that stands for a set of indices that are kept or dropped together.
+
+Labels that were merged form a class, and all indices of a class are kept or dropped together. A class can be pinned,
+which means that its indices are never pruned.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ FIXED = 0
 
 
 class UnionFind:
-    """Classes of merged labels. A pinned class also has the reason why it is never pruned.
+    """Classes of labels: all tensor indices with labels of one class are kept or dropped together.
 
+    To merge two labels makes one class of their two classes. A pinned class is never pruned, and has a reason for this.
     If two pinned classes are merged, they stay separate classes, so that each class keeps its own reason.
     """
 
@@ -22,7 +27,8 @@ class UnionFind:
         self._reason: dict[int, str] = {FIXED: "it belongs to something that is no channel"}
 
     def fresh(self, count: int) -> Labels:
-        """Return new labels [count]. They are free: none of them is pinned."""
+        """Return ``count`` new labels. Each stands for an index that may be pruned, and is not yet merged with another
+        label."""
         first = len(self._parent)
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
@@ -30,25 +36,25 @@ class UnionFind:
     def padded(self, labels: Labels, before: int, after: int) -> Labels:
         """Return ``labels`` with ``before`` new labels at the start and ``after`` new labels at the end.
 
-        The new labels stand for padding. They are pinned.
+        The new labels stand for padding, which is never pruned.
         """
         padding = self.fresh(before + after)
         self.pin(padding, "it is padding")
         return np.concatenate([padding[:before], labels, padding[before:]])
 
     def root(self, label: int) -> int:
-        """Return the representative of a label's class."""
+        """Return the representative of a label's class: one label that stands for all labels merged with it."""
         while self._parent[label] != label:
             self._parent[label] = self._parent[self._parent[label]]
             label = self._parent[label]
         return label
 
     def roots(self, labels: Labels) -> list[int]:
-        """Return the representative of each label's class."""
+        """Return, for each label, the one label that stands for all labels merged with it."""
         return [self.root(label) for label in labels.tolist()]
 
     def merge(self, left: Labels, right: Labels) -> None:
-        """Merge the classes of two arrays of labels pairwise. If one class of a pair is pinned, pin the other too."""
+        """Merge the labels at the same position in two arrays. If one of two is never pruned, neither is pruned."""
         if left is right:
             return
         for first, second in zip(self.roots(left), self.roots(right), strict=True):
@@ -61,23 +67,23 @@ class UnionFind:
                 self._parent[other] = one
 
     def pin(self, labels: Labels, reason: str) -> None:
-        """Pin the classes of labels. A class that is pinned already keeps its first reason."""
+        """Mark labels, and all labels merged with them, as never pruned. A label keeps its first reason."""
         for root in set(self.roots(labels)):
             self._reason.setdefault(root, reason)
 
     def reason(self, label: int) -> str | None:
-        """Return the reason why a label is pinned, or None if it is free."""
+        """Return the reason why the indices of a label are never pruned, or None if they may be pruned."""
         return self._reason.get(self.root(label))
 
     def is_free(self, labels: Labels) -> bool:
-        """Return whether at least one of the labels is not pinned."""
+        """Return whether the indices of at least one of the labels may be pruned."""
         return any(root not in self._reason for root in set(self.roots(labels)))
 
     def are_same(self, left: Labels, right: Labels) -> bool:
-        """Return whether two arrays have the same number of labels of each class.
+        """Return whether two arrays hold equally many labels of each class, which is a set of merged labels.
 
-        If they do, pruning drops equally many indices from both. All pinned classes are treated as one class, because
-        pruning drops none of their indices.
+        If they do, pruning drops equally many indices from both. All classes that are never pruned are treated as one
+        class, because pruning drops none of their indices.
         """
         first, second = (
             sorted(FIXED if root in self._reason else root for root in self.roots(labels)) for labels in (left, right)

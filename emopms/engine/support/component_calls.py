@@ -81,9 +81,10 @@ _MACHINE_MESSAGES = (
     "can't start new thread",
     "inline_container",
     "PytorchStreamWriter",
+    "iostream error",
     "No space left",
 )
-"""Parts of error messages that show that the cause of an error is the machine. The third and fourth text are in errors
+"""Parts of error messages that show that the cause of an error is the machine. Three of them, from "inline_container" on, are in errors
 that torch.save raises if the disk is full."""
 
 

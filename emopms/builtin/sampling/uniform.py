@@ -1,4 +1,4 @@
-"""The sampling ``uniform``, which ignores the weights of the network. Other samplings are compared with it."""
+"""The sampling ``uniform``: draws the first genomes of a search at random, without looking at the network."""
 
 from __future__ import annotations
 

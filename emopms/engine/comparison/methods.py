@@ -30,7 +30,7 @@ class RowStages:
 
     @property
     def all(self) -> list[Stage]:
-        """The three stages of the row, in the order in which they run."""
+        """The stages that make one row of a comparison: choose a genome, fine-tune the pruned network, test it."""
         return [self.choose, self.tune, self.assess]
 
 

@@ -62,7 +62,7 @@ class MemoryForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The forecast of a run."""
+    """What a run would do: its sub-networks, its stages with their estimated seconds, and its memory in bytes."""
 
     folder: Path
     """The run directory. The forecast changes nothing in it."""

@@ -1,4 +1,4 @@
-"""``selectors``: train the selector criteria: for each sub-network, the loss S_i that evaluates its features."""
+"""``selectors``: train one small classifier for each sub-network, whose loss evaluates the features of candidates."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from loguru import logger
 
 from emopms.engine.storage.artefact import BEGUN, FORMAT, META, Artefact, Workspace
+from emopms.engine.storage.atomic import is_unfinished
 from emopms.engine.storage.lock import HOLDER, LOCK, HeldLock, hold_lock
 from emopms.engine.storage.sealed import read_sealed, write_sealed
 from emopms.engine.storage.serialization import UNREADABLE
@@ -74,10 +75,11 @@ class Store:
         Raises:
             StoreError: The folder has files, and no record of emopms is among them.
         """
-        names = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
-        if names - {LOCK, HOLDER} and not self.is_marked():
+        names = [path.name for path in self._root.iterdir()] if self._root.is_dir() else []
+        foreign = [name for name in names if name not in (LOCK, HOLDER) and not is_unfinished(name)]
+        if foreign and not self.is_marked():
             raise StoreError(
-                f"{self._root} holds files that emopms did not write: {', '.join(sorted(names)[:3])}.",
+                f"{self._root} holds files that emopms did not write: {', '.join(sorted(foreign)[:3])}.",
                 remedy="Choose another --run-dir, or move these files away.",
             )
 

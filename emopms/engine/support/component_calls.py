@@ -84,8 +84,8 @@ _MACHINE_MESSAGES = (
     "iostream error",
     "No space left",
 )
-"""Parts of error messages that show that the cause of an error is the machine. Three of them, from "inline_container" on, are in errors
-that torch.save raises if the disk is full."""
+"""Parts of error messages that show that the cause of an error is the machine. The errors that torch.save raises if the
+disk is full have the three messages that begin with "inline_container"."""
 
 
 def _is_of_the_machine(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class WorkTimer:
-    """Times work for the estimates of stages. It reads no image of the data, and writes nothing.
+    """Measures how long forward passes and training steps take, for the estimates of stages. Images are random.
 
     Args:
         context: The context of the run.

@@ -75,6 +75,7 @@ PAGES = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.m
 SNIPPETS = re.findall(r"^```python\n((?:.*\n)*?)```$", PAGES, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_snippets_of_the_pages_satisfy_a_strict_type_checker(tmp_path: Path) -> None:
     """As in a project of the user, without pydantic's plugin."""
     skipped = "torch,numpy,scipy,sklearn,pymoo,moocore,PIL,rich,safetensors,filelock"

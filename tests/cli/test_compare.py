@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from tests.engine.comparison.conftest import CHANGES
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Shown
+
+
+pytestmark = pytest.mark.slow
 
 
 def _spec(write: Callable[..., Path], **changes: object) -> Path:

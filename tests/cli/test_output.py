@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from .conftest import Shown
 
+pytestmark = pytest.mark.slow
+
 COMMAND = f"{sys.executable} -m emopms"
 REDIRECTED = (">&-", "> /dev/full")
 

@@ -32,6 +32,8 @@ from tests.engine.conftest import Unlabelled
 if TYPE_CHECKING:
     from emopms.engine.session.context import Context
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 version: 1
 name: photos

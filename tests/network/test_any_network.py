@@ -30,6 +30,8 @@ from .zoo import KINDS, Recipe, build, images, recipes
 if TYPE_CHECKING:
     from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = 320
 """Number of random networks that are tried."""
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from emopms.builtin.baseline.abc_pruner import AbcPruner
 from emopms.builtin.baseline.apoz import Apoz
 from emopms.builtin.baseline.bn_scale import BnScale
@@ -19,6 +21,8 @@ from emopms.builtin.baseline.random import RandomScores
 from emopms.builtin.baseline.taylor import Taylor
 from emopms.builtin.baseline.thinet import ThiNet
 from emopms.testing import BaselineConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestRandomScores(BaselineConformance):

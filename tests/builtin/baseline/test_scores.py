@@ -31,6 +31,8 @@ from emopms.testing.tiny import Tiny, tiny
 if TYPE_CHECKING:
     from emopms.api import PruningTask, ScoredBaseline
 
+pytestmark = pytest.mark.slow
+
 CHANNEL = 2
 """The channel of the first group that is changed."""
 

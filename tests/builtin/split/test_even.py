@@ -19,6 +19,8 @@ from emopms.network.partition.subnetwork import subnetworks_of
 if TYPE_CHECKING:
     from emopms.api import Split
 
+pytestmark = pytest.mark.slow
+
 CIFAR = torch.zeros(2, 3, 32, 32)
 
 

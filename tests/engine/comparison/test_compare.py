@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from emopms.engine.comparison.compare import Comparison
 
 
+pytestmark = pytest.mark.slow
+
+
 def test_every_method_target_and_seed_has_a_row(comparison: Comparison) -> None:
     found = {(row.method, row.target, row.seed) for row in comparison.rows}
     methods, targets = ("tiny", "l1", "eagle_eye"), ("macs-0.7", "params-0.8")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from emopms.api import Folder, Images, Source
 
+pytestmark = pytest.mark.slow
+
 QUICK = TimingEffort(min_seconds=0.0, min_repetitions=1, max_seconds=0.0)
 """Times that are not compared need not be exact."""
 

@@ -28,6 +28,8 @@ from ..zoo import Recipe, build, images, recipes
 if TYPE_CHECKING:
     from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
 ROOM = 2**26
 
 

@@ -85,7 +85,8 @@ class Artefact:
         for file, digest in self.meta["files"].items():
             path = self.folder / file
             try:
-                if regular_size(path) != sizes.get(file, regular_size(path)) or digest_of_file(path) != digest:
+                size = regular_size(path)
+                if size != sizes.get(file, size) or digest_of_file(path) != digest:
                     return f"{path}: changed"
             except OSError as error:
                 return f"{path}: {error.strerror}"

@@ -78,7 +78,7 @@ class Outputs:
         earlier = {name: sorted(digests) for name, digests in known.items()}
         write_sealed(self._store / PUBLISHING, {**record, "earlier": earlier})
         for name, content in files.items():
-            self._put(name, content, known.get(name, set()))
+            self._put(name, content, new[name], known.get(name, set()))
         left = {name: digests for name, digests in earlier.items() if name not in new and self._is(name, *digests)}
         write_sealed(self._store / PUBLISHED, {**record, "earlier": left})
         (self._store / PUBLISHING).unlink(missing_ok=True)
@@ -109,13 +109,13 @@ class Outputs:
         earlier = published.earlier if published else {}
         return [name for name, digests in earlier.items() if self._is(name, *digests)]
 
-    def _put(self, name: str, content: bytes, ours: Collection[str]) -> None:
+    def _put(self, name: str, content: bytes, version: str, ours: Collection[str]) -> None:
         path = self._folder / name
         for parent in reversed(path.relative_to(self._folder).parents[:-1]):
             folder = self._folder / parent
             if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
                 _set_aside(folder)
-        if self._is(name, version_of(content)):
+        if self._is(name, version):
             return
         if os.path.lexists(path) and not self._is(name, *ours):
             _set_aside(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from emopms.api import SubFront
-from emopms.engine.results.stored import Points
+from emopms.engine.results.stored import Points, StoredPoints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Front(Points):
+class Front(StoredPoints):
     """The non-dominated candidates of one search, and the dense sub-network in the last row."""
+
+    _file = "front"
 
     genomes: NDArray[np.bool_]
     """Genomes [p, genes] of the points, which are pruned sub-networks; True keeps a channel."""
@@ -48,15 +50,6 @@ class Front(Points):
             np.concatenate([genomes[pruned], dense_genome[None, :]]),
             np.concatenate([objectives[pruned], dense_objectives[None, :]]),
         )
-
-    def save(self, out: Workspace) -> None:
-        """Store the front as ``front.npz``."""
-        self._save(out, "front")
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> Self:
-        """Load the front that `save` stored."""
-        return cls._load(artefact, "front")
 
 
 @dataclass(frozen=True)

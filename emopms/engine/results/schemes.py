@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from emopms.engine.results.stored import Points, Summary
+from emopms.engine.results.stored import StoredPoints, Summary
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from emopms.engine.storage.artefact import Artefact, Workspace
-
 
 @dataclass(frozen=True)
-class Schemes(Points):
+class Schemes(StoredPoints):
     """Schemes for the whole network, cheapest first, and the dense network in the last row."""
+
+    _file = "schemes"
 
     genomes: NDArray[np.bool_]
     """Genomes [s, genes] of the schemes; True keeps a channel."""
@@ -25,19 +25,12 @@ class Schemes(Points):
     costs: NDArray[np.float64]
     """Costs [s, k] of the networks pruned by the schemes, one column for each cost objective."""
 
-    def save(self, out: Workspace) -> None:
-        """Store the schemes as ``schemes.npz``."""
-        self._save(out, "schemes")
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> Self:
-        """Load the schemes that `save` stored."""
-        return cls._load(artefact, "schemes")
-
 
 @dataclass(frozen=True)
-class MeasuredSchemes(Points):
+class MeasuredSchemes(StoredPoints):
     """Schemes measured on validation images, cheapest first, and the dense network in the last row."""
+
+    _file = "schemes"
 
     genomes: NDArray[np.bool_]
     """Genomes [s, genes] of the schemes; True keeps a channel."""
@@ -56,15 +49,6 @@ class MeasuredSchemes(Points):
     """Costs [s, k] of the networks pruned by the schemes, one column for each cost objective."""
     on_front: NDArray[np.bool_]
     """Whether each scheme [s] is non-dominated in loss and costs."""
-
-    def save(self, out: Workspace) -> None:
-        """Store the schemes as ``schemes.npz``."""
-        self._save(out, "schemes")
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> Self:
-        """Load the schemes that `save` stored."""
-        return cls._load(artefact, "schemes")
 
 
 @dataclass(frozen=True)

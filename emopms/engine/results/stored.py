@@ -37,6 +37,21 @@ class Points:
         return cls(**artefact.arrays(name))
 
 
+class StoredPoints(Points):
+    """Base of such dataclasses that a stage stores once, in one file of NumPy arrays."""
+
+    _file: ClassVar[str]
+
+    def save(self, out: Workspace) -> None:
+        """Store the arrays."""
+        self._save(out, self._file)
+
+    @classmethod
+    def load(cls, artefact: Artefact) -> Self:
+        """Load the arrays that `save` stored."""
+        return cls._load(artefact, cls._file)
+
+
 class Summary:
     """Base of dataclasses that are stored as one JSON file."""
 

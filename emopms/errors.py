@@ -28,11 +28,9 @@ class EmopmsError(Exception, metaclass=ShortHelp):
     exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message}\n{remedy}" if remedy else message)
         self.message = message
         self.remedy = remedy
-        if remedy:
-            self.add_note(remedy)  # Python prints the note below the message of an error that nobody catches
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,11 @@ class Problem:
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
         return text
 
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line is not None else ""
+        text = f"{self.dotted}: {self.message}" if self.path else self.message
+        return f"{place}{text}\n{self.remedy}" if self.remedy else f"{place}{text}"
+
 
 class SpecError(EmopmsError):
     """The spec is wrong. ``problems`` holds all problems found, not only the first."""
@@ -65,12 +68,8 @@ class SpecError(EmopmsError):
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"{p.dotted}: {p.message}" if p.path else p.message for p in problems))
+        super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
-        for problem in self.problems:
-            if problem.remedy:
-                named = problem.path and len(self.problems) > 1
-                self.add_note(f"{problem.dotted}: {problem.remedy}" if named else problem.remedy)
 
 
 class PluginError(EmopmsError):

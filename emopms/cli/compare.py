@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from emopms.cli.output import printable, show
-from emopms.cli.tables import Columns, show_tables
+from rich.console import Group
+from rich.text import Text
+
+from emopms.cli.engine import of_the_engine, show_results
+from emopms.cli.output import printable
+from emopms.cli.tables import Columns
 from emopms.cli.terminal import progress_on_terminal
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
+
+    from emopms.engine.comparison.compare import Comparison
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -21,25 +25,17 @@ def command(arguments: argparse.Namespace) -> None:
     with progress_on_terminal(quiet=arguments.quiet, log_level=arguments.log_level) as progress:
         from emopms.engine.comparison.compare import compare
 
-        comparison = compare(
-            specs,
-            run_dir=arguments.run_dir,
-            data_root=arguments.data_root,
-            device=arguments.device,
-            progress=progress,
-            command=["emopms", *sys.argv[1:]],
-        )
+        comparison = compare(specs, progress=progress, **of_the_engine(arguments))
     if not arguments.quiet:
-        show_tables(_table(comparison.summary))
-        show(f"tables and rows in {printable(comparison.folder)}")
+        show_results(_table(comparison), comparison.folder)
 
 
-def _table(summary: dict[str, Any]) -> Columns:
+def _table(comparison: Comparison) -> Group:
     table = Columns(
         *("target", "method", "MACs kept", "before fine-tuning", "after", "search", "evaluations"),
         left=("target", "method"),
     )
-    for entry in summary["methods"]:
+    for entry in comparison.summary["methods"]:
         table.add_row(
             entry["target"],
             entry["method"],
@@ -49,7 +45,7 @@ def _table(summary: dict[str, Any]) -> Columns:
             f"{entry['search_seconds']['mean']:.1f} s",
             f"{entry['evaluations']['mean']:,.0f}",
         )
-    return table
+    return Group(table, Text(), Text(printable(f"tables and rows: {comparison.folder}"), overflow="fold"))
 
 
 def _percent(spread: dict[str, float | None]) -> str:

@@ -106,6 +106,9 @@ class _Lenient:
         with suppress(OSError, ValueError):
             self.strict.flush()
 
+    def close(self) -> None:
+        """Leave the stream open, because it belongs to the command and not to the plugin that closes it."""
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.strict, name)
 

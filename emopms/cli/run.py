@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from emopms.cli.output import OutputError, tell
-from emopms.cli.tables import show_tables
+from emopms.cli.engine import of_the_engine, show_results
 from emopms.cli.terminal import closing_table, progress_on_terminal
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     import argparse
-
-    from emopms.engine.run import Result
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -22,21 +18,6 @@ def command(arguments: argparse.Namespace) -> None:
     with progress_on_terminal(quiet=arguments.quiet, log_level=arguments.log_level) as progress:
         from emopms.engine.run import run
 
-        result = run(
-            spec,
-            run_dir=arguments.run_dir,
-            data_root=arguments.data_root,
-            device=arguments.device,
-            progress=progress,
-            command=["emopms", *sys.argv[1:]],
-        )
+        result = run(spec, progress=progress, **of_the_engine(arguments))
     if not arguments.quiet:
-        _show(result)
-
-
-def _show(result: Result) -> None:
-    """Show the table of results. If standard output is closed or full, the run is still a success."""
-    try:
-        show_tables(closing_table(result.summary, result.folder))
-    except (OutputError, BrokenPipeError):
-        tell(f"The run is complete. Its table cannot be shown; all results are in {result.folder}.")
+        show_results(closing_table(result.summary, result.folder), result.folder)

@@ -51,7 +51,7 @@ def shell(line: str, folder: Path) -> Shown:
 def test_a_complete_run_whose_table_cannot_be_shown(redirected: str, finished: Path) -> None:
     done = shell(f"{COMMAND} run spec.yaml --run-dir run --device cpu {redirected}", finished)
     assert done.code == 0
-    assert done.err.splitlines()[-1] == "The run is complete. Its table cannot be shown; all results are in run."
+    assert done.err.splitlines()[-1] == "All is complete. The table cannot be shown; all results are in run."
     assert done.err.count("cannot") == 1
 
 
@@ -59,7 +59,7 @@ def test_a_complete_run_whose_reader_has_gone(finished: Path) -> None:
     line = f"set -o pipefail; {COMMAND} run spec.yaml --run-dir run --device cpu | true"
     done = shell(line, finished)
     assert done.code == 0
-    assert "The run is complete." in done.err
+    assert "All is complete." in done.err
 
 
 @pytest.mark.parametrize("redirected", ["2>&-", "2> /dev/full", ">&- 2>&-", "<&- >&- 2>&-", "> /dev/full 2> /dev/full"])
@@ -104,6 +104,15 @@ def test_a_file_does_not_take_the_number_of_a_closed_stream(finished: Path) -> N
     )
     done = shell(f'{sys.executable} -c "{code}" <&- >&- 2>&-', finished)
     assert done.code > 2
+
+
+@pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
+def test_a_plugin_cannot_close_a_stream(stream: str, finished: Path) -> None:
+    code = (
+        "import sys; from emopms.cli.output import show, tell, usable_streams\n"
+        f"with usable_streams():\n    {stream}.close()\n    show('out')\n    tell('err')"
+    )
+    assert shell(f'{sys.executable} -c "{code}"', finished) == (0, "out\n", "err\n")
 
 
 def test_printable() -> None:

@@ -148,5 +148,5 @@ def test_a_spec_made_in_python_has_problems_without_position() -> None:
     error = Spec(**SMALL).problem(("split", "points", 1), "there is no layer7.", "Choose another.")
 
     assert isinstance(error, SpecError)
-    assert str(error) == "split.points[1]: there is no layer7."
+    assert str(error) == "split.points[1]: there is no layer7.\nChoose another."
     assert error.problems[0].line is None

@@ -4,6 +4,7 @@ the same dense network."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,12 @@ from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.storage.lock import hold_lock
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import encode_json
+from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
-from emopms.spec import Spec, load_spec
+from emopms.spec import Spec, as_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from emopms.engine.comparison.row import Row
     from emopms.engine.support.progress import Progress
+
+    _Given = Spec | Mapping[str, Any] | str | PathLike[str]
 
 _SHARED = ("backbone", "data", "pretrain", "targets", "finetune")
 """Keys in which all specs of a comparison must agree."""
@@ -48,7 +52,7 @@ class Comparison:
 
 
 def compare(
-    specs: Spec | str | PathLike[str] | Sequence[Spec | str | PathLike[str]],
+    specs: _Given | Sequence[_Given],
     *,
     run_dir: str | PathLike[str] | None = None,
     data_root: str | PathLike[str] | None = None,
@@ -63,8 +67,8 @@ def compare(
     repeated. The tables are rewritten after each new row, which is the result for one method, target and seed.
 
     Args:
-        specs: Specs, or their paths. They must agree in backbone, data, pre-training, targets and fine-tuning. If there
-            are baselines, every target must bound MACs, parameters or both, and nothing else.
+        specs: Specs, mappings with their keys, or their paths. They must agree in backbone, data, pre-training, targets
+            and fine-tuning. If there are baselines, every target must bound MACs, parameters or both, and nothing else.
         run_dir: The folder that receives all results; by default ``runs/<name>-comparison`` below the current folder.
         data_root: The folder that relative paths in the specs start from, as for `emopms.run`.
         device: ``auto`` (CUDA if it is available), ``cpu`` or ``cuda``.
@@ -73,10 +77,13 @@ def compare(
 
     Raises:
         SpecError: A spec is wrong, or does not fit the others, its network or its data.
+        ValueError: There is no spec.
         EmopmsError: The comparison cannot continue. Completed stages stay in the stores.
     """
-    given = [specs] if isinstance(specs, Spec | str | PathLike) else specs
-    read = [spec if isinstance(spec, Spec) else load_spec(spec) for spec in given]
+    quiet_default_sink()
+    read = [as_spec(spec) for spec in ([specs] if isinstance(specs, Spec | Mapping | str | PathLike) else specs)]
+    if not read:
+        raise ValueError("`emopms.compare` needs at least one spec")
     first = read[0]
     _require_comparable(read)
     folder = run_folder(first, run_dir if run_dir is not None else f"runs/{first.name}-comparison")

@@ -36,6 +36,13 @@ def test_every_method_target_and_seed_has_a_row(comparison: Comparison) -> None:
     assert len(comparison.rows) == len(found)
 
 
+def test_no_spec() -> None:
+    with pytest.raises(ValueError, match="at least one spec"):
+        compare([])
+    with pytest.raises(SpecError, match="name: this key is required"):
+        compare({"version": 1})
+
+
 def test_all_start_from_the_same_network_and_meet_the_bounds(comparison: Comparison) -> None:
     for seed in (3, 4):
         assert len({row.dense_accuracy for row in comparison.rows if row.seed == seed}) == 1

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emopms.engine.comparison.compare import compare as compare
+    from emopms.engine.finished.pick import pick as pick
+    from emopms.engine.finished.result import Result as Result
     from emopms.engine.models.load import load as load
-    from emopms.engine.run import Result as Result
     from emopms.engine.run import run as run
     from emopms.errors import EmopmsError as EmopmsError
     from emopms.spec import Spec as Spec
@@ -21,15 +22,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "EmopmsError": "emopms.errors",
-    "Result": "emopms.engine.run",
+    "Result": "emopms.engine.finished.result",
     "Spec": "emopms.spec",
     "compare": "emopms.engine.comparison.compare",
     "load": "emopms.engine.models.load",
     "load_spec": "emopms.spec",
+    "pick": "emopms.engine.finished.pick",
     "run": "emopms.engine.run",
 }
 
-__all__ = ["EmopmsError", "Result", "Spec", "__version__", "compare", "load", "load_spec", "run"]
+__all__ = ["EmopmsError", "Result", "Spec", "__version__", "compare", "load", "load_spec", "pick", "run"]
 
 
 def __getattr__(name: str) -> Any:

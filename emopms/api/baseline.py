@@ -107,60 +107,9 @@ class PruningTask(Task):
         Args:
             scores: The score of each gene [genes]; higher is better.
         """
-        import numpy as np
+        from emopms.network.partition.largest_within import largest_within
 
-        from emopms.network.channels.encoding import Encoding
-
-        scores = np.nan_to_num(np.asarray(scores, dtype=np.float64))
-        order = np.argsort(-scores, kind="stable")
-        ranks = np.empty(self.genes)
-        ranks[order] = np.arange(self.genes, 0, -1)  # distinct, so that all that follows orders ties in the same way
-        encoding = Encoding(self.subnetwork.channels, ranks, widths=True, multiple=self.multiple)
-
-        def valid(genomes: NDArray[Any]) -> NDArray[Any]:
-            genomes = self.subnetwork.repair(genomes, ranks)
-            return genomes if self.multiple == 1 else encoding.decode(encoding.encode(genomes))
-
-        def best(count: int) -> NDArray[Any]:
-            genome = np.zeros((1, self.genes), dtype=np.bool_)
-            genome[0, order[:count]] = True
-            chosen: NDArray[Any] = valid(genome)[0]
-            return chosen
-
-        fitting, too_many = 0, self.genes + 1  # genomes of more channels contain those of fewer: costs never fall
-        while too_many - fitting > 1:
-            count = (fitting + too_many) // 2
-            if self.fits(best(count)[None])[0]:
-                fitting = count
-            else:
-                too_many = count
-        genome = best(fitting)
-        while True:
-            wider = valid(self._widened(genome, ranks))
-            wider = wider[self.fits(wider) & (wider & ~genome).any(axis=1) & ~(genome & ~wider).any(axis=1)]
-            if not len(wider):
-                return genome
-            genome = wider[np.where(wider & ~genome, ranks, 0).max(axis=1).argmax()]
-
-    def _widened(self, genome: NDArray[Any], ranks: NDArray[Any]) -> NDArray[Any]:
-        """Return copies of a genome [genes] that keep more channels, boolean [n, genes]; the first copy is unchanged.
-
-        A group is the channels of one layer, or of layers that must keep the same channels. There is one copy for each
-        group that does not keep all of its channels. In this copy, the best dropped channels of the group are added: as
-        many as `multiple` demands.
-        """
-        import math
-
-        import numpy as np
-
-        widened = [genome]
-        for group in self.subnetwork.channels.groups:
-            dropped = np.flatnonzero(~genome[group.genes]) + group.start
-            unit = math.lcm(self.multiple, group.repeats) // group.repeats if self.multiple > 1 else 1
-            if len(dropped):
-                widened.append(genome.copy())
-                widened[-1][dropped[np.argsort(-ranks[dropped])[:unit]]] = True
-        return np.stack(widened)
+        return largest_within(self.subnetwork, scores, self.fits, multiple=self.multiple)
 
     def ranked_by_layer(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Return scores that can be compared across layers, above 0 and up to 1 [genes].

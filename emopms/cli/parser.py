@@ -45,6 +45,21 @@ def parser() -> argparse.ArgumentParser:
     _add_places(compare)
     _add_display(compare)
 
+    show_run = commands.add_parser("show", help="show a finished run: its models, its front, and where each model lost")
+    show_run.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    show_run.add_argument("--model", metavar="NAME", help="show the layers of this model, such as macs-0.5")
+
+    pick = commands.add_parser("pick", help="make one more model from a finished run, without another search")
+    pick.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    _add_goal(pick)
+    _add_overrides(pick, what="override one value under `finetune`, such as finetune.epochs=10")
+    _add_data_and_device(pick)
+    _add_display(pick)
+
+    diff = commands.add_parser("diff", help="show what differs between two finished runs")
+    diff.add_argument("first", type=Path, metavar="RUN", help="a run directory")
+    diff.add_argument("second", type=Path, metavar="RUN", help="another run directory")
+
     plan = commands.add_parser("plan", help="show the stages of a run, and estimate its time and memory")
     plan.add_argument("spec", help="the spec, a YAML file")
     _add_overrides(plan)
@@ -100,14 +115,34 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_overrides(command: argparse.ArgumentParser) -> None:
+def _add_goal(command: argparse.ArgumentParser) -> None:
+    target = command.add_argument_group("a target; several bounds may be given together")
+    for cost in ("macs", "params"):
+        target.add_argument(f"--{cost}", type=float, metavar="SHARE", help=f"largest allowed share of the dense {cost}")
+    target.add_argument(
+        "--cost",
+        action="append",
+        default=[],
+        metavar="NAME=AT_MOST",
+        help="largest allowed value of another cost among the objectives, in its own unit, such as latency=5",
+    )
+    target.add_argument("--accuracy-drop", type=float, metavar="SHARE", help="largest allowed decrease, such as 0.01")
+    point = command.add_argument_group("or a point of the front").add_mutually_exclusive_group()
+    point.add_argument("--accuracy", type=float, metavar="SHARE", help="the cheapest with this validation accuracy")
+    point.add_argument("--knee", action="store_true", help="the knee of the front")
+    point.add_argument("--index", type=int, metavar="SCHEME", help="the scheme of this number")
+
+
+def _add_overrides(
+    command: argparse.ArgumentParser, what: str = "override one value of the spec, such as algorithm.pop_size=20"
+) -> None:
     command.add_argument(
         "--set",
         dest="overrides",
         action="append",
         default=[],
         metavar="PATH.TO.KEY=VALUE",
-        help="override one value of the spec, such as algorithm.pop_size=20; can be repeated",
+        help=f"{what}; can be repeated",
     )
 
 
@@ -117,6 +152,10 @@ def _add_places(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the run directory (default: runs/<name>, of a comparison runs/<name>-comparison)",
     )
+    _add_data_and_device(command)
+
+
+def _add_data_and_device(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-root",
         metavar="DIR",

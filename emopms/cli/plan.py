@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from emopms.cli.output import printable
 from emopms.cli.tables import Columns, duration, show_tables, size
-from emopms.spec import load_spec
+from emopms.spec import AtMost, load_spec
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 _STATES = {"complete": "cached", "begun": "to resume", "damaged": "to repeat, damaged", "absent": "to run"}
+_UNKNOWN = "unknown until schemes are measured"
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -35,7 +37,7 @@ def command(arguments: argparse.Namespace) -> None:
     with Console(stderr=True).status("measuring the speed of the stages"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
     show_tables(render(spec, expected))
-    require_reachable_targets(spec, expected.floor)
+    require_reachable_targets(spec, expected.dense, expected.floor)
 
 
 def render(spec: Spec, expected: Forecast) -> Group:
@@ -124,12 +126,18 @@ def _uncounted(expected: Forecast) -> Columns | None:
 def _targets(spec: Spec, expected: Forecast) -> Columns:
     table = Columns("target", "", "bound", "minimum", "reachable", left=("target", "", "reachable"))
     for target in spec.targets:
-        label = target.slug
-        for name, bound in target.bounds.items():
-            floor = expected.floor.get(name)
-            verdict = "unknown until schemes are measured" if floor is None else "no" if bound < floor else "yes"
-            table.add_row(label, name, f"{bound:.3%}", "" if floor is None else f"{floor:.3%}", verdict)
-            label = ""  # the label is shown once per target
+        shares, rows = target.counted_shares(asdict(expected.dense)), []
+        for name, bound in target.cost_bounds.items():
+            shown = f"{bound.at_most:,g}" if isinstance(bound, AtMost) else f"{bound:.3%}"
+            if name in shares:
+                floor = expected.floor[name]
+                rows.append((name, shown, f"{floor:.3%}", "no" if shares[name] < floor else "yes"))
+            else:
+                rows.append((name, shown, "", _UNKNOWN))
+        if target.accuracy_drop is not None:
+            rows.append(("accuracy_drop", f"{target.accuracy_drop:.3%}", "", _UNKNOWN))
+        for number, row in enumerate(rows):
+            table.add_row("" if number else target.slug, *row)  # the name is shown once per target
     return table
 
 

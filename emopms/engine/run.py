@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
@@ -24,20 +24,9 @@ from emopms.spec import as_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
 
     from emopms.engine.support.progress import Progress
     from emopms.spec import Spec
-
-
-@dataclass(frozen=True)
-class Result:
-    """The results of a run."""
-
-    folder: Path
-    """The run directory."""
-    summary: dict[str, Any]
-    """The content of ``result.json``."""
 
 
 def run(
@@ -61,7 +50,7 @@ def run(
         command: The command line that the manifest records; by default ``sys.argv``.
 
     Returns:
-        The run directory and the content of its ``result.json``.
+        The finished run: its front, its models, and the content of its ``result.json``.
 
     Raises:
         SpecError: The spec is wrong, or does not fit its network or data.
@@ -79,10 +68,10 @@ def run(
             device=Device.choose(device),
             progress=progress if progress is not None else Silent(),
         )
-        require_reachable_targets(spec, prepared.floor)
+        require_reachable_targets(spec, prepared.dense, prepared.floor)
         context, fingerprint = prepared.context, prepared.fingerprint
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
         store.write_plan({step.stage.name: step.key for step in planned})
         done = run_stages(planned, context, store)
-        summary = publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
-    return Result(folder=folder, summary=summary)
+        publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
+    return Result(folder)

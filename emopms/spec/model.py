@@ -12,10 +12,11 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from emopms.api import (
     Algorithm,
@@ -35,10 +36,11 @@ from emopms.api import (
     Split,
 )
 from emopms.component import Settings, Slot, invalid
-from emopms.errors import PluginError, Problem, SpecError
+from emopms.errors import PluginError, Problem, SpecError, did_you_mean
 from emopms.plugin_file import components_in
 from emopms.spec.document import Document, KeyPath
 from emopms.spec.scalars import dump
+from emopms.spec.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,44 +81,6 @@ class FinetuneSettings(Training):
     """Temperature T. The class scores of both networks are divided by T before the softmax."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
     """Factor `alpha` of the distillation term in the loss. With 1, labels are not used."""
-
-
-class Target(Settings):
-    """The requirements of one pruned network. All given bounds must hold."""
-
-    macs: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Largest allowed MACs (multiply-accumulates), as a fraction of the dense network's."""
-    params: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Largest allowed number of parameters, as a fraction of the number of parameters of the dense network."""
-    accuracy_drop: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Largest allowed decrease of the validation accuracy before fine-tuning, compared with the pretrained network.
-    0.01 is one percentage point."""
-
-    @model_validator(mode="after")
-    def _require_bound(self) -> Self:
-        if not self.bounds:
-            raise invalid("the target has no bound.", "Give macs, params or accuracy_drop.")
-        return self
-
-    @model_serializer
-    def _serialize(self) -> dict[str, float]:
-        return self.bounds
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        """The given bounds, by name."""
-        every = {"macs": self.macs, "params": self.params, "accuracy_drop": self.accuracy_drop}
-        return {name: bound for name, bound in every.items() if bound is not None}
-
-    @property
-    def cost_bounds(self) -> dict[str, float]:
-        """The given bounds on costs, by name. Each bound is a fraction of the dense network's cost."""
-        return {name: bound for name, bound in self.bounds.items() if name != "accuracy_drop"}
-
-    @property
-    def slug(self) -> str:
-        """A unique folder name of the target, such as ``macs-0.5_params-0.6``."""
-        return "_".join(f"{name}-{bound!r}" for name, bound in self.bounds.items())
 
 
 def _require_plugin_file(path: Path) -> Path:
@@ -208,6 +172,9 @@ class Spec(Settings):
     schemes: Count = 48
     """Number of the best schemes for the whole network that are refined and measured on validation images. These
     schemes are spread over the front."""
+    aim: Annotated[int, Field(ge=0, le=100_000)] = 4
+    """Number of generations of a third search for each target that bounds a cost. It looks for schemes that are just
+    within the bounds. With 0, the best measured scheme within the bounds is taken."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
     """The targets, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`. One pruned network is produced for each target."""
     finetune: FinetuneSettings = FinetuneSettings()
@@ -233,7 +200,7 @@ class Spec(Settings):
             name: str,
             backbone: Backbone | Given,
             data: Data | Given,
-            targets: Sequence[Target | Mapping[str, float]],
+            targets: Sequence[Target | Mapping[str, Any]],
             seed: int = ...,
             plugins: Sequence[str | PathLike[str]] = ...,
             pretrain: Training | Mapping[str, Any] = ...,
@@ -248,6 +215,7 @@ class Spec(Settings):
             points: int = ...,
             refine: int = ...,
             schemes: int = ...,
+            aim: int = ...,
             finetune: FinetuneSettings | Mapping[str, Any] = ...,
             export: Sequence[Exporter | Given] = ...,
         ) -> None: ...
@@ -286,9 +254,22 @@ class Spec(Settings):
 
     @field_validator("targets")
     @classmethod
-    def _check_targets(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    def _check_targets(cls, targets: tuple[Target, ...], info: ValidationInfo) -> tuple[Target, ...]:
         if len(set(targets)) < len(targets):
             raise invalid("two targets are equal.", "Keep one of them.")
+        costs = {objective.name for objective in info.data.get("objectives", ()) if isinstance(objective, Cost)}
+        known = {*Target.model_fields, *costs}
+        unknown = [(index, name) for index, target in enumerate(targets) for name in target.cost_bounds.keys() - known]
+        if unknown and "objectives" in info.data:
+            problems = [
+                InitErrorDetails(
+                    type=invalid(f"{name!r} is no cost among the objectives of the spec.", did_you_mean(name, known)),
+                    loc=(index, name),
+                    input=name,
+                )
+                for index, name in unknown
+            ]
+            raise ValidationError.from_exception_data("targets", problems)
         return targets
 
     @field_validator("baselines", "seeds")

@@ -40,11 +40,6 @@ def tiny(**changes: Any) -> emopms.Spec:
     return emopms.Spec.model_validate(TINY | changes)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
-    return emopms.run(tiny(), run_dir=tmp_path_factory.mktemp("run") / "tiny", device="cpu")
-
-
 class Unlabelled(Digits):
     """Digits whose labels were lost."""
 

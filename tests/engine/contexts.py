@@ -57,9 +57,9 @@ def artefacts_of(result: emopms.Result) -> dict[str, Artefact]:
     return {name: artefact for name, artefact in found.items() if artefact is not None}
 
 
-def run_stage(name: str, context: Context, inputs: dict[str, Artefact], folder: Path) -> Artefact:
+def run_stage(name: str | Stage, context: Context, inputs: dict[str, Artefact], folder: Path) -> Artefact:
     """Run one stage with these inputs (others may be among them), and return what it stored."""
-    step = stage(name, context)
-    out = Store(folder).begin(name, "key")
+    step = stage(name, context) if isinstance(name, str) else name
+    out = Store(folder).begin(step.name, "key")
     step.run(context, {each: inputs[each] for each in step.inputs}, out)
     return out.complete({})

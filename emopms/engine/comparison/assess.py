@@ -3,14 +3,12 @@ images to choose anything."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emopms.engine.comparison.row_stage import RowStage
-from emopms.engine.results.exported import ExportedModel
 from emopms.engine.results.networks import FinetunedNetwork
-from emopms.engine.session.final_figures import final_figures
-from emopms.engine.session.scoring import score
+from emopms.engine.session.final_figures import figures_of_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +29,4 @@ class Assess(RowStage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the pruned network on test images, before and after fine-tuning."""
         finetuned = FinetunedNetwork.load(inputs[self.tuned_by])
-        before = score(context.network(finetuned.recalibrated), context.image_sets.test, context.device, exact=True)
-        figures = final_figures(context, context.network(finetuned.state))
-        model = ExportedModel(
-            target=self.target.slug,
-            scheme=finetuned.scheme,
-            epoch=finetuned.epoch,
-            meets_target=finetuned.meets_target,
-            accuracy_before_finetune=before.accuracy,
-            **asdict(figures),
-        )
-        out.save_json("figures", asdict(model))
+        figures_of_model(context, finetuned, self.target.slug, costs={}, dense_costs={}).save(out)

@@ -57,11 +57,11 @@ class Choose(RowStage):
         divided = context.divided(pretrained)
         whole, criteria = divided.whole, nn.ModuleList([ClassifierLoss().eval()])
         task = make_task(context.image_sets.calibration, divided, whole, criteria, context.device)
-        costs = {cost: int(getattr(whole.costs, cost)(whole.dense[None])[0]) for cost in self.target.cost_bounds}
+        dense = {cost: float(getattr(whole.costs, cost)(whole.dense[None])[0]) for cost in self.target.cost_bounds}
         return _LoggedTask(
             log=log,
             **vars(task),
-            bounds={cost: int(bound * costs[cost]) for cost, bound in self.target.cost_bounds.items()},
+            bounds={cost: int(limit) for cost, limit in self.target.limits(dense).items()},
             multiple=context.spec.genome.channel_multiple,
             rng=numpy_rng(context.spec.seed, self.name),
         )

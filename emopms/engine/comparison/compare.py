@@ -24,6 +24,7 @@ from emopms.engine.support.progress import Silent
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import Spec, as_spec
+from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +148,7 @@ def _require_comparable(specs: Sequence[Spec]) -> None:
                     f"Let it extend that spec, and leave `{key}` as it is.",
                 )
     for index, target in enumerate(first.targets):
-        if first.baselines and (not target.cost_bounds or target.accuracy_drop is not None):
+        if first.baselines and not target.model_dump().keys() <= set(COUNTED):
             raise first.problem(
                 ("targets", index),
                 "is no bound on costs alone, and baselines prune to such a bound.",

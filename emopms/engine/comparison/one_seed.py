@@ -12,7 +12,7 @@ from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.choice import Choice
-from emopms.engine.results.exported import ExportedModel, Exports
+from emopms.engine.results.exported import ExportedModel, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.search_summary import SearchSummary
 from emopms.engine.storage.store import Store
@@ -71,7 +71,7 @@ class OneSeed:
         """
         with self._store.lock(), logging_to(open_log(self._folder), level="DEBUG", filter="emopms"):
             prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
-            require_reachable_targets(self.spec, prepared.floor)
+            require_reachable_targets(self.spec, prepared.dense, prepared.floor)
             self._context, fingerprint = prepared.context, prepared.fingerprint
             planned = plan(
                 self.spec,
@@ -99,20 +99,23 @@ class OneSeed:
 
     def search_rows(self) -> Iterator[Row]:
         """Yield, for each target, the row with the figures of the network that the spec's search found."""
-        done, exports = self._done, Exports.load(self._done["export"].artefact)
+        done = self._done
         searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
-        outside = ("pretrain", "export", *(f"finetune/{target.slug}" for target in self.spec.targets))
+        of_models = ("finetune/", "breakdown/", "export/", "aim/")
+        outside = [name for name in done if name in ("pretrain", "dense") or name.startswith(of_models)]
         constraint = self.spec.constraint
         prepared = constraint.epochs if isinstance(constraint, ConstraintTraining) else 0
-        for model in exports.models:
+        for target in self.spec.targets:
+            aims = [done[name] for name in (f"aim/{target.slug}",) if name in done]
+            own = [*(stage for name, stage in done.items() if name not in outside), *aims]
             yield self._row(
                 self.spec.name,
                 None,
-                model,
-                tuned=done[f"finetune/{model.target}"],
-                search_seconds=sum(stage.seconds for name, stage in done.items() if name not in outside),
-                searches_seconds=sum(stage.seconds for stage in searches),
-                evaluations=sum(SearchSummary.load(stage.artefact).evaluations for stage in searches),
+                ExportedModel.load(done[f"export/{target.slug}"].artefact),
+                tuned=done[f"finetune/{target.slug}"],
+                search_seconds=sum(stage.seconds for stage in own),
+                searches_seconds=sum(stage.seconds for stage in [*searches, *aims]),
+                evaluations=sum(SearchSummary.load(stage.artefact).evaluations for stage in [*searches, *aims]),
                 prepared_epochs=prepared,
             )
 
@@ -126,7 +129,7 @@ class OneSeed:
         return self._row(
             label,
             baseline.model_dump(mode="json"),
-            ExportedModel(**assess.artefact.json("figures")),
+            ExportedModel.load(assess.artefact),
             tuned=tune,
             search_seconds=choose.seconds,
             searches_seconds=choose.seconds,
@@ -146,7 +149,7 @@ class OneSeed:
         evaluations: int,
         prepared_epochs: int,
     ) -> Row:
-        dense = Exports.load(self._done["export"].artefact).dense
+        dense = ModelFigures.load(self._done["dense"].artefact)
         network = FinetunedNetwork.load(tuned.artefact)
         return Row(
             method=method,

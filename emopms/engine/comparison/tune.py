@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emopms.engine.comparison.row_stage import RowStage
 from emopms.engine.results.choice import Choice
-from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.training.tuning import pruned, recalibrate_and_tune
 
 if TYPE_CHECKING:
@@ -30,13 +30,5 @@ class Tune(RowStage):
         """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images."""
         pretrained, genome = DenseNetwork.load(inputs["pretrain"]), Choice.load(inputs[self.chosen_by]).genome
         network = pruned(context, context.divided(inputs["pretrain"]), genome)
-        tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
-        FinetunedNetwork(
-            tuned.recalibrated,
-            tuned.state,
-            scheme=0,
-            before=tuned.before,
-            after=tuned.after,
-            epoch=tuned.epoch,
-            meets_target=True,
-        ).save(out)
+        order = f"finetune/{self.target.slug}"  # the same order of images as for the network of a search
+        recalibrate_and_tune(network, context, teacher=pretrained.state, order=order, genome=genome, out=out).save(out)

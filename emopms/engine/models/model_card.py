@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emopms.spec.target import COUNTED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from emopms.engine.results.exported import ExportedModel, ModelFigures
     from emopms.spec import Spec
 
 
@@ -28,8 +31,8 @@ network = torch.export.load("model.pt2").module()
 def model_card(
     spec: Spec,
     architecture: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    dense: Mapping[str, Any],
+    model: ExportedModel,
+    dense: ModelFigures,
     files: Sequence[str],
     *,
     quality: str,
@@ -39,7 +42,7 @@ def model_card(
     Args:
         spec: The spec of the run.
         architecture: The content of ``architecture.json``.
-        facts: The figures of the model.
+        model: The figures of the model.
         dense: The figures of the dense network.
         files: Names of the files in the model's folder.
         quality: Name of the share of correct answers, ``accuracy`` or ``agreement`` (see `Context.quality`).
@@ -50,20 +53,25 @@ def model_card(
     portable = _PORTABLE if "model.pt2" in files else ""
     network = ", network=make())  # the dense network, which you make" if spec.backbone.names_code else ")"
     note = _AGREEMENT if quality == "agreement" else ""
-    not_counted = ", ".join(facts["not_counted"]) or "nothing"
-    return f"""# {spec.name}, {facts["target"]}
+    measured = "".join(
+        f"| {name} | {model.dense_costs[name]:,g} | {cost:,g} ({cost / model.dense_costs[name]:.1%}) |\n"
+        for name, cost in model.costs.items()
+        if name not in COUNTED
+    )
+    not_counted = ", ".join(model.not_counted) or "nothing"
+    return f"""# {spec.name}, {model.target}
 
 A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
-(EMO-PMS, arXiv 2303.16212) for the target `{facts["target"]}`.
+(EMO-PMS, arXiv 2303.16212) for the target `{model.target}`.
 
 | on test images | dense | this model |
 |---|---|---|
-| {quality} | {dense["accuracy"]:.2%} | {facts["accuracy"]:.2%} |
-| balanced {quality} | {dense["balanced_accuracy"]:.2%} | {facts["balanced_accuracy"]:.2%} |
-| {quality} before fine-tuning | | {facts["accuracy_before_finetune"]:.2%} |
-| MACs for one image | {dense["macs"]:,} | {facts["macs"]:,} ({facts["macs"] / dense["macs"]:.1%}) |
-| parameters | {dense["params"]:,} | {facts["params"]:,} ({facts["params"] / dense["params"]:.1%}) |
-
+| {quality} | {dense.accuracy:.2%} | {model.accuracy:.2%} |
+| balanced {quality} | {dense.balanced_accuracy:.2%} | {model.balanced_accuracy:.2%} |
+| {quality} before fine-tuning | | {model.accuracy_before_finetune:.2%} |
+| MACs for one image | {dense.macs:,} | {model.macs:,} ({model.macs / dense.macs:.1%}) |
+| parameters | {dense.params:,} | {model.params:,} ({model.params / dense.params:.1%}) |
+{measured}
 {note}MACs are multiply–accumulates of convolutions and linear layers; not counted: {not_counted}.
 
 ## Input and output

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
+from emopms.engine.stages.aim import Aim
+from emopms.engine.stages.breakdown import BreakDown
 from emopms.engine.stages.constrain import Constrain
+from emopms.engine.stages.dense import Dense
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.stages.export import Export
 from emopms.engine.stages.finetune import Finetune
@@ -19,10 +24,12 @@ from emopms.engine.stages.selectors import Selectors
 from emopms.engine.storage.keys import stage_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from emopms.engine.stages.base import Stage
-    from emopms.spec import Spec
+    from emopms.spec import Spec, Target
 
 
 @dataclass(frozen=True)
@@ -73,18 +80,12 @@ def with_keys(
 
 
 def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
-    resolved = spec.resolved()
-
-    def settings(*names: str, **more: Any) -> dict[str, Any]:
-        code = code_fingerprint(spec, names)
-        return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
-
-    measured = {"device": device} if any(objective.measured for objective in spec.objectives) else {}
+    settings, measured = _settings_of(spec), _measured(spec, device)
     searches = [f"evolve/{index + 1}" for index in range(len(points) + 1)]
     searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
     refined = spec.refine > 0 and len(searches) > 1  # an undivided network was already searched as a whole
     found_by = "refine" if refined else "join"
-    finetunes = [f"finetune/{target.slug}" for target in spec.targets]
+    models = [model_stages(spec, target, target.slug, found_by=found_by, device=device) for target in spec.targets]
     return [
         Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
         Selectors(name="selectors", inputs=("pretrain",), settings=settings("selector", points=list(points))),
@@ -113,18 +114,71 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
             settings=measured,
             found_by=found_by,
         ),
-        *(
-            Finetune(
-                name=name,
-                inputs=("pretrain", "constrain", "measure"),
-                settings=settings("finetune", target=target.model_dump(mode="json")),
+        *(stage for stages in models for stage in stages if isinstance(stage, Aim)),
+        *(stage for stages in models for stage in stages if isinstance(stage, Finetune)),
+        Dense(name="dense", inputs=("pretrain",), settings={}),
+        *(stage for stages in models for stage in stages if isinstance(stage, BreakDown | Export)),
+    ]
+
+
+def model_stages(spec: Spec, goal: Target | NDArray[np.bool_], slug: str, *, found_by: str, device: str) -> list[Stage]:
+    """Return the stages that make one model of a finished search.
+
+    Args:
+        spec: The spec.
+        goal: The target of the model, or the genome [genes] that was picked.
+        slug: Name of the model's folder.
+        found_by: Name of the stage that found the schemes which ``measure`` measured.
+        device: The device of the stages.
+    """
+    settings, measured = _settings_of(spec), _measured(spec, device)
+    target = None if isinstance(goal, np.ndarray) else goal
+    written = {"genome": np.packbits(goal).tobytes().hex()} if isinstance(goal, np.ndarray) else goal.model_dump()
+    tuned, aimed = f"finetune/{slug}", f"aim/{slug}"
+    stages: list[Stage] = []
+    if target is not None and target.cost_bounds and spec.aim:
+        stages.append(
+            Aim(
+                name=aimed,
+                inputs=("pretrain", "constrain", found_by, "measure"),
+                settings=settings("aim", "genome", target=written, **measured),
                 target=target,
+                found_by=found_by,
             )
-            for name, target in zip(finetunes, spec.targets, strict=True)
+        )
+    aims = [stage.name for stage in stages]
+    return [
+        *stages,
+        Finetune(
+            name=tuned,
+            inputs=("pretrain", "constrain", "measure", *aims),
+            settings=settings("finetune", target=written),
+            goal=goal,
+            slug=slug,
+            aimed_by=aimed if aims else None,
         ),
+        BreakDown(name=f"breakdown/{slug}", inputs=("constrain", tuned), settings={}, slug=slug),
         Export(
-            name="export",
-            inputs=("pretrain", *finetunes),
-            settings=settings("name", "export", "targets"),
+            name=f"export/{slug}",
+            inputs=("dense", "constrain", tuned),
+            settings=settings("name", "export", target=written, **measured),
+            target=target,
+            slug=slug,
         ),
     ]
+
+
+def _settings_of(spec: Spec) -> Callable[..., dict[str, Any]]:
+    """Return a function that gives some settings of a spec with their defaults, and with the code that they name."""
+    resolved = spec.resolved()
+
+    def settings(*names: str, **more: Any) -> dict[str, Any]:
+        code = code_fingerprint(spec, names)
+        return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
+
+    return settings
+
+
+def _measured(spec: Spec, device: str) -> dict[str, Any]:
+    """Return the device if an objective is measured on it, because its results then belong to that device."""
+    return {"device": device} if any(objective.measured for objective in spec.objectives) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from emopms.api import Folder, Source
     from emopms.engine.support.progress import Progress
     from emopms.network.runtime.device import Device
-    from emopms.spec import Spec, Target
+    from emopms.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,13 @@ def _equal_states(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
-def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
-    """Refuse targets that ask for less than the costs that remain after maximum pruning (see `Prepared.floor`).
+def require_reachable_targets(spec: Spec, dense: Size, floor: Mapping[str, float]) -> None:
+    """Refuse targets that ask for less than the costs that remain after maximum pruning.
+
+    Args:
+        spec: The spec.
+        dense: The size of the dense network.
+        floor: The shares of its costs that remain after maximum pruning (see `Prepared.floor`).
 
     Raises:
         SpecError: A target cannot be reached. The error lists each cost bound that is too low.
@@ -129,7 +134,8 @@ def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
     problems = [
         problem
         for index, target in enumerate(spec.targets)
-        for cost in unreachable(target, floor)
+        for cost, share in target.counted_shares(asdict(dense)).items()
+        if share < floor[cost]
         for problem in spec.problem(
             ("targets", index, cost),
             f"cannot be met: {floor[cost]:.5f} of the {cost} remain whatever is pruned.",
@@ -138,11 +144,6 @@ def require_reachable_targets(spec: Spec, floor: Mapping[str, float]) -> None:
     ]
     if problems:
         raise SpecError(problems)
-
-
-def unreachable(target: Target, floor: Mapping[str, float]) -> list[str]:
-    """Return the names of the costs whose bound in a target is below the share that remains after maximum pruning."""
-    return [cost for cost, least in floor.items() if target.bounds.get(cost, 1.0) < least]
 
 
 def _check_costs(network: nn.Module, example: Tensor, predicted: Size) -> None:

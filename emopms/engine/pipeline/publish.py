@@ -2,39 +2,88 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from emopms.api import Cost
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
-from emopms.engine.results.exported import Exports
-from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.results.exported import ExportedModel, ModelFigures
+from emopms.engine.results.joint_front import GENOMES, TABLE, JointFront
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
 from emopms.engine.results.search_summary import SearchSummary
+from emopms.engine.search.best_scheme import cost_names
+from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.outputs import Outputs
-from emopms.engine.storage.serialization import encode_json
+from emopms.engine.storage.serialization import UNREADABLE, decode_arrays, decode_json, encode_arrays, encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from emopms.engine.pipeline.runner import Done
     from emopms.engine.session.context import Context
-    from emopms.spec import Spec
+
+RESULT: Final = "result.json"
+MANIFEST: Final = "manifest.json"
+SPEC: Final = "spec.resolved.yaml"
+_MOST_BYTES = 64 * 2**20
+"""Maximum bytes of a published file that is read."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The files that runs published in a run directory, if they are whole and belong to one search."""
+
+    summary: Mapping[str, Any]
+    """The content of ``result.json``."""
+    front: JointFront
+    """The content of ``front.csv`` and ``front.npz``."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Published | None:
+        """Read the files of a run directory; None if they are missing, changed, or of version 0.1."""
+        try:
+            summary = decode_json(read_regular(folder / RESULT, most=_MOST_BYTES))
+            table = read_regular(folder / TABLE, most=_MOST_BYTES).decode()
+            genomes = decode_arrays(read_regular(folder / GENOMES, most=_MOST_BYTES))["genomes"]
+            front = JointFront.read(table, genomes)
+            return cls(summary, front) if summary["search"]["key"] else None
+        except (*UNREADABLE, UnicodeDecodeError):
+            return None
+
+    def models_of(self, search: str, outputs: Outputs) -> list[dict[str, Any]]:
+        """Return the figures of the models that were made from a search, and whose files are whole.
+
+        Args:
+            search: Key of the search's ``measure`` stage.
+            outputs: The published files.
+        """
+        if self.summary["search"]["key"] != search:
+            return []
+        return [model for model in self.summary["models"] if outputs.holds(model["path"])]
 
 
 def publish(
-    context: Context, done: Mapping[str, Done], *, folder: Path, fingerprint: str, command: Sequence[str]
+    context: Context,
+    done: Mapping[str, Done],
+    *,
+    folder: Path,
+    fingerprint: str,
+    command: Sequence[str],
+    plan: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Write models, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see `Outputs`).
+    """Write models, ``front.csv``, ``front.npz``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see
+    `Outputs`). Models that were made earlier from the same search stay among the results.
+
+    Args:
+        context: The context of the run.
+        done: The complete stages.
+        folder: The run directory.
+        fingerprint: Hash of the data and of the weights.
+        command: The command line that the manifest records.
+        plan: The keys of the stages of the spec, if more stages were run; otherwise those of ``done``.
 
     Returns:
         The content of ``result.json``.
@@ -42,22 +91,44 @@ def publish(
     Raises:
         StoreError: A file cannot be written.
     """
-    exported, summary = done["export"].artefact, _summary(context, done)
-    schemes = MeasuredSchemes.load(done["measure"].artefact)
-    files = {file: exported.content(file) for file in exported.files if file.startswith("models/")} | {
-        "front.csv": _front_table(schemes, context.spec).encode(),
-        "spec.resolved.yaml": context.spec.to_yaml().encode(),
-        "manifest.json": encode_json(_manifest(context, done, fingerprint, command)),
-        "result.json": encode_json(summary),
+    outputs, made = Outputs(folder), [name.removeprefix("export/") for name in done if name.startswith("export/")]
+    search = done["measure"].artefact.meta["key"]
+    published = Published.read(folder)
+    earlier = [] if published is None else published.models_of(search, outputs)
+    kept = [model for model in earlier if model["target"] not in made]
+    front = published.front if published is not None and published.summary["search"]["key"] == search else None
+    front = _extended(front or JointFront.empty(), context, done, made)
+    summary = _summary(context, done, made, kept, front)
+    exported = [done[f"export/{slug}"].artefact for slug in made]
+    files = {
+        file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")
+    } | {
+        TABLE: front.as_csv().encode(),
+        GENOMES: encode_arrays(front.as_arrays()),
+        SPEC: context.spec.to_yaml().encode(),
+        MANIFEST: encode_json(_manifest(context, done, fingerprint, command)),
+        RESULT: encode_json(summary),
     }
-    Outputs(folder).publish(files, {name: stage.artefact.meta["key"] for name, stage in done.items()})
+    keys = {name: stage.artefact.meta["key"] for name, stage in done.items()}
+    outputs.publish(files, plan or keys, stay=[model["path"] for model in kept])
     return summary
 
 
-def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
-    exports, measured = Exports.load(done["export"].artefact), MeasureSummary.load(done["measure"].artefact)
-    dense = exports.dense
-    searches = [stage for name, stage in done.items() if name.startswith("evolve/") or name == "refine"]
+def _extended(front: JointFront, context: Context, done: Mapping[str, Done], made: Sequence[str]) -> JointFront:
+    """Return a front with the measured schemes of the run, and with those that were found near its targets."""
+    names = cost_names(context.spec)
+    genomes = {slug: FinetunedNetwork.load(done[f"finetune/{slug}"].artefact).genome for slug in made}
+    for name in ["measure", *(f"aim/{slug}" for slug in made if f"aim/{slug}" in done)]:
+        front = front.with_more(MeasuredSchemes.load(done[name].artefact), names, genomes)
+    return front
+
+
+def _summary(
+    context: Context, done: Mapping[str, Done], made: Sequence[str], kept: Sequence[dict[str, Any]], front: JointFront
+) -> dict[str, Any]:
+    measured, dense = MeasureSummary.load(done["measure"].artefact), ModelFigures.load(done["dense"].artefact)
+    searches = [stage for name, stage in done.items() if name.startswith(("evolve/", "aim/")) or name == "refine"]
+    asked = {target.slug for target in context.spec.targets}
     return {
         "name": context.spec.name,
         "quality": context.quality,
@@ -71,24 +142,12 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
         },
         "given": asdict(given) if (given := DenseNetwork.load(done["pretrain"].artefact).given) else None,
         "models": [
-            {
-                "target": model.target,
-                "path": f"models/{model.target}",
-                "scheme": model.scheme,
-                "macs": model.macs,
-                "params": model.params,
-                "macs_cut": 1 - model.macs / dense.macs,
-                "params_cut": 1 - model.params / dense.params,
-                "accuracy_before_finetune": model.accuracy_before_finetune,
-                "accuracy": model.accuracy,
-                "balanced_accuracy": model.balanced_accuracy,
-                "recall": list(model.recall),
-                "epoch": model.epoch,
-                "meets_target": model.meets_target,
-            }
-            for model in exports.models
+            *(_model(done, slug, dense, front) for slug in made if slug in asked),
+            *kept,
+            *(_model(done, slug, dense, front) for slug in made if slug not in asked),
         ],
         "search": {
+            "key": done["measure"].artefact.meta["key"],
             "evaluations": sum(SearchSummary.load(stage.artefact).evaluations for stage in searches),
             "seconds": round(sum(stage.seconds for stage in searches), 3),
             "hypervolume": measured.hypervolume,
@@ -103,25 +162,28 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
     }
 
 
-def _front_table(schemes: MeasuredSchemes, spec: Spec) -> str:
-    """Return the front of measured schemes as CSV, cheapest scheme first. ``result.json`` uses the same scheme
-    numbers."""
-    columns: dict[str, NDArray[np.generic]] = {
-        "predicted_loss": schemes.predicted_loss,
-        "measured_loss": schemes.loss,
-        "accuracy": schemes.accuracy,
-        "macs": schemes.macs,
-        "params": schemes.params,
+def _model(done: Mapping[str, Done], slug: str, dense: ModelFigures, front: JointFront) -> dict[str, Any]:
+    model, breakdown = (done[f"{stage}/{slug}"].artefact for stage in ("export", "breakdown"))
+    figures, genome = ExportedModel.load(model), FinetunedNetwork.load(done[f"finetune/{slug}"].artefact).genome
+    return {
+        "target": slug,
+        "path": f"models/{slug}",
+        "scheme": front.number_of(genome),
+        "macs": figures.macs,
+        "params": figures.params,
+        "macs_cut": 1 - figures.macs / dense.macs,
+        "params_cut": 1 - figures.params / dense.params,
+        "costs": dict(figures.costs),
+        "dense_costs": dict(figures.dense_costs),
+        "accuracy_before_finetune": figures.accuracy_before_finetune,
+        "accuracy": figures.accuracy,
+        "balanced_accuracy": figures.balanced_accuracy,
+        "recall": list(figures.recall),
+        "epoch": figures.epoch,
+        "meets_target": figures.meets_target,
+        "key": model.meta["key"],
+        **breakdown.json("breakdown"),
     }
-    costs = [objective.name for objective in spec.objectives if isinstance(objective, Cost)]
-    for index, name in enumerate(costs):
-        columns.setdefault(name, schemes.costs[:, index])
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["scheme", *columns])
-    for scheme in np.flatnonzero(schemes.on_front).tolist():
-        writer.writerow([scheme, *(values[scheme].item() for values in columns.values())])
-    return text.getvalue()
 
 
 def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
@@ -130,7 +192,7 @@ def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, comm
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "seed": context.spec.seed,
-        "data": {"root": str(context.folder.path), "fingerprint": fingerprint},
+        "data": {"root": str(context.folder.path.absolute()), "fingerprint": fingerprint},
         "plugins": code_fingerprint(context.spec, type(context.spec).model_fields),
         **provenance(context.device),
         "stages": {name: stage.artefact.meta.get("provenance") for name, stage in done.items()},

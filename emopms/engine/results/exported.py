@@ -1,12 +1,12 @@
-"""The results of the ``export`` stage, measured on test images."""
+"""The figures of dense and pruned networks, measured on test images."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emopms.engine.storage.artefact import Artefact, Workspace
 
@@ -30,42 +30,31 @@ class ModelFigures:
     not_counted: Sequence[str]
     """Kinds of layers in the network whose multiply-accumulates are not counted in ``macs``."""
 
+    def save(self, out: Workspace) -> None:
+        """Store the figures as ``figures.json``."""
+        out.save_json("figures", asdict(self))
+
+    @classmethod
+    def load(cls, artefact: Artefact) -> Self:
+        """Load the figures that `save` stored."""
+        return cls(**artefact.json("figures"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel(ModelFigures):
-    """Loss, accuracy and costs of the model of one target."""
+    """Loss, accuracy and costs of one pruned model."""
 
     target: str
     """Name of the target, and of the model's folder below ``models/``."""
-    scheme: int
-    """Row of the model's genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
     """Share of correct answers on test images after pruning and recalibration of batch norm, but before fine-tuning,
     from 0 to 1."""
     epoch: int
     """Number of fine-tuning epochs of the model; 0 if the network before fine-tuning was best."""
     meets_target: bool
-    """Whether the model's accuracy on validation images falls by at most the target's ``accuracy_drop``."""
-
-
-@dataclass(frozen=True)
-class Exports:
-    """The figures of the dense network and of all models."""
-
-    dense: ModelFigures
-    models: Sequence[ExportedModel]
-    """The figures of the model of each target, in the order of the spec."""
-
-    def save(self, out: Workspace) -> None:
-        """Store the figures as ``scores.json``."""
-        out.save_json("scores", {"dense": _json(self.dense), "models": [_json(model) for model in self.models]})
-
-    @classmethod
-    def load(cls, artefact: Artefact) -> Exports:
-        """Load the figures that `save` stored."""
-        scores = artefact.json("scores")
-        return cls(ModelFigures(**scores["dense"]), [ExportedModel(**model) for model in scores["models"]])
-
-
-def _json(figures: ModelFigures) -> dict[str, Any]:
-    return {**asdict(figures), "recall": list(figures.recall), "not_counted": list(figures.not_counted)}
+    """Whether the model's accuracy on validation images, and its costs measured again, are within the bounds of the
+    target."""
+    costs: Mapping[str, float]
+    """Costs of the model by the name of the cost objective, measured again."""
+    dense_costs: Mapping[str, float]
+    """The same costs of the dense network, measured at the same time."""

@@ -10,6 +10,8 @@ from emopms.engine.results.score import Score
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from emopms.engine.storage.artefact import Artefact, Workspace
@@ -65,8 +67,8 @@ class FinetunedNetwork:
     """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
     state: Mapping[str, Tensor]
     """State dict of the pruned network after fine-tuning."""
-    scheme: int
-    """Row of the network's genome in `MeasuredSchemes`."""
+    genome: NDArray[np.bool_]
+    """Genome [genes] of the pruned network; True keeps a channel."""
     before: Score
     """Score of the pruned network before fine-tuning, on validation images."""
     after: Score
@@ -77,10 +79,12 @@ class FinetunedNetwork:
     """Whether the accuracy after fine-tuning is within the bound of the target."""
 
     def save(self, out: Workspace) -> None:
-        """Store the network as ``recalibrated.safetensors``, ``network.safetensors`` and ``choice.json``."""
+        """Store the network as ``recalibrated.safetensors``, ``network.safetensors``, ``genome.npz`` and
+        ``choice.json``."""
         out.save_tensors("recalibrated", self.recalibrated)
         out.save_tensors("network", self.state)
-        choice = {"scheme": self.scheme, "epoch": self.epoch, "meets_target": self.meets_target}
+        out.save_arrays("genome", genome=self.genome)
+        choice = {"epoch": self.epoch, "meets_target": self.meets_target}
         out.save_json("choice", {**choice, "before": asdict(self.before), "after": asdict(self.after)})
 
     @classmethod
@@ -90,7 +94,7 @@ class FinetunedNetwork:
         return cls(
             recalibrated=artefact.tensors("recalibrated"),
             state=artefact.tensors("network"),
-            scheme=choice["scheme"],
+            genome=artefact.arrays("genome")["genome"],
             before=Score(**choice["before"]),
             after=Score(**choice["after"]),
             epoch=choice["epoch"],

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from emopms.engine.results.stored import StoredPoints, Summary
+from emopms.pareto import nondominated
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -49,6 +53,30 @@ class MeasuredSchemes(StoredPoints):
     """Costs [s, k] of the networks pruned by the schemes, one column for each cost objective."""
     on_front: NDArray[np.bool_]
     """Whether each scheme [s] is non-dominated in loss and costs."""
+
+    def with_more(self, more: MeasuredSchemes | None) -> MeasuredSchemes:
+        """Return these schemes with those of a search near a target between their pruned schemes and the dense network.
+
+        A row of the result is a row of these schemes if it is below ``self.dense``.
+        """
+        if more is None:
+            return self
+        rows = {
+            name: np.concatenate([values[self.pruned], getattr(more, name)[more.pruned], values[self.dense :]])
+            for name, values in vars(self).items()
+        }
+        on_front = np.zeros(len(rows["loss"]), dtype=np.bool_)
+        on_front[nondominated(np.column_stack([rows["loss"], rows["costs"]]))] = True
+        return MeasuredSchemes(**rows | {"on_front": on_front})
+
+    def costs_by_name(self, objectives: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the costs [s] of the networks by name: MACs, parameters, and those of the objectives.
+
+        Args:
+            objectives: Names of the cost objectives, in the order of the columns of ``costs``.
+        """
+        columns = {name: self.costs[:, index] for index, name in enumerate(objectives)}
+        return columns | {"macs": self.macs.astype(np.float64), "params": self.params.astype(np.float64)}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.network.runtime.device import Device
-    from emopms.spec import Spec
+    from emopms.spec import FinetuneSettings, Spec
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class Context:
         They are the labels of unlabelled images.
         """
         return predictions(self.device.place(given_network(self.spec, self.source, self.folder)).eval(), images)
+
+    def with_finetuning(self, settings: FinetuneSettings) -> Context:
+        """Return this context with other settings for fine-tuning."""
+        return replace(self, spec=self.spec.model_copy(update={"finetune": settings}))
 
     @property
     def quality(self) -> str:

@@ -1,83 +1,115 @@
-"""``export``: write every model, and measure it on test images. No earlier stage reads test images."""
+"""``export/<target>``: measure a pruned network on test images and write it. No choice depends on these images."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from loguru import logger
 
 from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
-from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
-from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
-from emopms.engine.session.final_figures import final_figures
+from emopms.engine.results.exported import ModelFigures
+from emopms.engine.results.networks import FinetunedNetwork
+from emopms.engine.search.best_scheme import cost_names
+from emopms.engine.search.evaluation import failures
+from emopms.engine.search.network_costs import NetworkCosts
+from emopms.engine.session.final_figures import figures_of_model
 from emopms.engine.session.networks import example_images
-from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call
+from emopms.errors import RunError
 from emopms.network.costs.cost_model import count
 from emopms.network.runtime.device import in_layout
+from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
     from torch import nn
 
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.network.partition.divided_network import DividedNetwork
+    from emopms.spec import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Stage):
-    """Writes the files of all exporters to ``models/<target>/``. The measured values are stored as an `Exports`."""
+    """Measures one pruned network on test images, and writes the files of all exporters to ``models/<target>/``. The
+    measured values are stored as an `ExportedModel`."""
+
+    target: Target | None
+    """The target of the model; None if its scheme was picked."""
+    slug: str
+    """Name of the model's folder."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Measure the dense network and all models on test images, and write the models."""
-        dense = final_figures(context, context.network(DenseNetwork.load(inputs["pretrain"]).state))
-        models = []
-        for target in context.spec.targets:
-            finetuned = FinetunedNetwork.load(inputs[f"finetune/{target.slug}"])
-            recalibrated = context.network(finetuned.recalibrated)
-            before = score(recalibrated, context.image_sets.test, context.device, exact=True)
-            network = context.network(finetuned.state)
-            model = ExportedModel(
-                target=target.slug,
-                scheme=finetuned.scheme,
-                epoch=finetuned.epoch,
-                meets_target=finetuned.meets_target,
-                accuracy_before_finetune=before.accuracy,
-                **asdict(final_figures(context, network)),
+        """Measure the model, and write it."""
+        finetuned = FinetunedNetwork.load(inputs[f"finetune/{self.slug}"])
+        costs, dense_costs = self._costs(context, context.constrained(inputs["constrain"]), finetuned.genome)
+        limits = {} if self.target is None else self.target.limits(dense_costs)
+        missed = {name: limit for name, limit in limits.items() if costs[name] > limit}
+        for name, limit in missed.items():
+            logger.warning(
+                "{}: the model misses the target: its {} is {:,g} when measured again, but {:,g} is allowed",
+                self.slug,
+                name,
+                costs[name],
+                limit,
             )
-            with out.folder_for(f"models/{target.slug}") as folder:
-                self._write(context, network, model, dense, folder)
-            models.append(model)
-        Exports(dense, models).save(out)
+        model = figures_of_model(
+            context, finetuned, self.slug, meets_costs=not missed, costs=costs, dense_costs=dense_costs
+        )
+        with out.folder_for(f"models/{self.slug}") as folder:
+            network = context.network(finetuned.state)
+            architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
+            files = sorted(path.name for path in folder.iterdir())
+            card = model_card(
+                context.spec, architecture, model, ModelFigures.load(inputs["dense"]), files, quality=context.quality
+            )
+            (folder / "README.md").write_text(card, encoding="utf-8")
+        model.save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the estimated seconds to measure the dense network and all models on test images, and to write all
-        models."""
+        """Return the estimated seconds to measure the model on test images, and to write it."""
         network, counted = context.random_network(), count(context.random_network(), context.example)
 
         def write() -> None:
             with TemporaryDirectory() as folder:
                 write_formats(context, network, macs=counted.macs, params=counted.params, folder=Path(folder))
 
-        measured = (1 + 2 * len(context.spec.targets)) * timer.forward(context.source.test_size)
-        return measured + len(context.spec.targets) * timer.stopwatch.once(write)
+        return 2 * timer.forward(context.source.test_size) + timer.stopwatch.once(write)
 
-    def _write(
-        self, context: Context, network: nn.Module, model: ExportedModel, dense: ModelFigures, folder: Path
-    ) -> None:
-        architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
-        files = sorted(path.name for path in folder.iterdir())
-        card = model_card(context.spec, architecture, asdict(model), asdict(dense), files, quality=context.quality)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+    def _costs(
+        self, context: Context, divided: DividedNetwork, genome: NDArray[np.bool_]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Measure the costs of the model and of the dense network, by name.
+
+        Raises:
+            RunError: A cost cannot be evaluated.
+        """
+        genomes = np.stack([genome, divided.whole.dense])
+        found = NetworkCosts(context, divided.whole).evaluate(genomes)
+        if failures(found.values).any():
+            raise RunError(
+                f"The costs of the model {self.slug} cannot be evaluated: {found.cause}",
+                remedy="Fix this objective, or leave it out of `objectives`; run.log may show more details.",
+            )
+        counted = {name: getattr(divided.costs, name)(genomes) for name in COUNTED}
+        by_name = dict(zip(cost_names(context.spec), found.values.T, strict=True)) | counted
+        return (
+            {name: float(values[0]) for name, values in by_name.items()},
+            {name: float(values[1]) for name, values in by_name.items()},
+        )
 
 
 def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from loguru import logger
 
-from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
+from emopms.engine.search.best_scheme import best_scheme, cost_names
 from emopms.engine.stages.base import Stage
 from emopms.engine.training.loop import sgd
 from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
-from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
+from emopms.network.costs.cost_model import count
 from emopms.network.partition.importance import magnitude
 
 if TYPE_CHECKING:
@@ -41,55 +42,59 @@ class Finetune(Stage):
     result has the state before fine-tuning.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
-    target: Target
-    """The target of the spec for which this stage makes a pruned network."""
+    goal: Target | NDArray[np.bool_]
+    """The target for which this stage makes a pruned network, or the genome [genes] that was picked."""
+    slug: str
+    """Name of the model's folder."""
+    aimed_by: str | None = None
+    """Name of the stage that searched near the target; None without such a search."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images.
 
         Raises:
-            RunError: The spec has a target that no measured scheme meets.
+            RunError: No measured scheme meets the target.
         """
-        schemes, pretrained = MeasuredSchemes.load(inputs["measure"]), DenseNetwork.load(inputs["pretrain"])
-        # All targets are checked here, so that no fine-tuning is wasted if a later target cannot be met.
-        chosen = {
-            target.slug: choose_scheme(target, schemes, pretrained.score.accuracy) for target in context.spec.targets
-        }
-        scheme = chosen[self.target.slug]
-        network = pruned(context, context.constrained(inputs["constrain"]), schemes.genomes[scheme])
-        tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
+        pretrained = DenseNetwork.load(inputs["pretrain"])
+        schemes, goal = MeasuredSchemes.load(inputs["measure"]), self.goal
+        lowest, dense_accuracy = 0.0, pretrained.score.accuracy
+        if isinstance(goal, np.ndarray):
+            genome = goal
+        else:
+            schemes = schemes.with_more(MeasuredSchemes.load(inputs[self.aimed_by]) if self.aimed_by else None)
+            genome = schemes.genomes[best_scheme(goal, schemes, cost_names(context.spec), dense_accuracy)]
+            lowest = 0.0 if goal.accuracy_drop is None else dense_accuracy - goal.accuracy_drop
+        divided = context.constrained(inputs["constrain"])
+        tuned = recalibrate_and_tune(
+            pruned(context, divided, genome),
+            context,
+            teacher=pretrained.state,
+            order=self.name,
+            genome=genome,
+            lowest_accuracy=lowest,
+            out=out,
+        )
         logger.info(
-            "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
-            self.target.slug,
-            scheme,
-            schemes.macs[scheme] / schemes.macs[schemes.dense],
+            "{}: {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
+            self.slug,
+            divided.costs.macs(genome[None])[0] / schemes.macs[schemes.dense],
             context.quality,
             tuned.before.accuracy,
             tuned.after.accuracy,
             tuned.epoch,
             context.spec.finetune.epochs,
         )
-        allowed_drop = 1.0 if self.target.accuracy_drop is None else self.target.accuracy_drop
-        lowest = pretrained.score.accuracy - allowed_drop
-        if not (met := tuned.after.accuracy >= lowest):
+        if not tuned.meets_target:
             logger.warning(
                 "{}: the fine-tuned model misses the target: validation {} is {:.2%}, but {:.2%} is required",
-                self.target.slug,
+                self.slug,
                 context.quality,
                 tuned.after.accuracy,
                 lowest,
             )
-        FinetunedNetwork(
-            tuned.recalibrated,
-            tuned.state,
-            scheme=scheme,
-            before=tuned.before,
-            after=tuned.after,
-            epoch=tuned.epoch,
-            meets_target=met,
-        ).save(out)
+        tuned.save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the estimated seconds of recalibration of batch norm, fine-tuning and validation."""
@@ -97,49 +102,17 @@ class Finetune(Stage):
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
             dense = context.random_network()
+            counted = count(dense, context.example)
+            sizes = {"macs": counted.macs, "params": counted.params}
+            bounds = {} if isinstance(self.goal, np.ndarray) else self.goal.counted_shares(sizes)
             # The costs of a layer are proportional to its input channels times its output channels.
-            share = math.sqrt(min(self.target.cost_bounds.values(), default=1.0))
+            share = math.sqrt(min(bounds.values(), default=1.0))
             cuts = [(sub.channels, _narrow(sub, share)) for sub in context.divide(dense).parts]
             network = context.network(pruned_state(dense, cuts))
             return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
 
         trained = timer.training(settings, prepare, after_epoch=validation)
         return timer.forward(context.train_size) + trained + 2 * validation
-
-
-def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:
-    """Return the row of the best scheme for a target.
-
-    Of the schemes that meet all bounds of the target, it is the scheme with the lowest loss. If the target bounds only
-    the accuracy, it is the scheme with the fewest MACs.
-
-    Args:
-        target: The target.
-        schemes: All measured schemes. Cost bounds are shares of the costs of the dense network, which is in the last
-            row.
-        dense_accuracy: Validation accuracy of the pretrained dense network. A scheme may lose at most
-            ``accuracy_drop`` of it.
-
-    Raises:
-        RunError: No measured scheme meets all bounds.
-    """
-    costs = {"macs": schemes.macs, "params": schemes.params}
-    shares = {name: values / values[schemes.dense] for name, values in costs.items()}
-    allowed = np.ones(len(schemes.loss), dtype=np.bool_)
-    for name, bound in target.cost_bounds.items():
-        allowed &= costs[name] <= bound * costs[name][schemes.dense]
-    if target.accuracy_drop is not None:
-        allowed &= schemes.accuracy >= dense_accuracy - target.accuracy_drop
-    if not allowed.any():
-        raise RunError(
-            f"No scheme that the search found meets the target {target.slug}; the smallest has "
-            f"{shares['macs'].min():.3f} of the MACs and {shares['params'].min():.3f} of the parameters, the most "
-            f"accurate {schemes.accuracy.max():.2%} on validation images (the dense network {dense_accuracy:.2%}).",
-            remedy="Loosen the target, search longer (`algorithm: {generations: …}`), or move the split points.",
-        )
-    within = np.flatnonzero(allowed)
-    measure = schemes.loss if target.cost_bounds else schemes.macs
-    return int(within[measure[within].argmin()])
 
 
 def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from emopms.engine.results.schemes import Schemes
 from emopms.engine.search.cache import EvaluationCache
-from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.log import EvaluationLog
 from emopms.engine.search.network_costs import NetworkCosts
+from emopms.engine.search.network_evaluation import NetworkEvaluation
 from emopms.engine.search.stage_search import search
 from emopms.engine.search.start import JointStart
 from emopms.engine.session.scoring import Scorer, guessing_loss
@@ -20,8 +20,6 @@ from emopms.pareto import representatives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from emopms.api import Algorithm
     from emopms.engine.session.context import Context
@@ -50,7 +48,7 @@ class Refine(Stage):
             context,
             self.name,
             whole,
-            cache=EvaluationCache(_NetworkEvaluation(scorer, costs), EvaluationLog(out.journal("judged"))),
+            cache=EvaluationCache(NetworkEvaluation(scorer, costs), EvaluationLog(out.journal("judged"))),
             start=JointStart(joint.genomes, [sub.channels.genes for sub in divided.searched]),
             algorithm=refinement(context.spec),
             shown=(0, 1),
@@ -81,18 +79,3 @@ def max_refinements(spec: Spec) -> int:
     generations."""
     algorithm = refinement(spec)
     return 1 + algorithm.pop_size * algorithm.generations
-
-
-class _NetworkEvaluation:
-    """Evaluates genomes by the loss and the costs of the whole network when it is pruned by the genome."""
-
-    def __init__(self, scorer: Scorer, costs: NetworkCosts) -> None:
-        self._scorer, self._costs = scorer, costs
-
-    def evaluate(self, genomes: NDArray[np.bool_]) -> Evaluations:
-        """Return the loss and the costs [n, 1 + k] of the whole network pruned by each of the genomes [n, genes]."""
-        losses = np.array([score.loss for score in self._scorer.score(genomes)])
-        costs = self._costs.evaluate(genomes)
-        values, lost = np.column_stack([losses, costs.values]), losses[~np.isfinite(losses)]
-        values[~np.isfinite(values).all(axis=1)] = np.nan
-        return Evaluations(values, f"The whole network has loss {lost[0]}." if len(lost) else costs.cause)

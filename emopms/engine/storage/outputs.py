@@ -57,7 +57,7 @@ class Outputs:
     def __init__(self, folder: Path) -> None:
         self._folder, self._store = folder, folder / "store"
 
-    def publish(self, files: Mapping[str, bytes], plan: Mapping[str, str]) -> None:
+    def publish(self, files: Mapping[str, bytes], plan: Mapping[str, str], *, stay: Sequence[str] = ()) -> None:
         """Write files. Files that emopms did not write are renamed, and never replaced.
 
         If the process is killed during the call, the same call in a later process continues the work.
@@ -65,6 +65,7 @@ class Outputs:
         Args:
             files: Content of each file, by path relative to the run directory.
             plan: Keys of the run's stages.
+            stay: Folders whose files were published earlier, and belong to this publication too.
 
         Raises:
             StoreError: A file cannot be written.
@@ -74,12 +75,19 @@ class Outputs:
             for name, digests in publication.known.items() if publication else ():
                 known.setdefault(name, set()).update(digests)
         new = {name: version_of(content) for name, content in files.items()}
-        record = {"format": 1, "run": fingerprint_of(plan), "files": new}
+        before = self.published()
+        staying = {
+            name: version
+            for name, version in (before.files.items() if before else ())
+            if name not in new and any(PurePosixPath(name).is_relative_to(folder) for folder in stay)
+        }
+        record = {"format": 1, "run": fingerprint_of(plan), "files": new | staying}
         earlier = {name: sorted(digests) for name, digests in known.items()}
         write_sealed(self._store / PUBLISHING, {**record, "earlier": earlier})
         for name, content in files.items():
             self._put(name, content, new[name], known.get(name, set()))
-        left = {name: digests for name, digests in earlier.items() if name not in new and self._is(name, *digests)}
+        listed = new.keys() | staying.keys()
+        left = {name: digests for name, digests in earlier.items() if name not in listed and self._is(name, *digests)}
         write_sealed(self._store / PUBLISHED, {**record, "earlier": left})
         (self._store / PUBLISHING).unlink(missing_ok=True)
         if stale := sorted({str(PurePosixPath(*PurePosixPath(name).parts[:2])) for name in left}):
@@ -88,6 +96,13 @@ class Outputs:
     def published(self) -> Publication | None:
         """Return the list of published files; None if there is no valid list."""
         return _read(self._store / PUBLISHED)
+
+    def holds(self, folder: str) -> bool:
+        """Return whether a folder has published files, and none of them changed since."""
+        published = self.published()
+        files = published.files.items() if published else ()
+        own = [(name, version) for name, version in files if PurePosixPath(name).is_relative_to(folder)]
+        return bool(own) and all(self._is(name, version) for name, version in own)
 
     def is_of(self, plan: Mapping[str, str]) -> bool:
         """Return whether the published files are complete, and are the files of the run with this plan."""

@@ -7,12 +7,12 @@ compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
+from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train
@@ -28,28 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from emopms.engine.results.score import Score
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Workspace
     from emopms.engine.training.loop import Loss
     from emopms.network.partition.divided_network import DividedNetwork
-    from emopms.spec import FinetuneSettings, Target
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A pruned network before and after fine-tuning."""
-
-    recalibrated: Mapping[str, Tensor]
-    """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
-    state: Mapping[str, Tensor]
-    """State dict of the pruned network after fine-tuning."""
-    before: Score
-    """Score of the pruned network before fine-tuning, on validation images."""
-    after: Score
-    """Score of the pruned network after fine-tuning, on validation images."""
-    epoch: int
-    """Number of fine-tuning epochs before ``state`` was saved; 0 if no epoch of fine-tuning improved the network."""
+    from emopms.spec import FinetuneSettings
 
 
 def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
@@ -71,19 +54,28 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
 
 
 def recalibrate_and_tune(
-    network: nn.Module, context: Context, *, teacher: Mapping[str, Tensor], target: Target, out: Workspace
-) -> Tuned:
+    network: nn.Module,
+    context: Context,
+    *,
+    teacher: Mapping[str, Tensor],
+    order: str,
+    genome: NDArray[np.bool_],
+    lowest_accuracy: float = 0.0,
+    out: Workspace,
+) -> FinetunedNetwork:
     """Recalibrate batch norm of a pruned network, fine-tune it, and keep its state with the best score on validation
     images. The network is changed in place.
 
     The state before fine-tuning may be kept too, so fine-tuning never lowers the accuracy on validation images. The
-    order of images depends on seed and target alone, and is the same for all networks that are compared.
+    order of images depends on the seed and on ``order`` alone, so that all networks that are compared see the same.
 
     Args:
         network: The pruned network.
         context: The context of the run; its training images and its ``finetune`` settings are used.
         teacher: State dict of the dense network.
-        target: The target for which the network was pruned.
+        order: Names the order of images, such as ``finetune/macs-0.5``.
+        genome: The genome [genes] that pruned the network.
+        lowest_accuracy: The lowest accuracy on validation images that the target allows.
         out: The workspace of the stage, whose journals hold the progress.
     """
     recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
@@ -97,13 +89,21 @@ def recalibrate_and_tune(
         distillation_loss(settings, network, context.network(teacher).requires_grad_(False)),
         schedule=settings,
         context=context,
-        stage=f"finetune/{target.slug}",
+        stage=order,
         out=out,
         best=best,
         quality=context.quality,
     )
     after = best.restore()
-    return Tuned(recalibrated, network.state_dict(), before=before, after=after, epoch=best.epoch)
+    return FinetunedNetwork(
+        recalibrated,
+        network.state_dict(),
+        genome=genome,
+        before=before,
+        after=after,
+        epoch=best.epoch,
+        meets_target=after.accuracy >= lowest_accuracy,
+    )
 
 
 def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:

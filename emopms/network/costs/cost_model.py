@@ -74,6 +74,38 @@ class _SumOfProducts:
         return np.array(self._scales, dtype=np.int64) @ parts  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """The size of one layer before and after pruning."""
+
+    name: str
+    """Path of the layer."""
+    channels: int
+    """Number of output channels of the dense layer."""
+    kept_channels: int
+    """Number of output channels of the pruned layer."""
+    macs: int
+    """Multiply-accumulates of the dense layer for one input."""
+    kept_macs: int
+    """Multiply-accumulates of the pruned layer for one input."""
+
+
+@dataclass(frozen=True)
+class _LayerFactors:
+    name: str
+    outputs: NDArray[np.int64]
+    """The gene of each output channel, or -1 if it is always kept."""
+    scale: int
+    """MACs for each combination of kept indices."""
+    labels: list[NDArray[np.int64]]
+    """The genes of the dimensions of the weight that can be cut, or -1 for indices that are always kept."""
+
+
+def _kept(labels: NDArray[np.int64], genome: NDArray[np.bool_]) -> int:
+    """Return how many indices of a dimension a genome [genes] keeps, from the gene of each index."""
+    return int(np.append(genome, [True])[labels].sum())
+
+
 class CostModel:
     """Computes the exact MACs and numbers of parameters of a sub-network pruned by genomes, without running it.
 
@@ -87,10 +119,15 @@ class CostModel:
         for names in names_by_tensor(module.named_parameters(remove_duplicate=False)).values():
             cut = next((name for name in names if name in channels.dims), names[0])
             self._params.add(*_factors(channels, cut, module.get_parameter(cut).shape))
+        self._layers: list[_LayerFactors] = []
         for layer in channels.layers:
             owner, _, attribute = layer.weight.rpartition(".")
-            rest, labels = _factors(channels, layer.weight, getattr(module.get_submodule(owner), attribute).shape)
+            weight = getattr(module.get_submodule(owner), attribute)
+            rest, labels = _factors(channels, layer.weight, weight.shape)
             self._macs.add(rest * layer.uses, labels)
+            outputs = 1 if isinstance(module.get_submodule(owner), nn.modules.conv._ConvTransposeNd) else 0
+            genes = channels.dims.get(layer.weight, {}).get(outputs, np.full(weight.shape[outputs], -1))
+            self._layers.append(_LayerFactors(layer.name, genes, rest * layer.uses, labels))
         if channels.never_cut:
             self._macs.add(sum(channels.never_cut.values()), [])
 
@@ -102,6 +139,22 @@ class CostModel:
     def macs_by_gene(self) -> NDArray[np.int64]:
         """For each gene, the MACs for one input that use the gene's channels when nothing is pruned [genes]."""
         return self._macs.by_gene()
+
+    def by_layer(self, genome: NDArray[np.bool_]) -> list[LayerCost]:
+        """Return output channels and MACs of every layer of the sub-network, dense and pruned by a genome [genes].
+
+        Layers are in the order of the forward pass.
+        """
+        return [
+            LayerCost(
+                name=layer.name,
+                channels=len(layer.outputs),
+                kept_channels=_kept(layer.outputs, genome),
+                macs=layer.scale * math.prod(map(len, layer.labels)),
+                kept_macs=layer.scale * math.prod(_kept(labels, genome) for labels in layer.labels),
+            )
+            for layer in self._layers
+        ]
 
     def params(self, genomes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the number of parameters for each of the genomes [n, genes], as an array [n]."""

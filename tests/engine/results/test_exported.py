@@ -1,61 +1,44 @@
-"""Exports: their file."""
+"""The figures of models: their file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emopms.engine.results.exported import ExportedModel, Exports, ModelFigures
+from emopms.engine.results.exported import ExportedModel, ModelFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emopms.engine.storage.artefact import Artefact, Workspace
 
+FIGURES = {
+    "loss": 0.1,
+    "accuracy": 0.95,
+    "balanced_accuracy": 0.9,
+    "recall": [1.0, 0.8, None],
+    "macs": 1000,
+    "params": 100,
+    "not_counted": ["softmax"],
+}
 
-def test_exports_come_back_from_their_file(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    dense = ModelFigures(
-        loss=0.1,
-        accuracy=0.95,
-        balanced_accuracy=0.9,
-        recall=[1.0, 0.8, None],
-        macs=1000,
-        params=100,
-        not_counted=["softmax"],
-    )
-    models = [
-        ExportedModel(
-            target=target,
-            scheme=scheme,
-            loss=0.2,
-            accuracy=0.9,
-            balanced_accuracy=0.9,
-            recall=[0.9, 0.9],
-            accuracy_before_finetune=0.5,
-            epoch=scheme,
-            meets_target=scheme == 0,
-            macs=500,
-            params=50,
-            not_counted=[],
-        )
-        for scheme, target in enumerate(["macs-0.5", "params-0.5"])
-    ]
-    Exports(dense, models).save(out)
+
+def test_figures_come_back_from_their_file(out: Workspace, stored: Callable[[], Artefact]) -> None:
+    figures = ModelFigures(**FIGURES)  # type: ignore[arg-type]
+    figures.save(out)
     artefact = stored()
-    assert artefact.files == ["scores.json"]
-    assert Exports.load(artefact) == Exports(dense, models)
+    assert artefact.files == ["figures.json"]
+    assert ModelFigures.load(artefact) == figures
 
 
-def test_kinds_that_are_not_counted_may_be_a_tuple(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    Exports(
-        ModelFigures(
-            loss=0.1,
-            accuracy=0.95,
-            balanced_accuracy=0.9,
-            recall=[1.0, 0.8, None],
-            macs=1,
-            params=1,
-            not_counted=("a", "b"),
-        ),
-        [],
-    ).save(out)
-    assert Exports.load(stored()).dense.not_counted == ["a", "b"]
+def test_those_of_a_model_too(out: Workspace, stored: Callable[[], Artefact]) -> None:
+    model = ExportedModel(
+        **FIGURES,  # type: ignore[arg-type]
+        target="macs-0.5",
+        accuracy_before_finetune=0.5,
+        epoch=1,
+        meets_target=False,
+        costs={"macs": 1000.0, "latency": 2.5},
+        dense_costs={"macs": 2000.0, "latency": 4.0},
+    )
+    model.save(out)
+    assert ExportedModel.load(stored()) == model

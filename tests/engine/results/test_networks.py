@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -64,13 +65,15 @@ def test_criteria_without_parameters_have_an_empty_state(out: Workspace, stored:
 
 def test_a_finetuned_network_comes_back_from_its_files(out: Workspace, stored: Callable[[], Artefact]) -> None:
     before, after = Score(loss=1.5, accuracy=0.5), Score(loss=0.5, accuracy=0.8)
-    FinetunedNetwork(_state(2), _state(3), 7, before, after, epoch=2, meets_target=False).save(out)
+    genome = np.array([True, False, True])
+    FinetunedNetwork(_state(2), _state(3), genome, before, after, epoch=2, meets_target=False).save(out)
     artefact = stored()
-    assert artefact.files == ["choice.json", "network.safetensors", "recalibrated.safetensors"]
+    assert artefact.files == ["choice.json", "genome.npz", "network.safetensors", "recalibrated.safetensors"]
     found = FinetunedNetwork.load(artefact)
     _assert_equal(found.recalibrated, _state(2))
     _assert_equal(found.state, _state(3))
-    assert (found.scheme, found.before, found.after) == (7, before, after)
+    np.testing.assert_array_equal(found.genome, genome)
+    assert (found.before, found.after) == (before, after)
     assert (found.epoch, found.meets_target) == (2, False)
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
 import torch
+from loguru import logger
 
 import emopms
-from emopms.engine.results.exported import Exports
-from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
+from emopms.api import Cost
+from emopms.engine.results.exported import ExportedModel
+from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.session.scoring import score
-from emopms.engine.stages.export import describe, write_formats
+from emopms.engine.stages.export import Export, describe, write_formats
 from emopms.network.costs.cost_model import count
 from tests.engine.contexts import run_stage, tiny_context
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emopms.api import Task
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Artefact
 
@@ -26,33 +29,67 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def exported(artefacts: dict[str, Artefact], tmp_path_factory: pytest.TempPathFactory) -> Artefact:
     context = tiny_context(export=["safetensors"])
-    return run_stage("export", context, artefacts, tmp_path_factory.mktemp("export"))
+    return run_stage("export/macs-0.6", context, artefacts, tmp_path_factory.mktemp("export"))
 
 
 def test_figures_are_those_of_the_networks_on_test_images(
     context: Context, artefacts: dict[str, Artefact], exported: Artefact
 ) -> None:
-    exports = Exports.load(exported)
-    assert exports == Exports.load(artefacts["export"]), "other formats change no figure"
+    model = ExportedModel.load(exported)
+    assert model == ExportedModel.load(artefacts["export/macs-0.6"]), "other formats change no figure"
     finetuned = FinetunedNetwork.load(artefacts["finetune/macs-0.6"])
-    (model,) = exports.models
-    for state, figures in ((DenseNetwork.load(artefacts["pretrain"]).state, exports.dense), (finetuned.state, model)):
-        network = context.network(state)
-        measured = score(network, context.image_sets.test, context.device, exact=True)
-        assert figures.loss == pytest.approx(measured.loss, rel=1e-5)
-        assert figures.accuracy == measured.accuracy
-        counted = count(network, context.example)
-        assert (figures.macs, figures.params) == (counted.macs, counted.params)
+    network = context.network(finetuned.state)
+    measured = score(network, context.image_sets.test, context.device, exact=True)
+    assert model.loss == pytest.approx(measured.loss, rel=1e-5)
+    assert model.accuracy == measured.accuracy
+    counted = count(network, context.example)
+    assert (model.macs, model.params) == (counted.macs, counted.params)
+    assert model.costs == {"macs": counted.macs, "params": counted.params}
+    assert model.costs["macs"] <= 0.6 * model.dense_costs["macs"]
     before = score(context.network(finetuned.recalibrated), context.image_sets.test, context.device, exact=True)
     assert model.accuracy_before_finetune == before.accuracy
-    assert (model.target, model.scheme) == ("macs-0.6", finetuned.scheme)
+    assert (model.target, model.meets_target) == ("macs-0.6", True)
 
 
 def test_all_files_of_a_model_belong_to_the_artefact(exported: Artefact) -> None:
     folder = "models/macs-0.6"
     names = [f"{folder}/{name}" for name in ("README.md", "architecture.json", "model.safetensors")]
-    assert exported.files == sorted([*names, "scores.json"])
+    assert exported.files == sorted([*names, "figures.json"])
     assert b"macs-0.6" in exported.content(f"{folder}/README.md")
+
+
+class Wavering(Cost):
+    """A cost that rises each time it is measured, as a latency may."""
+
+    name: Literal["wavering"] = "wavering"
+    measured: ClassVar[bool] = True
+
+    def evaluate(self, genomes: Any, task: Task) -> Any:
+        TIMES.append(len(TIMES))
+        return genomes.mean(axis=1) + len(TIMES)
+
+
+TIMES: list[int] = []
+
+
+def test_a_cost_that_misses_its_bound_when_it_is_measured_again(artefacts: dict[str, Artefact], tmp_path: Path) -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    target = {"wavering": {"at_most": 1.5}}
+    context = tiny_context(export=["safetensors"], objectives=["capability", Wavering()], targets=[target])
+    made = Export(
+        name="export/macs-0.6",
+        inputs=("dense", "constrain", "finetune/macs-0.6"),
+        settings={},
+        target=context.spec.targets[0],
+        slug="macs-0.6",
+    )
+    TIMES.extend([0])
+    model = ExportedModel.load(run_stage(made, context, artefacts, tmp_path))
+    logger.remove(sink)
+    assert not model.meets_target
+    assert model.costs["wavering"] > 1.5
+    assert "macs-0.6: the model misses the target: its wavering is" in said[-1]
 
 
 def test_a_written_network_is_loaded_as_it_was(

@@ -1,44 +1,42 @@
-"""The scheme that a target chooses."""
+"""The pruned network of one target."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pytest
 
+from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.stages.finetune import choose_scheme
-from emopms.errors import RunError
-from emopms.spec import Target
+from emopms.engine.stages.finetune import Finetune
+from tests.engine.contexts import run_stage, stage
 
-SCHEMES = MeasuredSchemes(
-    genomes=np.ones((5, 3), dtype=np.bool_),
-    predicted_loss=np.zeros(5),
-    loss=np.array([2.0, 0.9, 0.8, 0.5, 0.4]),
-    accuracy=np.array([0.5, 0.7, 0.72, 0.88, 0.9]),
-    macs=np.array([20, 45, 50, 80, 100]),
-    params=np.array([30, 20, 60, 90, 100]),
-    costs=np.zeros((5, 1)),
-    on_front=np.ones(5, dtype=np.bool_),
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Artefact
 
 
-@pytest.mark.parametrize(
-    ("target", "scheme"),
-    [
-        (Target(macs=0.5), 2),
-        (Target(macs=0.499), 1),
-        (Target(params=0.3), 1),
-        (Target(macs=0.5, params=0.4), 1),
-        (Target(accuracy_drop=0.2), 2),
-        (Target(accuracy_drop=0.2, macs=1.0), 4),
-    ],
-)
-def test_a_target_takes_the_best_within_its_bounds(target: Target, scheme: int) -> None:
-    assert choose_scheme(target, SCHEMES, dense_accuracy=0.91) == scheme
+def test_the_best_scheme_within_the_bound_is_pruned(context: Context, artefacts: dict[str, Artefact]) -> None:
+    found = FinetunedNetwork.load(artefacts["finetune/macs-0.6"])
+    measured = MeasuredSchemes.load(artefacts["measure"]).with_more(MeasuredSchemes.load(artefacts["aim/macs-0.6"]))
+    within = measured.macs <= 0.6 * measured.macs[measured.dense]
+    best = np.flatnonzero(within)[measured.loss[within].argmin()]
+    np.testing.assert_array_equal(found.genome, measured.genomes[best])
+    widths = [len(weight) for name, weight in found.state.items() if name.endswith("conv1.weight")]
+    layers = context.constrained(artefacts["constrain"]).costs.by_layer(found.genome)
+    assert widths == [layer.kept_channels for layer in layers if layer.name.endswith("conv1")]
 
 
-def test_accuracy_is_compared_with_the_pretrained_network() -> None:
-    assert choose_scheme(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.9) == 3
-    assert choose_scheme(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.92) == 4
-    with pytest.raises(RunError, match=r"accuracy_drop-0\.03; .* the most accurate 90\.00%"):
-        choose_scheme(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.95)
+def test_a_genome_that_was_picked_is_taken_as_it_is(
+    context: Context, artefacts: dict[str, Artefact], tmp_path: Path
+) -> None:
+    picked = MeasuredSchemes.load(artefacts["measure"]).genomes[0]
+    usual = stage("finetune/macs-0.6", context)
+    assert isinstance(usual, Finetune)
+    name = "finetune/scheme-0"
+    made = Finetune(name=name, inputs=usual.inputs, settings={}, goal=picked, slug="scheme-0")
+    found = FinetunedNetwork.load(run_stage(made, context, artefacts, tmp_path))
+    np.testing.assert_array_equal(found.genome, picked)
+    assert found.meets_target

@@ -1,0 +1,154 @@
+"""``emopms.pick``: makes one more model from a finished search, and adds it to the models that are there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from emopms.engine.finished.opened import OpenedRun
+from emopms.engine.finished.result import Result
+from emopms.engine.pipeline.plan import model_stages, with_keys
+from emopms.engine.pipeline.publish import SPEC, publish
+from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.storage.store import Store
+from emopms.engine.support.library_log import quiet_default_sink
+from emopms.engine.support.log_sinks import logging_to, open_log
+from emopms.engine.support.progress import Silent
+from emopms.errors import RunError, SpecError
+from emopms.process_state import plain_torch
+from emopms.spec import Target, load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.engine.support.progress import Progress
+    from emopms.spec import Spec
+
+_CHANGEABLE = ("finetune",)
+"""Keys of the spec that a pick may change: none of them changes the search."""
+
+
+def pick(
+    run: str | PathLike[str],
+    *,
+    target: Target | Mapping[str, Any] | None = None,
+    accuracy: float | None = None,
+    knee: bool = False,
+    scheme: int | None = None,
+    overrides: Sequence[str] = (),
+    data_root: str | PathLike[str] | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    command: Sequence[str] | None = None,
+) -> Result:
+    """Make one more model from the search of a finished run: prune, fine-tune, measure and export it. Nothing is
+    searched again, except near the bounds of a new target. The models that are there stay as they are.
+
+    Exactly one of ``target``, ``accuracy``, ``knee`` and ``scheme`` says which network it is.
+
+    Args:
+        run: The run directory.
+        target: A target, or a mapping with its bounds, such as ``{"macs": 0.4}`` or ``{"latency": {"at_most": 5.0}}``.
+        accuracy: Takes the scheme with the fewest MACs whose validation accuracy, before fine-tuning, is at least this.
+        knee: Takes the knee of the front (see `JointFront.knee`).
+        scheme: Takes the scheme of this number in the front.
+        overrides: Changes to ``finetune``, such as ``finetune.epochs=10``.
+        data_root: The folder that relative paths in the spec start from; by default the one of the run.
+        device: The device, as in `emopms.run`.
+        progress: Receives the progress; by default nothing is shown.
+        command: The command line that the manifest records; by default ``sys.argv``.
+
+    Returns:
+        The finished run with the new model.
+
+    Raises:
+        ValueError: Not exactly one network is asked for.
+        KeyError: The front has no scheme of this number.
+        RunError: No scheme is accurate enough, or meets the target.
+        SpecError: The target bounds a cost that the run did not measure, or ``overrides`` change the search.
+        EmopmsError: The run, its data or its stored results are missing.
+    """
+    if sum((target is not None, accuracy is not None, knee, scheme is not None)) != 1:
+        raise ValueError("give exactly one of target, accuracy, knee and scheme")
+    quiet_default_sink()
+    folder = Path(run)
+    before = Result(folder)
+    changed = load_spec(folder / SPEC, overrides)
+    _require_same_search(before.spec, changed)
+    goal, name = _goal(before, target, accuracy=accuracy, knee=knee, scheme=scheme)
+    with plain_torch(), Store(folder / "store").lock(), logging_to(open_log(folder), level="DEBUG", filter="emopms"):
+        opened = OpenedRun.open(
+            folder, data_root=data_root, device=device, progress=progress if progress is not None else Silent()
+        )
+        planned, context = opened.planned, opened.context
+        for needed in ("pretrain", "constrain", "measure"):
+            opened.artefact(needed)
+        found_by = "refine" if any(step.stage.name == "refine" for step in planned) else "join"
+        made, slug = {model["target"]: model["key"] for model in before.summary["models"]}, name
+        while True:
+            stages = model_stages(changed, goal, slug, found_by=found_by, device=str(context.device))
+            steps = with_keys(stages, seed=changed.seed, fingerprint=opened.fingerprint, earlier=planned)
+            if made.get(slug) in (None, steps[-1].key):
+                break
+            slug = f"{name}-{int(slug.removeprefix(name)[1:] or 1) + 1}"
+        if slug in made:
+            logger.info("{} is there already: {}", slug, folder / "models" / slug)
+            return before
+        done = run_stages(planned, context, opened.store)
+        done = run_stages(steps, context.with_finetuning(changed.finetune), opened.store, earlier=done)
+        publish(
+            context,
+            done,
+            folder=folder,
+            fingerprint=opened.fingerprint,
+            command=command or sys.argv,
+            plan={step.stage.name: step.key for step in planned},
+        )
+    return Result(folder)
+
+
+def _goal(
+    run: Result, target: Target | Mapping[str, Any] | None, *, accuracy: float | None, knee: bool, scheme: int | None
+) -> tuple[Target | NDArray[np.bool_], str]:
+    """Return the target or the genome that is asked for, and the name of the model's folder."""
+    if target is not None:
+        written = target.model_dump() if isinstance(target, Target) else dict(target)
+        values = run.spec.resolved() | {"targets": [written], "plugins": run.spec.plugins}
+        (checked,) = type(run.spec)(**values).targets
+        return checked, checked.slug
+    if accuracy is not None:
+        point = run.front.cheapest(accuracy)
+        if point is None:
+            best = max(point.accuracy for point in run.front)
+            raise RunError(
+                f"No scheme has a validation accuracy of {accuracy:.2%} before fine-tuning; the best has {best:.2%}.",
+                remedy="Ask for less, or search longer.",
+            )
+    else:
+        point = run.front.knee if scheme is None else run.front[scheme]
+    return run.front.genome(point.scheme), f"scheme-{point.scheme}"
+
+
+def _require_same_search(before: Spec, changed: Spec) -> None:
+    """Refuse changes to the spec that would need another search.
+
+    Raises:
+        SpecError: Another key than those that a pick may change differs.
+    """
+    old, new = before.resolved(), changed.resolved()
+    wrong = [key for key in old if old[key] != new[key] and key not in _CHANGEABLE]
+    if wrong:
+        raise SpecError(
+            changed.problem(
+                (wrong[0],),
+                "differs from the run, and would need another search.",
+                "A pick may change `finetune` only.",
+            ).problems
+        )

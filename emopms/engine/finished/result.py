@@ -1,0 +1,154 @@
+"""The result of a run, as Python users hold it: its front, its models, and other networks of the same search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file
+
+from emopms.engine.finished.opened import OpenedRun
+from emopms.engine.models.load import WEIGHTS
+from emopms.engine.pipeline.publish import SPEC, Published
+from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.support.progress import Silent
+from emopms.engine.training.tuning import pruned
+from emopms.errors import ShortHelp, StoreError
+from emopms.network.layers.batchnorm import recalibrate
+from emopms.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from emopms.engine.results.joint_front import JointFront
+    from emopms.spec import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A pruned network, measured on validation images after recalibration of batch norm and before fine-tuning."""
+
+    loss: float
+    """Mean cross-entropy."""
+    accuracy: float
+    """Share of correct answers, from 0 to 1."""
+    macs: int
+    """Multiply-accumulates for one image."""
+    params: int
+    """Number of parameters."""
+
+
+class Result(metaclass=ShortHelp):
+    """A finished run.
+
+    Args:
+        folder: The run directory.
+
+    Raises:
+        StoreError: The folder holds no finished run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        published = Published.read(folder)
+        if published is None:
+            raise StoreError(
+                f"{folder} holds no finished run.",
+                remedy="Name a finished run: `emopms runs` lists them.",
+            )
+        self.folder = folder
+        """The run directory."""
+        self.summary: dict[str, Any] = dict(published.summary)
+        """The content of ``result.json``."""
+        self.front: JointFront = published.front
+        """The measured schemes: the points of the front, and those of the models."""
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of the run, with all defaults."""
+        return load_spec(self.folder / SPEC)
+
+    @property
+    def models(self) -> Mapping[str, nn.Module]:
+        """The fine-tuned models by name, such as ``macs-0.5``. Each is loaded when it is asked for, in eval mode."""
+        return _Models(self)
+
+    def model(self, scheme: int) -> nn.Module:
+        """Return the network of a scheme on the CPU, in eval mode: pruned, and not fine-tuned.
+
+        Batch norm is recalibrated on the training images. The data of the run must be at hand.
+
+        Args:
+            scheme: Number of the scheme in `front`.
+
+        Raises:
+            KeyError: The front has no such scheme.
+            EmopmsError: The data or the stored results of the run are missing.
+        """
+        return self._recalibrated(scheme).cpu()
+
+    def evaluate(self, scheme: int) -> Evaluation:
+        """Measure the network of a scheme on validation images, after recalibration and before fine-tuning.
+
+        Args:
+            scheme: Number of the scheme in `front`.
+
+        Raises:
+            KeyError: The front has no such scheme.
+            EmopmsError: The data or the stored results of the run are missing.
+        """
+        point, context = self.front[scheme], self._opened.context
+        found = score(self._recalibrated(scheme), context.image_sets.validation, context.device)
+        return Evaluation(
+            loss=found.loss,
+            accuracy=found.accuracy,
+            macs=int(point.costs["macs"]),
+            params=int(point.costs["params"]),
+        )
+
+    @cached_property
+    def _opened(self) -> OpenedRun:
+        return OpenedRun.open(self.folder, data_root=None, device="auto", progress=Silent())
+
+    def _recalibrated(self, scheme: int) -> nn.Module:
+        genome, opened = self.front.genome(scheme), self._opened
+        context = opened.context
+        network = pruned(context, context.constrained(opened.artefact("constrain")), genome)
+        recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
+        return network.eval()
+
+    def __repr__(self) -> str:
+        dense, quality = self.summary["dense"], self.summary["quality"]
+        lines = [f"{self.summary['name']}: {quality} {dense['accuracy']:.2%}, {dense['macs']:,} MACs, in {self.folder}"]
+        for model in self.summary["models"]:
+            share = model["macs"] / dense["macs"]
+            lines.append(f"  {model['target']}: {quality} {model['accuracy']:.2%}, {share:.1%} of the MACs")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the models and the front as tables, for notebooks."""
+        return f"<pre>{escape(repr(self))}</pre>{self.front._repr_html_()}"
+
+
+class _Models(Mapping[str, "nn.Module"]):
+    def __init__(self, result: Result) -> None:
+        self._result = result
+        self._paths = {model["target"]: result.folder / model["path"] for model in result.summary["models"]}
+
+    def __getitem__(self, target: str) -> nn.Module:
+        state = load_file(self._paths[target] / WEIGHTS)
+        return self._result._opened.context.network(state).cpu().eval()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __repr__(self) -> str:
+        return f"models {', '.join(self._paths)}"

@@ -1,0 +1,92 @@
+"""More models from a finished search."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+import emopms
+from emopms.engine.storage.cleanup import clean
+from emopms.engine.storage.inventory import inspect_run
+from emopms.errors import RunError, SpecError
+from tests.engine.conftest import tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = ("finetune.epochs=0",)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = [path for path in (folder / "models").rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def names(result: emopms.Result) -> list[str]:
+    return [model["target"] for model in result.summary["models"]]
+
+
+@pytest.mark.slow
+def test_models_are_added_and_those_that_are_there_stay_as_they_are(run: Path) -> None:
+    before, front = contents(run), emopms.Result(run).front
+    assert names(emopms.pick(run, target={"macs": 0.8}, overrides=QUICK, device="cpu")) == ["macs-0.6", "macs-0.8"]
+    picked = emopms.pick(run, knee=True, overrides=QUICK, device="cpu")
+    knee = f"scheme-{picked.front.knee.scheme}"
+    assert names(picked) == ["macs-0.6", "macs-0.8", knee]
+    after = contents(run)
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[1] for name in after} == {"macs-0.6", "macs-0.8", knee}
+    assert all(picked.front[point.scheme].costs == point.costs for point in front), "schemes keep their numbers"
+    figures = {model["target"]: model for model in picked.summary["models"]}
+    assert figures["macs-0.8"]["macs"] <= 0.8 * picked.summary["dense"]["macs"]
+    assert picked.front[figures[knee]["scheme"]].models == (knee,)
+    assert inspect_run(run).state == "finished"
+
+    again = emopms.run(tiny(), run_dir=run, device="cpu")
+    assert names(again) == names(picked), "a run of the same spec keeps them"
+    clean(run)
+    assert contents(run) == after, "and cleaning, too"
+
+    other = emopms.run(tiny(algorithm={"name": "nsga2", "pop_size": 8, "generations": 2}), run_dir=run, device="cpu")
+    assert names(other) == ["macs-0.6"], "those of another search are no longer results"
+    assert "models/macs-0.8/model.safetensors" in contents(run), "but stay until they are cleaned away"
+
+
+def test_the_same_pick_twice_makes_nothing(run: Path) -> None:
+    scheme = emopms.Result(run).front.dense.scheme - 1
+    scheme = next(point.scheme for point in emopms.Result(run).front if not point.models and point.scheme != scheme + 1)
+    first = emopms.pick(run, scheme=scheme, overrides=QUICK, device="cpu")
+    stamp = (run / "result.json").stat().st_mtime_ns
+    second = emopms.pick(run, scheme=scheme, overrides=QUICK, device="cpu")
+    assert (names(first), names(second)) == (["macs-0.6", f"scheme-{scheme}"],) * 2
+    assert (run / "result.json").stat().st_mtime_ns == stamp
+    longer = emopms.pick(run, scheme=scheme, overrides=["finetune.epochs=1"], device="cpu")
+    assert names(longer) == ["macs-0.6", f"scheme-{scheme}", f"scheme-{scheme}-2"], "with other settings, another model"
+
+
+def test_the_cheapest_that_is_accurate_enough(run: Path) -> None:
+    front = emopms.Result(run).front
+    wanted = sorted(point.accuracy for point in front)[len(front) // 2]
+    cheapest = front.cheapest(wanted)
+    assert cheapest is not None
+    result = emopms.pick(run, accuracy=wanted, overrides=QUICK, device="cpu")
+    assert result.summary["models"][-1]["scheme"] == cheapest.scheme
+    with pytest.raises(RunError, match=r"No scheme has a validation accuracy of 100\.00%"):
+        emopms.pick(run, accuracy=1.0, device="cpu")
+
+
+def test_what_cannot_be_picked(run: Path) -> None:
+    before = contents(run)
+    with pytest.raises(ValueError, match="exactly one"):
+        emopms.pick(run)
+    with pytest.raises(ValueError, match="exactly one"):
+        emopms.pick(run, knee=True, scheme=1)
+    with pytest.raises(KeyError, match="no scheme 999"):
+        emopms.pick(run, scheme=999)
+    with pytest.raises(SpecError, match="'latency' is no cost among the objectives"):
+        emopms.pick(run, target={"latency": 0.5})
+    with pytest.raises(SpecError, match=r"algorithm: would need another search"):
+        emopms.pick(run, knee=True, overrides=["algorithm.generations=9"])
+    assert contents(run) == before

@@ -2,11 +2,13 @@
 # make test-fast: only the quick ones, while you work.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP) -c constraints.txt
+OLDEST := .venv/oldest
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-fast test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
+.PHONY: run test test-fast test-oldest test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -18,6 +20,10 @@ test: .venv/installed-dev
 # In at most 90 seconds on two quiet cores: without slow tests, and with fewer examples of property-based ones.
 test-fast: .venv/installed-dev
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# The fast tests with the oldest torch that pyproject.toml allows, in an environment of its own.
+test-oldest: $(OLDEST)/installed
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=fast $(OLDEST)/bin/python -m pytest -n 2 -m "not slow"
 
 # What README and the plugins' pages say about installing, in a fresh clone.
 test-install: .venv/installed-dev
@@ -82,6 +88,12 @@ released: .venv/installed-dev
 .venv/installed-dev: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml) | .venv/bin/python
 	$(INSTALL) -e '.[dev]' $(foreach plugin,$(PLUGINS),-e './$(plugin)[test]')
 	touch $@ .venv/installed
+
+$(OLDEST)/installed: pyproject.toml constraints.txt constraints-oldest.txt $(PLUGINS:%=%/pyproject.toml)
+	$(PYTHON) -m venv $(OLDEST)
+	awk -F== 'NR == FNR {named[$$1]} NR == FNR || !($$1 in named)' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python $(PIP) -c $(OLDEST)/constraints.txt -e '.[dev]' $(PLUGINS:%=-e './%[test]')
+	touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -115,22 +115,37 @@ def _claims(slot: str, name: str, files: Files) -> list[tuple[Origin, type[Any] 
     return [*installed, *((Origin("", "", str(file)), local) for file, local in read if local)]
 
 
-@cache
 def _entry_points(slot: str) -> dict[str, list[Any]]:
+    return _all_entry_points().get(slot, {})
+
+
+@cache
+def _all_entry_points() -> dict[str, dict[str, list[Any]]]:
+    """Return the entry points of all slots, by slot and name.
+
+    `entrypoints.get_group_all` would read the files of all distributions again for each slot.
+    """
+    found: dict[str, dict[str, list[Any]]] = {slot: {} for slot in SLOTS}
     try:
-        points = entrypoints.get_group_all(f"emopms.{slot}")
+        for groups, distribution in entrypoints.iter_files_distros():
+            for slot in SLOTS:
+                if (group := f"emopms.{slot}") in groups:
+                    for name, target in groups[group].items():
+                        with entrypoints.BadEntryPoint.err_to_warnings():
+                            point = entrypoints.EntryPoint.from_string(target, name, distribution)
+                            _add_once(point, found[slot].setdefault(name, []))
     except (configparser.Error, UnicodeDecodeError) as error:  # of any distribution, not only of plugins
         raise PluginError(
             f"The entry points of a distribution cannot be read: {reason(error)}",
             remedy="Install that distribution again, or uninstall it.",
         ) from error
-    found: dict[str, list[Any]] = {}
-    for point in points:
-        same_name = found.setdefault(point.name, [])
-        # A distribution may be on the path twice, as a checkout and as an installed package: count it once.
-        if all(_identity(point) != _identity(other) for other in same_name):
-            same_name.append(point)
     return found
+
+
+def _add_once(point: Any, same_name: list[Any]) -> None:
+    # A distribution may be on the path twice, as a checkout and as an installed package: count it once.
+    if all(_identity(point) != _identity(other) for other in same_name):
+        same_name.append(point)
 
 
 def _identity(point: Any) -> tuple[str, str, str]:

@@ -116,14 +116,14 @@ def test_a_broken_plugin_costs_nothing_until_it_is_named(install: Install) -> No
 
 def test_a_distribution_found_twice_on_the_path_claims_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     installed, checkout = (entrypoints.Distribution("ours", version) for version in ("1.0", None))
-    points = [entrypoints.EntryPoint.from_string(GREEDY, "greedy", origin) for origin in (installed, checkout)]
-    monkeypatch.setattr(entrypoints, "get_group_all", lambda group: points if group == "emopms.ranker" else [])
-    registry._entry_points.cache_clear()
+    groups = {"emopms.ranker": {"greedy": GREEDY}}
+    monkeypatch.setattr(entrypoints, "iter_files_distros", lambda: iter([(groups, installed), (groups, checkout)]))
+    registry._all_entry_points.cache_clear()
     registry._installed.cache_clear()
     try:
         assert find("ranker", "greedy").slot == "ranker"
     finally:
-        registry._entry_points.cache_clear()
+        registry._all_entry_points.cache_clear()
         registry._installed.cache_clear()
 
 
@@ -267,10 +267,10 @@ def test_entry_points_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir()
     (folder / "entry_points.txt").write_text(content, encoding="utf-8", errors="surrogateescape")
     monkeypatch.syspath_prepend(tmp_path)
-    registry._entry_points.cache_clear()
+    registry._all_entry_points.cache_clear()
     try:
         with pytest.raises(PluginError, match="entry points of a distribution cannot be read") as caught:
             names("ranker")
     finally:
-        registry._entry_points.cache_clear()
+        registry._all_entry_points.cache_clear()
     assert caught.value.remedy

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUICK: dict[str, Any] = {"export": ["safetensors"], "finetune": {"epochs": 2}}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """What runs in this process computes as the processes that it starts do."""
     before = torch.get_num_threads()
@@ -40,6 +40,12 @@ def not_deaf() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the quick spec."""
+    return emopms.run(tiny(**QUICK), run_dir=tmp_path_factory.mktemp("undisturbed") / "run", device="cpu").folder
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
     ],
 )
 def test_a_run_that_is_told_to_end_does_so_within_seconds(
-    tmp_path: Path, spec: Path, number: signal.Signals, code: int, last: str, line: str
+    tmp_path: Path, spec: Path, undisturbed: Path, number: signal.Signals, code: int, last: str, line: str
 ) -> None:
     process = start(tmp_path / "run", spec)
     assert process.stderr is not None
@@ -83,8 +89,7 @@ def test_a_run_that_is_told_to_end_does_so_within_seconds(
     ended = finish(tmp_path / "run", spec)
     assert ended.code == 0
     assert f"{stage}: was begun earlier, and goes on from there" in ended.said
-    emopms.run(spec, run_dir=tmp_path / "alone", device="cpu")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "alone")
+    assert outcome(tmp_path / "run") == outcome(undisturbed)
 
 
 STUBBORN = """\
@@ -125,10 +130,8 @@ def test_an_objective_that_swallows_the_signal_changes_nothing(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    emopms.run(tiny(**QUICK), run_dir=run, device="cpu")
-    cases = damage_files(tiny(**QUICK), run, tmp_path / "work", damages=lambda file: [DAMAGES[file % 4]])
+def test_no_damaged_file_of_a_finished_run_does_harm_or_goes_unsaid(tmp_path: Path, undisturbed: Path) -> None:
+    cases = damage_files(tiny(**QUICK), undisturbed, tmp_path / "work", damages=lambda file: [DAMAGES[file % 4]])
     assert [case for case in cases if case.verdict not in ("made again", "written anew")] == []
     assert {case.damage for case in cases if case.verdict == "made again"} == set(DAMAGES)
     assert len(cases) > 30

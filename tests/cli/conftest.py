@@ -70,6 +70,6 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (info / "entry_points.txt").write_text("[emopms.objective]\nbroken = faulty_plugin:Broken\n")
     (site / "faulty_plugin.py").write_text("raise RuntimeError('no licence')\n")
     monkeypatch.syspath_prepend(site)
-    registry._entry_points.cache_clear()
+    registry._all_entry_points.cache_clear()
     yield "objective 'broken' of faulty_plugin 2.0 (faulty_plugin:Broken) cannot be imported: RuntimeError: no licence"
-    registry._entry_points.cache_clear()
+    registry._all_entry_points.cache_clear()

@@ -105,7 +105,7 @@ def test_the_front_holds_the_chosen_scheme_and_dominates_nothing_of_itself(finis
 def test_the_run_directory_documents_itself(finished: emopms.Result) -> None:
     manifest = json.loads((finished.folder / "manifest.json").read_text())
     assert manifest["seed"] == 3
-    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["versions"]["torch"] == version("torch")
     assert emopms.load_spec(finished.folder / "spec.resolved.yaml") == tiny()
     card = (finished.folder / "models" / "macs-0.6" / "README.md").read_text()
     assert f"{finished.summary['models'][0]['accuracy']:.2%}" in card

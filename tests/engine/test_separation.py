@@ -49,20 +49,25 @@ def _reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "_on_test", None)
 
 
-@pytest.fixture(params=["labelled", "unlabelled"])
+@pytest.fixture(scope="module", params=["labelled", "unlabelled"])
 def spec(request: pytest.FixtureRequest, unlabelled: dict[str, Any]) -> emopms.Spec:
     base, data = (TINY, Watched) if request.param == "labelled" else (unlabelled, WatchedWithoutLabels)
     return emopms.Spec.model_validate(base | {"data": data(calibration=128, validation=128), "export": ["safetensors"]})
 
 
+@pytest.fixture(scope="module")
+def clean(spec: emopms.Spec, tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
+    """A run in which nothing is changed."""
+    return emopms.run(spec, run_dir=tmp_path_factory.mktemp("clean") / "run", device="cpu")
+
+
 @pytest.mark.slow
 def test_test_images_change_nothing_but_the_reported_figures(
-    spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: emopms.Spec, clean: emopms.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def garbage(images: Images) -> Images:
         return Images(np.zeros_like(images.pixels), images.labels[::-1].copy())
 
-    clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
     monkeypatch.setitem(globals(), "_on_test", garbage)
     spoilt = emopms.run(spec, run_dir=tmp_path / "spoilt", device="cpu")
     assert spoilt.summary["dense"]["loss"] != clean.summary["dense"]["loss"], "the garbage was looked at"
@@ -72,8 +77,9 @@ def test_test_images_change_nothing_but_the_reported_figures(
 
 
 @pytest.mark.slow
-def test_what_ranks_was_not_searched_with(spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clean = emopms.run(spec, run_dir=tmp_path / "clean", device="cpu")
+def test_what_ranks_was_not_searched_with(
+    spec: emopms.Spec, clean: emopms.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ImageSets, "ranking", property(lambda image_sets: image_sets.validation))
     other = emopms.run(spec, run_dir=tmp_path / "other", device="cpu")
     for pattern, equal in (("front.npz", True), ("front-*.npz", False)):

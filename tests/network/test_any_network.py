@@ -136,11 +136,11 @@ def read_again(folder: Path) -> None:
     sys.stdout.write(str(len(recipes)))
 
 
-@pytest.mark.slow
-def test_pruning_a_hundred_networks_keeps_none_of_them() -> None:
+def test_pruning_many_networks_keeps_none_of_them() -> None:
+    """What keeps one keeps them all: twenty are enough to tell."""
     recipe: Recipe = [["Inverted", 8, 1, 0, 0], ["Mixer", 4, 0, 0, 0]]
     alive = []
-    for seed in range(100):
+    for seed in range(20):
         dense = build(recipe, seed)
         (sub,) = subnetworks_of(dense, [], images(seed))
         network = agree(recipe, seed, sub, dense)

@@ -155,4 +155,4 @@ def entry_points(slot: str) -> dict[str, list[Any]]:
 def install() -> None:
     """Serve the fakes for the rest of the process."""
     registry._installed.cache_clear()
-    registry._entry_points = entry_points  # type: ignore[assignment]
+    registry._entry_points = entry_points

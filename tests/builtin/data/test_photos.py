@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from emopms.api import Folder, Source
 from emopms.builtin.data.photos import Photos
 from emopms.errors import DataError
-from tests.builtin.data.test_image_folder import both, picture, write
+from tests.builtin.data.pictures import both, picture, write
 
 if TYPE_CHECKING:
     from pathlib import Path

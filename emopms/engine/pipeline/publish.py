@@ -18,7 +18,8 @@ from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
 from emopms.engine.results.search_summary import SearchSummary
 from emopms.engine.storage.outputs import Outputs
-from emopms.engine.storage.serialization import encode_json
+from emopms.engine.storage.serialization import encode_compact_json, encode_json
+from emopms.network.channels.surgery import kept_indices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 def publish(
     context: Context, done: Mapping[str, Done], *, folder: Path, fingerprint: str, command: Sequence[str]
 ) -> dict[str, Any]:
-    """Write models, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see `Outputs`).
+    """Write models with their kept channels, ``front.csv``, ``spec.resolved.yaml``, ``manifest.json`` and
+    ``result.json`` (see `Outputs`).
 
     Returns:
         The content of ``result.json``.
@@ -44,7 +46,9 @@ def publish(
     """
     exported, summary = done["export"].artefact, _summary(context, done)
     schemes = MeasuredSchemes.load(done["measure"].artefact)
-    files = {file: exported.content(file) for file in exported.files if file.startswith("models/")} | {
+    files = {
+        **{file: exported.content(file) for file in exported.files if file.startswith("models/")},
+        **_kept_channels(context, done, schemes),
         "front.csv": _front_table(schemes, context.spec).encode(),
         "spec.resolved.yaml": context.spec.to_yaml().encode(),
         "manifest.json": encode_json(_manifest(context, done, fingerprint, command)),
@@ -100,6 +104,17 @@ def _summary(context: Context, done: Mapping[str, Done]) -> dict[str, Any]:
             "measured": measured.measured,
         },
         "stages": [{"name": stage.name, "seconds": stage.seconds, "cached": stage.cached} for stage in done.values()],
+    }
+
+
+def _kept_channels(context: Context, done: Mapping[str, Done], schemes: MeasuredSchemes) -> dict[str, bytes]:
+    """Return ``channels.json`` of each model: the indices of the dense network's channels that the model keeps."""
+    divided = context.constrained(done["constrain"].artefact)
+    return {
+        f"models/{model.target}/channels.json": encode_compact_json(
+            kept_indices(divided.network, divided.channels, schemes.genomes[model.scheme])
+        )
+        for model in Exports.load(done["export"].artefact).models
     }
 
 

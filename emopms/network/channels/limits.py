@@ -48,7 +48,7 @@ class Limits:
 
     def reason(self, channels: int) -> str:
         """Return the reason why a layer with this number of prunable channels keeps all of them, for messages."""
-        by_number = self._least_by_number(channels) == channels
+        by_number = self._least_by_number(channels) == self.least(channels)
         setting = f"min_channels: {self.min_channels}" if by_number else f"max_ratio: {self.max_ratio:g}"
         return f"`genome: {{{setting}}}` keeps all of its channels"
 

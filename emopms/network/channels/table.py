@@ -53,13 +53,17 @@ class Cover:
     bits: NDArray[np.int64]
     """Positions of the bits [b]. In a genome, they are genes."""
     channels: NDArray[np.int64]
-    """Number of channels that each of the bits stands for [b]."""
+    """Number of channels that each of the bits stands for [b], at least 1."""
     least: int
     """Least number of these channels that is kept."""
 
     def met_by(self, strings: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return for each of the bit strings [n, bits] whether it keeps enough of these channels, boolean [n]."""
-        return strings[:, self.bits] @ self.channels >= self.least
+        kept = strings[:, self.bits]
+        if self.least == 1:
+            some: NDArray[np.bool_] = np.logical_or.reduce(kept, axis=1)  # much faster than a product
+            return some
+        return kept.astype(np.float64) @ self.channels >= self.least
 
 
 @dataclass(frozen=True)

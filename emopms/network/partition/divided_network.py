@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
-from emopms.network.channels.limits import NO_LIMITS
+from emopms.network.channels.limits import KEEP_LESS, NO_LIMITS
 from emopms.network.channels.table import joined
 from emopms.network.costs.cost_model import CostModel
 from emopms.network.partition.divide import crossing, divide
@@ -112,6 +112,7 @@ def _boundaries(network: nn.Module, points: Sequence[str], example: Tensor, limi
         reasons = "; ".join(dict.fromkeys(channels.pinned.values()))
         raise NoBoundaryError(
             f"nothing that crosses the splits can be pruned: {reasons}",
-            remedy="Choose other split points, or leave `prune_boundaries` out.",
+            remedy="Choose other split points, or leave `prune_boundaries` out."
+            + (f" Or: {KEEP_LESS}" if channels.prunable else ""),
         )
     return SubNetwork(len(points) + 1, len(points) + 2, whole, channels, name="boundaries")

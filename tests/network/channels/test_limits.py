@@ -46,7 +46,8 @@ def test_the_first_pattern_that_matches_is_named() -> None:
 def test_the_reason_names_the_setting() -> None:
     limits = Limits(min_channels=8, max_ratio=0.1)
     assert limits.reason(8) == "`genome: {min_channels: 8}` keeps all of its channels"
-    assert limits.reason(9) == "`genome: {max_ratio: 0.1}` keeps all of its channels"
+    assert Limits(min_channels=50).reason(96) == "`genome: {min_channels: 50}` keeps all of its channels", "two heads"
+    assert limits.reason(19) == "`genome: {max_ratio: 0.1}` keeps all of its channels"
 
 
 def test_a_pattern_without_a_layer_is_refused_with_those_there_are() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emopms.network.channels.limits import NO_LIMITS
 from emopms.network.channels.table import Cover, Group
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ class Genes:
 
     def _pin(self, limits: Limits, kept: Mapping[str, str]) -> None:
         """Pin the labels of layers that keep all of their channels, and so those of layers that share them."""
+        if limits == NO_LIMITS:
+            return
         for name, made in self._made:
-            free = self._free(made)
             if name in kept:
+                free = self._free(made)
                 why = f"it keeps the same channels as {name}, which {_setting(kept[name])} matches"
                 self._union.pin(np.array([*free]), why)
         for _, made in self._made:
@@ -81,6 +84,8 @@ class Genes:
 
     def _covers(self, limits: Limits) -> list[Cover]:
         """Return the genes of each layer that the limits concern, with the number of channels to keep."""
+        if limits == NO_LIMITS:
+            return []
         found: dict[bytes, Cover] = {}
         for _, made in self._made:
             own = {self._gene_of[root]: count for root, count in made.items() if root in self._gene_of}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emopms.builtin.backbone.small_resnet import SmallResNet
+from emopms.errors import NetworkError
 from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.limits import NO_LIMITS, Limits, LimitsError
 from emopms.network.partition.divided_network import NoBoundaryError, divide_network
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from ...chains import Case, cases
-from ...networks import IMAGES, Net, examples, pruned_copy, randomise
-
-if TYPE_CHECKING:
-    from ...networks import Genome
+from ...networks import IMAGES, Net, examples, pruned_copy, random_genome, randomise
 
 
 def widths(network: nn.Module) -> dict[str, int]:
@@ -39,27 +37,30 @@ def limited(network: nn.Module, limits: Limits, **options: Any) -> SubNetwork:
     return subnetworks_of(randomise(network, 0), [], IMAGES, limits=limits, **options)[0]
 
 
-def assert_obeys(case: Case, sub: SubNetwork, limits: Limits, genome: Genome) -> None:
-    """The pruned network keeps what the limits say, and computes what slicing computes."""
-    pruned = pruned_copy(case.network, [sub], [genome])
-    dense, kept = widths(case.network), widths(pruned)
-    for name, width in dense.items():
+def assert_obeys(pruned: nn.Module, case: Case, limits: Limits) -> None:
+    """The pruned network keeps what the limits say."""
+    kept = widths(pruned)
+    for name, width in widths(case.network).items():
         if limits.pattern_for(name):
             assert kept[name] == width, name
         assert kept[name] >= min(width, limits.min_channels), name
         assert width - kept[name] <= math.floor(limits.max_ratio * width + 1e-9), name
-    torch.testing.assert_close(sub.forward(case.images, genome), pruned(case.images))
+
+
+@st.composite
+def limits_for(draw: st.DrawFn, layers: tuple[str, ...]) -> Limits:
+    return Limits(
+        keep=tuple(draw(st.lists(st.sampled_from(layers), max_size=2, unique=True))),
+        min_channels=draw(st.integers(1, 4)),
+        max_ratio=draw(st.sampled_from((0.3, 0.5, 0.8, 1.0))),
+    )
 
 
 @given(cases(), st.data())
 @examples
 def test_every_valid_genome_obeys_the_limits(case: Case, data: st.DataObject) -> None:
     (free,) = subnetworks_of(case.network, [], case.images, prune_residual=True)
-    limits = Limits(
-        keep=tuple(data.draw(st.lists(st.sampled_from(free.channels.prunable), max_size=2, unique=True))),
-        min_channels=data.draw(st.integers(1, 4)),
-        max_ratio=data.draw(st.sampled_from((0.3, 0.5, 0.8, 1.0))),
-    )
+    limits = data.draw(limits_for(free.channels.prunable))
     try:
         (sub,) = subnetworks_of(case.network, [], case.images, prune_residual=True, limits=limits)
     except LimitsError:
@@ -73,8 +74,33 @@ def test_every_valid_genome_obeys_the_limits(case: Case, data: st.DataObject) ->
     )
     decoded = coding.decode(coding.encode(drawn))
     for genome in (*sub.repair(drawn, importance), *decoded, coding.least, sub.dense):
-        assert_obeys(case, sub, limits, genome)
+        pruned = pruned_copy(case.network, [sub], [genome])
+        assert_obeys(pruned, case, limits)
+        torch.testing.assert_close(sub.forward(case.images, genome), pruned(case.images))
     assert np.array_equal(sub.repair(decoded, importance), decoded), "a valid genome is left alone"
+
+
+@given(cases(), st.data())
+@examples
+def test_the_whole_obeys_if_parts_and_boundaries_do(case: Case, data: st.DataObject) -> None:
+    opened = {"prune_residual": True, "prune_boundaries": True}
+    try:
+        free = divide_network(case.network, case.points, case.images, **opened)
+    except NoBoundaryError:
+        opened["prune_boundaries"] = False
+        free = divide_network(case.network, case.points, case.images, **opened)
+    limits = data.draw(limits_for(free.channels.prunable))
+    try:
+        divided = divide_network(case.network, case.points, case.images, limits=limits, **opened)
+    except NetworkError:  # a part would have nothing to prune
+        limits = Limits(max_ratio=max(limits.max_ratio, 0.5))
+        divided = divide_network(case.network, case.points, case.images, limits=limits, **opened)
+    pruned = pruned_copy(case.network, divided.searched, [random_genome(sub, case.seed) for sub in divided.searched])
+    assert_obeys(pruned, case, limits)
+    (least,) = divided.whole.repair(
+        np.zeros((1, divided.channels.genes), dtype=np.bool_), np.arange(divided.channels.genes, dtype=float)
+    )
+    assert_obeys(pruned_copy(case.network, [divided.whole], [least]), case, limits)
 
 
 @given(cases())
@@ -173,7 +199,8 @@ def test_boundaries_are_kept_by_the_layers_that_make_them() -> None:
     assert first.name in divided.boundaries.channels.pinned
     assert divided.boundaries.channels.genes == free.boundaries.channels.genes - first.size
     names = tuple(group.name for group in free.boundaries.channels.groups)
-    with pytest.raises(NoBoundaryError, match="keep"):
+    with pytest.raises(NoBoundaryError, match="keep") as caught:
         divide_network(network, points, images, prune_boundaries=True, limits=Limits(keep=names))
+    assert "Loosen the limits" in caught.value.remedy
     with pytest.raises(LimitsError, match=r"matches 'stage9\.\*'"):
         divide_network(network, points, images, limits=Limits(keep=("stage9.*",)))

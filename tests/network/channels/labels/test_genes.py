@@ -16,7 +16,7 @@ from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.errors import NetworkError
 from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.limits import NO_LIMITS, Limits, LimitsError
-from emopms.network.partition.divided_network import NoBoundaryError, divide_network
+from emopms.network.partition.divided_network import DividedNetwork, NoBoundaryError, divide_network
 from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
 
 from ...chains import Case, cases
@@ -83,18 +83,21 @@ def test_every_valid_genome_obeys_the_limits(case: Case, data: st.DataObject) ->
 @given(cases(), st.data())
 @examples
 def test_the_whole_obeys_if_parts_and_boundaries_do(case: Case, data: st.DataObject) -> None:
-    opened = {"prune_residual": True, "prune_boundaries": True}
+    def divided_by(limits: Limits, *, boundaries: bool) -> DividedNetwork:
+        return divide_network(
+            case.network, case.points, case.images, prune_residual=True, prune_boundaries=boundaries, limits=limits
+        )
+
     try:
-        free = divide_network(case.network, case.points, case.images, **opened)
+        free, boundaries = divided_by(NO_LIMITS, boundaries=True), True
     except NoBoundaryError:
-        opened["prune_boundaries"] = False
-        free = divide_network(case.network, case.points, case.images, **opened)
+        free, boundaries = divided_by(NO_LIMITS, boundaries=False), False
     limits = data.draw(limits_for(free.channels.prunable))
     try:
-        divided = divide_network(case.network, case.points, case.images, limits=limits, **opened)
+        divided = divided_by(limits, boundaries=boundaries)
     except NetworkError:  # a part would have nothing to prune
         limits = Limits(max_ratio=max(limits.max_ratio, 0.5))
-        divided = divide_network(case.network, case.points, case.images, limits=limits, **opened)
+        divided = divided_by(limits, boundaries=boundaries)
     pruned = pruned_copy(case.network, divided.searched, [random_genome(sub, case.seed) for sub in divided.searched])
     assert_obeys(pruned, case, limits)
     (least,) = divided.whole.repair(

@@ -82,6 +82,9 @@ def test_tensors_with_several_names_stay_one_tensor() -> None:
     genome = np.array([True, False, True, True])
     state = load(save(pruned_state(network, [(sub.channels, genome)])))
     assert state.keys() == network.state_dict().keys(), "each name is in the file"
+    kept = kept_indices(network, sub.channels, genome)
+    assert kept["unused.0"] == kept["b.weight"] == kept["c.weight"] == {0: [0, 2, 3], 1: [0, 2, 3]}
+    assert kept["twice.fourth"] == kept["twice.third"] == {0: [0, 2, 3]}
     pruned = copy.deepcopy(network)
     fit_to(pruned, state)
     tensors = pruned.state_dict(keep_vars=True)

@@ -1,4 +1,4 @@
-"""Fields that were added to a component in a later version, and that must not change the keys of stored results."""
+"""Fields that were added to settings in a later version, and that must not change the keys of stored results."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from emopms.component import Component
+from emopms.component import Settings
 
 
-class AddedFields(Component):
-    """Base class of components that got fields in a later version.
+class AddedFields(Settings):
+    """Base class of settings, such as components, that got fields in a later version.
 
     An added field is written to the stored settings only if its value is not the default.
 
-    A run stores the result of each of its stages under a key, which is a hash of the settings of components. If an
-    added field were always written, all these keys would change, although each stage still computes the same result.
+    A run stores the result of each of its stages under a key, which is a hash of settings. If an added field were
+    always written, all these keys would change, although each stage still computes the same result.
     """
 
     added: ClassVar[frozenset[str]] = frozenset()
@@ -23,7 +23,7 @@ class AddedFields(Component):
 
     @model_serializer(mode="wrap")
     def _without_added_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields of the component to store: all fields except the added fields that hold their defaults."""
+        """Return the fields to store: all fields except the added fields that hold their defaults."""
         written: dict[str, Any] = handler(self)
         fields = type(self).model_fields
         return {

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from emopms.api.added_fields import AddedFields
+from emopms.component import Component
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Backbone(AddedFields):
+class Backbone(AddedFields, Component):
     """A network architecture, and the file that its weights are read from."""
 
     slot: ClassVar[str] = "backbone"

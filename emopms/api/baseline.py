@@ -101,8 +101,8 @@ class PruningTask(Task):
 
         Channels are added in the order of their scores until the next channel would exceed a bound. Then channels with
         worse scores are added if they still fit, so that all baselines are compared at nearly the same costs. Every
-        layer keeps at least its best channel, and so does every group: the channels of one layer, or of layers that
-        must keep the same channels.
+        layer keeps at least its best channel, or as many of its best channels as the spec's limits demand. So does
+        every group: the channels of one layer, or of layers that must keep the same channels.
 
         Args:
             scores: The score of each gene [genes]; higher is better.
@@ -143,8 +143,8 @@ class Baseline(Component):
     def prune(self, task: PruningTask) -> NDArray[Any]:
         """Return a genome, boolean [genes], whose costs are within the bounds of the task. True keeps a channel.
 
-        Every layer must keep a channel, and so must every group of channels that are pruned together (see
-        `SubNetwork.repair`).
+        Every layer must keep a channel, or as many as the spec's limits demand, and so must every group of channels
+        that are pruned together (see `SubNetwork.repair`).
 
         Args:
             task: The dense network, calibration images and the bounds. The network must not be changed.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from emopms.api.added_fields import AddedFields
-from emopms.component import invalid
+from emopms.component import Component, invalid
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Source(ABC):
         """Return the test images, in the same order at every call."""
 
 
-class Data(AddedFields):
+class Data(AddedFields, Component):
     """An image data set.
 
     The engine takes calibration, ranking and validation images out of `Source.train`. The remaining images are used for

@@ -24,7 +24,7 @@ class Sampling(Component):
     def sample(self, subnetwork: SubNetwork, inputs: Tensor, count: int, rng: np.random.Generator) -> NDArray[Any]:
         """Draw ``count`` genomes, boolean [count, genes].
 
-        The engine repairs genomes that keep no channel of some layer.
+        The engine repairs genomes that keep too few channels of some layer.
 
         Args:
             subnetwork: The sub-network whose genomes are drawn. It must not be changed.

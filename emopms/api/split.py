@@ -6,9 +6,12 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from emopms.component import Component
+from emopms.network import NO_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from emopms.network import Limits
 
 
 class Split(Component):
@@ -20,7 +23,9 @@ class Split(Component):
     slot: ClassVar[str] = "split"
 
     @abstractmethod
-    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    def find(
+        self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    ) -> list[str]:
         """Choose the split points of one network.
 
         Args:
@@ -29,6 +34,7 @@ class Split(Component):
             prune_residual: Whether layers whose outputs are added by residual shortcuts inside a sub-network are
                 pruned too, as the setting `genome.prune_residual` of the spec says. Each sub-network needs at least
                 one layer that can be pruned.
+            limits: What layers keep, as the settings under `genome` of the spec say.
 
         Returns:
             Paths of the modules after which to cut, in the order of the forward pass. With an empty list, the network

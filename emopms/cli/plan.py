@@ -37,7 +37,7 @@ def command(arguments: argparse.Namespace) -> None:
     with Console(stderr=True).status("measuring the speed of the stages"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
     show_tables(render(spec, expected))
-    require_reachable_targets(spec, expected.dense, expected.floor)
+    require_reachable_targets(spec, expected.dense, expected.floor, expected.floor_without_limits)
 
 
 def render(spec: Spec, expected: Forecast) -> Group:

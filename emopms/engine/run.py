@@ -68,7 +68,7 @@ def run(
             device=Device.choose(device),
             progress=progress if progress is not None else Silent(),
         )
-        require_reachable_targets(spec, prepared.dense, prepared.floor)
+        require_reachable_targets(spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
         context, fingerprint = prepared.context, prepared.fingerprint
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
         store.write_plan({step.stage.name: step.key for step in planned})

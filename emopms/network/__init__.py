@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emopms.network.channels.limits import NO_LIMITS, Limits
     from emopms.network.channels.surgery import fit_to, pruned_state
     from emopms.network.channels.table import Channels
     from emopms.network.costs.cost_model import Count, count
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from emopms.network.runtime.parallel import parallel_map
 
 __all__ = [
+    "NO_LIMITS",
     "Channels",
     "ClassifierLoss",
     "Count",
@@ -37,6 +39,7 @@ __all__ = [
     "Evaluator",
     "FeatureDistance",
     "Filters",
+    "Limits",
     "LinearProbeLoss",
     "SubNetwork",
     "TailLoss",
@@ -65,6 +68,7 @@ __all__ = [
 
 _MODULES = {
     "costs.cost_model": ("Count", "count"),
+    "channels.limits": ("NO_LIMITS", "Limits"),
     "channels.surgery": ("fit_to", "pruned_state"),
     "channels.table": ("Channels",),
     "criteria": ("ClassifierLoss", "FeatureDistance", "LinearProbeLoss", "TailLoss", "distance"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,7 @@ from emopms.api import (
     Selector,
     Split,
 )
+from emopms.api.added_fields import AddedFields
 from emopms.component import Settings, Slot, invalid
 from emopms.errors import PluginError, Problem, SpecError, did_you_mean
 from emopms.plugin_file import components_in
@@ -103,8 +104,10 @@ def _component_default(default: str | tuple[str, ...]) -> Any:
     return Field(default=default, validate_default=True)
 
 
-class Genome(Settings):
+class Genome(AddedFields):
     """The encoding of candidates: what can be pruned, and in which units."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"keep", "min_channels", "max_ratio"})
 
     coding: Literal["channels", "widths"] = "channels"
     """`channels`: the search decides about each channel. `widths`: the search only chooses the number of channels of
@@ -120,6 +123,15 @@ class Genome(Settings):
     prune_boundaries: bool = False
     """Whether the channels of the tensors at the split points are pruned too. One more search, which evaluates the
     whole network, then chooses which of these channels are kept."""
+    keep: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
+    """Patterns of paths of layers that keep all of their output channels, such as `[layer1.*, "*.conv1"]`. `*` stands
+    for any text. Layers that must have the same channels as one of these layers, because their outputs are added, keep
+    them too."""
+    min_channels: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Least number of output channels that each layer keeps. A layer that has fewer channels keeps all of them."""
+    max_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Largest share of the output channels of each layer that may be removed, by any method and for any target. With
+    0.75, a layer of 64 channels keeps at least 16 of them. With 1, there is no such limit."""
 
 
 class Spec(Settings):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from emopms.api import PruningTask
-from emopms.network import ClassifierLoss
+from emopms.network import ClassifierLoss, Limits
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import Tiny, tiny
 from emopms.testing.unchanged import Snapshot
@@ -59,6 +59,14 @@ class BaselineConformance(ComponentConformance):
         genome = self._chosen(setting, {"macs": 0.35})
         whole = sub.repair(genome[None], np.zeros(len(genome)))[0]
         assert np.array_equal(genome, whole), "A group or layer lost all its channels: use `SubNetwork.repair`."
+
+    def test_obeys_limits(self) -> None:
+        setting = tiny(points=(), limits=Limits(keep=("stage2.1.first.0",), min_channels=3, max_ratio=0.6))
+        (sub,) = setting.subnetworks
+        for multiple in (1, 2):
+            genome = self._chosen(setting, {"macs": 0.75}, multiple=multiple)
+            short = [cover for cover in sub.channels.covers if not cover.met_by(genome[None])[0]]
+            assert not short, "A layer keeps fewer channels than the limits of the spec say: use `SubNetwork.repair`."
 
     def test_keeps_widths_of_the_multiple(self) -> None:
         setting = tiny(points=())

@@ -74,7 +74,7 @@ class ObjectiveConformance(ComponentConformance):
             for gene in np.random.default_rng(0).permutation(sub.channels.genes):
                 less = chain[-1].copy()
                 less[gene] = False
-                if all(less[genes].any() for genes in sub.channels.cover_sets):
+                if all(cover.met_by(less[None])[0] for cover in sub.channels.covers):
                     chain.append(less)
             values = self._values(np.stack(chain), setting.task(sub.index))
             assert (np.diff(values) <= 1e-9 * values.max()).all(), (

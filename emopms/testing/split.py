@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from emopms.network import subnetworks_of
+from emopms.network import NO_LIMITS, Limits, subnetworks_of
 from emopms.testing.component import ComponentConformance
 from emopms.testing.tiny import images, tiny_network
 from emopms.testing.unchanged import Snapshot
@@ -42,13 +42,14 @@ class SplitConformance(ComponentConformance):
         """If the network cannot be divided at the points, for instance in a wrong order, the error says why."""
         for prune_residual in (False, True):
             self._compose(prune_residual=prune_residual)
+        self._compose(prune_residual=True, limits=Limits(max_ratio=0.5))
 
-    def _compose(self, *, prune_residual: bool) -> None:
+    def _compose(self, *, prune_residual: bool, limits: Limits = NO_LIMITS) -> None:
         network, example = self.network().eval(), self.example()
         features = example
         with torch.no_grad():
-            points = self.component.find(network, example, prune_residual=prune_residual)
-            for sub in subnetworks_of(network, points, example, prune_residual=prune_residual):
+            points = self.component.find(network, example, prune_residual=prune_residual, limits=limits)
+            for sub in subnetworks_of(network, points, example, prune_residual=prune_residual, limits=limits):
                 features = sub.forward(features)
             expected = network(example)
         assert torch.allclose(features, expected, rtol=1e-4, atol=1e-5), (

@@ -11,12 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emopms.api import Task
-from emopms.network import ClassifierLoss, Device, FeatureDistance, SubNetwork, dense_tail, magnitude, subnetworks_of
+from emopms.network import (
+    NO_LIMITS,
+    ClassifierLoss,
+    Device,
+    FeatureDistance,
+    SubNetwork,
+    dense_tail,
+    magnitude,
+    subnetworks_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from emopms.network import Limits
 
 SHAPE = (3, 8, 8)
 CLASSES = 4
@@ -95,10 +106,10 @@ def images(count: int = 32) -> Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
-def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU) -> Tiny:
+def tiny(points: Sequence[str] = POINTS, *, device: Device = CPU, limits: Limits = NO_LIMITS) -> Tiny:
     """Divide a `TinyNetwork` after ``points``, and compute its features in the number format of the device."""
     network, references = tiny_network().to(device.type), [images().to(device.type)]
-    subnetworks = subnetworks_of(network, points, references[0])
+    subnetworks = subnetworks_of(network, points, references[0], limits=limits)
     with torch.no_grad(), device.autocast():
         for sub in subnetworks:
             references.append(sub.forward(references[-1]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import emopms
 from emopms.engine.forecast.forecast import forecast
@@ -62,6 +64,50 @@ def test_what_plan_shows_of_boundaries() -> None:
     assert all("stem.0" not in search.pinned for search in expected.searches), "the first stream is open now"
     assert expected.floor["macs"] < closed.floor["macs"]
     assert sum(stage.name.startswith("evolve/") for stage in expected.stages) == 4
+
+
+@pytest.mark.slow
+def test_limits_hold_from_the_first_mask_to_the_model(tmp_path: Path) -> None:
+    genome = {
+        "prune_residual": True,
+        "prune_boundaries": True,
+        "keep": ["stage3.0.conv1", "stem.*"],
+        "min_channels": 3,
+        "max_ratio": 0.5,
+    }
+    changes = {"constraint": {"name": "feature", "epochs": 1}, "targets": [{"macs": 0.6}]}
+    result, widths = _run(tmp_path, genome, **changes)
+    assert widths["stem.0.weight"] == widths["stage1.0.conv2.weight"] == 8, "kept, and so what is tied with it"
+    assert widths["stage3.0.conv1.weight"] == 16
+    kept = json.loads((result.folder / "models" / "macs-0.6" / "channels.json").read_text())
+    assert "stem.0.weight" not in kept, "only what loses channels is listed"
+    store = result.folder / "store"
+    for file in (*store.glob("evolve-*/*/front.npz"), *store.glob("refine/*/front.npz")):
+        genomes = np.load(file)["genomes"]
+        assert not genomes.all(), file
+    sizes = {name: width for name, width in widths.items() if not name.startswith("head")}
+    assert all(width >= 4 for width in sizes.values()), "at least half of 8, and more than 3"
+    assert min(sizes.values()) < 8
+
+
+@pytest.mark.slow
+def test_the_model_is_made_of_the_dense_network_and_the_kept_channels(tmp_path: Path) -> None:
+    """By plain indexing. Only the statistics of batch norm are estimated anew."""
+    result, _ = _run(tmp_path, {"prune_boundaries": True}, finetune={"epochs": 0})
+    (stored,) = (result.folder / "store" / "pretrain").glob("*/network.safetensors")
+    state = load_file(stored)
+    kept = json.loads((result.folder / "models" / "macs-0.6" / "channels.json").read_text())
+    assert {dim for dims in kept.values() for dim in dims} == {"0", "1"}, "outputs and inputs"
+    for name, dims in kept.items():
+        for dim, indices in dims.items():
+            state[name] = state[name].index_select(int(dim), torch.tensor(indices))
+    model = weights(result.folder)
+    assert {name: tensor.shape for name, tensor in state.items()} == {
+        name: tensor.shape for name, tensor in model.items()
+    }
+    for name, tensor in model.items():
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            assert torch.equal(tensor, state[name]), name
 
 
 def test_boundaries_without_splits_are_an_error_of_the_spec(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import fx, nn
 
+from emopms.network.channels.limits import Limits, LimitsError
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
@@ -78,6 +79,23 @@ def test_slicing_surgery_and_prediction_agree_and_training_goes_on(
     torch.optim.SGD(network.parameters(), lr=0.1).step()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+@given(recipes(), st.integers(0, 2**16), st.integers(1, 6), st.sampled_from((0.4, 0.75, 1.0)))
+@settings(max_examples=scaled(40), phases=NO_SHRINKING)
+def test_limits_hold_in_networks_of_all_kinds(recipe: Recipe, seed: int, least: int, ratio: float) -> None:
+    dense, limits = build(recipe, seed), Limits(min_channels=least, max_ratio=ratio)
+    try:
+        (sub,) = subnetworks_of(dense, [], images(seed), prune_residual=True, limits=limits)
+    except LimitsError:
+        return
+    network = agree(recipe, seed, sub, dense)
+    for name, module in dense.named_modules():
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+            outputs = int(isinstance(module, nn.modules.conv._ConvTransposeNd))
+            width, kept = module.weight.shape[outputs], network.get_parameter(f"{name}.weight").shape[outputs]
+            assert kept >= min(width, least), name
+            assert width - kept <= ratio * width + 1e-9, name
 
 
 @given(recipes(), st.integers(0, 2**16))

@@ -61,6 +61,26 @@ def test_components_mappings_and_names_are_equal() -> None:
     assert spec != Spec.model_validate(SMALL | {"seed": 1})
 
 
+@pytest.mark.parametrize(
+    "genome",
+    [{"keep": "stage1.*"}, {"keep": [""]}, {"min_channels": 0}, {"max_ratio": 0.0}, {"max_ratio": 1.1}],
+)
+def test_wrong_limits_are_refused(genome: dict[str, Any]) -> None:
+    assert messages(genome=genome)
+
+
+def test_limits_are_written_only_if_they_are_set() -> None:
+    plain, same = (
+        Spec.model_validate(SMALL | {"genome": genome}).resolved()["genome"]
+        for genome in ({}, {"keep": [], "min_channels": 1, "max_ratio": 1.0})
+    )
+    assert plain == same
+    assert "keep" not in plain
+    limits = {"keep": ["stage1.*"], "min_channels": 4, "max_ratio": 0.5}
+    written = Spec.model_validate(SMALL | {"genome": limits}).resolved()["genome"]
+    assert written == plain | limits
+
+
 def test_partial_settings_keep_the_other_defaults() -> None:
     spec = Spec.model_validate(SMALL | {"pretrain": {"epochs": 3}, "finetune": {"epochs": 0}})
 

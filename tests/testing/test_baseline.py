@@ -41,6 +41,12 @@ def without_a_layer(task: Any) -> Any:
     return genome
 
 
+def one_channel(task: Any) -> Any:
+    genome = without_a_layer(task)
+    genome[task.subnetwork.channels.groups[0].start] = True
+    return genome
+
+
 def odd(task: Any) -> Any:
     genome = least(task)
     genome[task.subnetwork.channels.groups[0].genes.start] = True
@@ -65,6 +71,7 @@ BROKEN = [
     Broken("uses_most_of_what_the_bounds_allow", baseline(least_unless_all), "keep more channels"),
     Broken("keeps_everything_if_it_may", baseline(least), "the bounds allow to keep"),
     Broken("keeps_a_channel_of_every_layer", baseline(without_a_layer), "lost all its channels"),
+    Broken("obeys_limits", baseline(one_channel), "fewer channels than the limits of the spec say"),
     Broken("keeps_widths_of_the_multiple", baseline(odd), "multiples of 2"),
     Broken("is_determined_by_the_given_generator", baseline(by_chance), "gave different genomes"),
     Broken("leaves_the_network_alone", baseline(emptied), "changed the network: .*weight"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from emopms.api import Split
+from emopms.network import NO_LIMITS
 from emopms.testing import SplitConformance
 from tests.testing.broken import Broken, component
 
@@ -17,7 +18,9 @@ CALLS = count()
 
 
 def split(find: Any) -> Any:
-    return component(Split, find=lambda self, network, example, *, prune_residual=False: find(network, example))
+    return component(
+        Split, find=lambda self, network, example, *, prune_residual=False, limits=NO_LIMITS: find(network, example)
+    )
 
 
 def with_effect(effect: Any) -> Any:

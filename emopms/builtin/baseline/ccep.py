@@ -44,7 +44,7 @@ class Ccep(Baseline):
             found = [self._evolved(task, genome, group.genes) for group in sub.channels.groups]
             # Every layer chose with the others as they were: together they are the next network.
             following, step = sub.repair(np.logical_and.reduce(found)[None], norms)[0], step + 1
-            if following.sum() == genome.sum():
+            if following.sum() >= genome.sum():
                 break
             gone[genome & ~following] = step
             genome = following

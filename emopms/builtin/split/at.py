@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from emopms.api import Split
+from emopms.network import NO_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from emopms.network import Limits
 
 
 class At(Split):
@@ -20,5 +23,7 @@ class At(Split):
     """Paths of the modules after which the network is divided, in the order of the forward pass. If there are none, the
     network is not divided."""
 
-    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    def find(
+        self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    ) -> list[str]:
         return list(self.points)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from emopms.api import Split
+from emopms.network import NO_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from emopms.network import Limits
 
 
 class Blocks(Split):
@@ -15,7 +18,9 @@ class Blocks(Split):
 
     name: Literal["blocks"] = "blocks"
 
-    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    def find(
+        self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    ) -> list[str]:
         from emopms.network import block_points
 
-        return block_points(network, example, prune_residual=prune_residual)
+        return block_points(network, example, prune_residual=prune_residual, limits=limits)

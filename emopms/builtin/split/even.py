@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from emopms.api import Split
+from emopms.network import NO_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from emopms.network import Limits
 
 
 class Even(Split):
@@ -19,7 +22,9 @@ class Even(Split):
     parts: Annotated[int, Field(ge=2, examples=[4])]
     """Number of sub-networks into which the network is divided."""
 
-    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    def find(
+        self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    ) -> list[str]:
         from emopms.network import even_points
 
-        return even_points(network, example, self.parts, prune_residual=prune_residual)
+        return even_points(network, example, self.parts, prune_residual=prune_residual, limits=limits)

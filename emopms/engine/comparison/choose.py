@@ -99,6 +99,6 @@ class _Losses:
 
 def _require_valid(genome: NDArray[np.bool_], task: PruningTask) -> None:
     if not np.array_equal(task.subnetwork.repair(genome[None], np.zeros(len(genome)))[0], genome):
-        raise ValueError("returned a genome in which a group or a layer has no channel left")
+        raise ValueError("returned a genome in which a group or a layer keeps too few channels")
     if not task.fits(genome[None])[0]:
         raise ValueError(f"returned a genome that is not within the bounds {dict(task.bounds)}")

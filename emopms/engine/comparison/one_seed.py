@@ -71,7 +71,7 @@ class OneSeed:
         """
         with self._store.lock(), logging_to(open_log(self._folder), level="DEBUG", filter="emopms"):
             prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
-            require_reachable_targets(self.spec, prepared.dense, prepared.floor)
+            require_reachable_targets(self.spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
             self._context, fingerprint = prepared.context, prepared.fingerprint
             planned = plan(
                 self.spec,

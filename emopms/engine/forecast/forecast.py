@@ -79,6 +79,8 @@ class Forecast:
     floor: Mapping[str, float]
     """Shares of ``macs`` and ``params`` that remain after maximum pruning. A target below these shares cannot be
     reached."""
+    floor_without_limits: Mapping[str, float]
+    """The same shares if the spec had none of the settings ``keep``, ``min_channels`` and ``max_ratio``."""
     stages: tuple[StageForecast, ...]
     """All stages, in the order in which they run."""
     memory: MemoryForecast | None
@@ -135,6 +137,7 @@ def forecast(
         refinements=max_refinements(spec) if any(stage.name == "refine" for stage in stages) else 0,
         dense=prepared.dense,
         floor=prepared.floor,
+        floor_without_limits=prepared.floor_without_limits,
         stages=tuple(stages),
         memory=_memory(context, parts, to_run, timer) if to_run else None,
     )

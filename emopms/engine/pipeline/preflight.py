@@ -17,22 +17,26 @@ from emopms.engine.session.networks import (
     example_images,
     fresh_network,
     given_network,
+    limits_of,
 )
 from emopms.engine.session.partition_summary import PartSummary, Size, size_of, summarise_parts
 from emopms.engine.support.component_calls import guarded_call
-from emopms.errors import DataError, NetworkError, SpecError
+from emopms.errors import DataError, NetworkError, Problem, SpecError
+from emopms.network.channels.limits import NO_LIMITS, LimitsError
 from emopms.network.costs.cost_model import count
 from emopms.network.graph.fingerprint import graph_fingerprint
 from emopms.network.partition.divide import SplitPointError, require_same_function
 from emopms.network.partition.divided_network import NoBoundaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
 
     from emopms.api import Folder, Source
     from emopms.engine.support.progress import Progress
+    from emopms.network.channels.encoding import Encoding
+    from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.runtime.device import Device
     from emopms.spec import Spec
 
@@ -51,11 +55,18 @@ class Prepared:
     """The size of the dense network."""
     least: Size
     """The size of the network if every channel group keeps as few channels as it can."""
+    least_without_limits: Size
+    """The same size if the spec had none of the settings ``keep``, ``min_channels`` and ``max_ratio``."""
 
     @property
     def floor(self) -> dict[str, float]:
         """Shares of the MACs and of the parameters of the dense network that remain after maximum pruning."""
-        return {cost: getattr(self.least, cost) / getattr(self.dense, cost) for cost in ("macs", "params")}
+        return _shares(self.least, self.dense)
+
+    @property
+    def floor_without_limits(self) -> dict[str, float]:
+        """The same shares if the spec had none of the settings ``keep``, ``min_channels`` and ``max_ratio``."""
+        return _shares(self.least_without_limits, self.dense)
 
 
 def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -> Prepared:
@@ -82,7 +93,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         path = folder.find(spec.backbone.weights, what="weights file")
         fingerprint += "+" + weights_fingerprint(path)
     with guarded_call(spec.split, "find split points"):
-        points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual)
+        points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual, limits=limits_of(spec))
     try:
         parts = divide_as_specified(network, points, example, spec)
     except SplitPointError as error:
@@ -90,6 +101,8 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         raise spec.problem(written, error.message, error.remedy) from error
     except NoBoundaryError as error:
         raise spec.problem(("genome", "prune_boundaries"), error.message, error.remedy) from error
+    except LimitsError as error:
+        raise spec.problem(("genome", *error.keys), error.message, error.remedy) from error
     require_same_function(network, [sub.module for sub in parts.parts], points, example)
     _check_scores(parts.parts[-1].output_shape, spec, source)
     if spec.backbone.names_code or not type(spec.backbone).__module__.startswith("emopms."):
@@ -100,16 +113,30 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
     encodings = [encoding_for(sub, spec) for sub in parts.searched]
+    least = _least(parts, encodings)
     dense = size_of(parts.costs, np.concatenate([sub.dense for sub in parts.searched]))
     _check_costs(network, example, dense)
-    least = np.concatenate([encoding.least for encoding in encodings])
+    least_without_limits = least
+    if limits_of(spec) != NO_LIMITS:
+        free = divide_as_specified(network, points, example, spec, limits=NO_LIMITS)
+        least_without_limits = _least(free, [encoding_for(sub, spec) for sub in free.searched])
     return Prepared(
         context,
         fingerprint,
         summarise_parts(parts, encodings),
         dense=dense,
-        least=size_of(parts.costs, least),
+        least=least,
+        least_without_limits=least_without_limits,
     )
+
+
+def _least(divided: DividedNetwork, encodings: Sequence[Encoding]) -> Size:
+    """Return the size of the network if every channel group keeps as few channels as it can."""
+    return size_of(divided.costs, np.concatenate([encoding.least for encoding in encodings]))
+
+
+def _shares(size: Size, dense: Size) -> dict[str, float]:
+    return {cost: getattr(size, cost) / getattr(dense, cost) for cost in ("macs", "params")}
 
 
 def _equal_states(one: nn.Module, other: nn.Module) -> bool:
@@ -120,28 +147,34 @@ def _equal_states(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
-def require_reachable_targets(spec: Spec, dense: Size, floor: Mapping[str, float]) -> None:
+def require_reachable_targets(
+    spec: Spec, dense: Size, floor: Mapping[str, float], floor_without_limits: Mapping[str, float]
+) -> None:
     """Refuse targets that ask for less than the costs that remain after maximum pruning.
 
     Args:
         spec: The spec.
         dense: The size of the dense network.
-        floor: The shares of its costs that remain after maximum pruning (see `Prepared.floor`).
+        floor: See `Prepared.floor`.
+        floor_without_limits: See `Prepared.floor_without_limits`.
 
     Raises:
         SpecError: A target cannot be reached. The error lists each cost bound that is too low.
     """
-    problems = [
-        problem
-        for index, target in enumerate(spec.targets)
-        for cost, share in target.counted_shares(asdict(dense)).items()
-        if share < floor[cost]
-        for problem in spec.problem(
-            ("targets", index, cost),
-            f"cannot be met: {floor[cost]:.5f} of the {cost} remain whatever is pruned.",
-            "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
-        ).problems
-    ]
+    set_limits = ", ".join(f"`{name}`" for name in spec.genome.model_dump() if name in spec.genome.added)
+    problems: list[Problem] = []
+    for index, target in enumerate(spec.targets):
+        for cost, share in target.counted_shares(asdict(dense)).items():
+            if share >= floor[cost]:
+                continue
+            message = f"cannot be met: {floor[cost]:.5f} of the {cost} remain whatever is pruned."
+            remedy = "Raise the target, or choose fewer or other split points: what crosses a split keeps its width."
+            if floor_without_limits[cost] <= share:
+                message = f"cannot be met: with {set_limits} under `genome`, {floor[cost]:.5f} of the {cost} remain."
+                remedy = (
+                    f"Raise the target, or loosen the limits: without them, {floor_without_limits[cost]:.5f} remain."
+                )
+            problems += spec.problem(("targets", index, cost), message, remedy).problems
     if problems:
         raise SpecError(problems)
 

@@ -11,6 +11,7 @@ from emopms.engine.models.weights import load_weights
 from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.seeds import derive
 from emopms.network.channels.encoding import Encoding
+from emopms.network.channels.limits import Limits
 from emopms.network.partition.divided_network import DividedNetwork, divide_network
 from emopms.network.partition.importance import magnitude
 
@@ -74,7 +75,15 @@ def example_images(source: Source) -> Tensor:
     return torch.randn(2, *source.shape, generator=torch.Generator().manual_seed(0))
 
 
-def divide_as_specified(network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec) -> DividedNetwork:
+def limits_of(spec: Spec) -> Limits:
+    """Return what layers keep, as the spec's ``genome`` settings say."""
+    genome = spec.genome
+    return Limits(keep=genome.keep, min_channels=genome.min_channels, max_ratio=genome.max_ratio)
+
+
+def divide_as_specified(
+    network: nn.Module, split_points: Sequence[str], example: Tensor, spec: Spec, *, limits: Limits | None = None
+) -> DividedNetwork:
     """Divide a network at the split points. The spec's ``genome`` settings say which channels get genes.
 
     Args:
@@ -82,6 +91,7 @@ def divide_as_specified(network: nn.Module, split_points: Sequence[str], example
         split_points: Paths of the modules after which the network is divided.
         example: Images [N, C, H, W] with which the network is traced.
         spec: The spec.
+        limits: What layers keep; by default what the spec says.
     """
     return divide_network(
         network,
@@ -89,6 +99,7 @@ def divide_as_specified(network: nn.Module, split_points: Sequence[str], example
         example,
         prune_residual=spec.genome.prune_residual,
         prune_boundaries=spec.genome.prune_boundaries,
+        limits=limits_of(spec) if limits is None else limits,
     )
 
 

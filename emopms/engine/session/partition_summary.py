@@ -69,6 +69,8 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
     crossing = tuple(own[-1] for own in blocks[:-1])
     boundaries = divided.boundaries
     opened = _pruned_layers(boundaries) if boundaries else set()
+    # The boundaries have the last reason for layers that neither search can prune.
+    settled = opened | boundaries.channels.pinned.keys() if boundaries else opened
     return tuple(
         PartSummary(
             name=sub.name,
@@ -79,7 +81,11 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
             dense=size_of(sub.costs, sub.dense),
             least=size_of(sub.costs, encoding.least),
             features=_input_size(sub) + math.prod(sub.output_shape),
-            pinned={name: why for name, why in sub.channels.pinned.items() if name not in opened},
+            pinned={
+                name: why
+                for name, why in sub.channels.pinned.items()
+                if name not in (opened if sub is boundaries else settled)
+            },
             uncounted={name: sub.channels.uncounted_macs.get(name) for name in sub.channels.uncounted},
         )
         for sub, encoding in zip(divided.searched, encodings, strict=True)

@@ -22,8 +22,10 @@ from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.session.final_figures import figures_of_model
 from emopms.engine.session.networks import example_images
 from emopms.engine.stages.base import Stage
+from emopms.engine.storage.serialization import encode_compact_json
 from emopms.engine.support.component_calls import guarded_call
 from emopms.errors import RunError
+from emopms.network.channels.surgery import kept_indices
 from emopms.network.costs.cost_model import count
 from emopms.network.runtime.device import in_layout
 from emopms.spec.target import COUNTED
@@ -55,7 +57,8 @@ class Export(Stage):
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the model, and write it."""
         finetuned = FinetunedNetwork.load(inputs[f"finetune/{self.slug}"])
-        costs, dense_costs = self._costs(context, context.constrained(inputs["constrain"]), finetuned.genome)
+        divided = context.constrained(inputs["constrain"])
+        costs, dense_costs = self._costs(context, divided, finetuned.genome)
         limits = {} if self.target is None else self.target.limits(dense_costs)
         missed = {name: limit for name, limit in limits.items() if costs[name] > limit}
         for name, limit in missed.items():
@@ -72,6 +75,8 @@ class Export(Stage):
         with out.folder_for(f"models/{self.slug}") as folder:
             network = context.network(finetuned.state)
             architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
+            channels = kept_indices(divided.network, divided.channels, finetuned.genome)
+            (folder / "channels.json").write_bytes(encode_compact_json(channels))
             files = sorted(path.name for path in folder.iterdir())
             card = model_card(
                 context.spec, architecture, model, ModelFigures.load(inputs["dense"]), files, quality=context.quality

@@ -57,6 +57,12 @@ def encode_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
+def encode_compact_json(value: Any) -> bytes:
+    """Return a mapping as JSON with one line for each key. Long lists of numbers stay in one line."""
+    lines = (f"{json.dumps(key)}: {json.dumps(item, allow_nan=False)}" for key, item in value.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
 def decode_tensors(content: bytes) -> dict[str, Tensor]:
     from safetensors.torch import load
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.network.channels.table import ensure_nonempty
+from emopms.network.channels.table import Cover, ensure_covered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,17 @@ class _Block:
     whole: int
     """Number of bits that stand for full units. A unit is a fixed number of genes of the channel group. If genes are
     left over after the last full unit, one more bit stands for them."""
+    least: int
+    """Least number of these bits that are set in a valid code."""
+
+    def log10_codes(self, *, widths: bool) -> float:
+        """Return the decimal logarithm of the number of ways to set these bits in a valid code."""
+        lower = range(min(self.least, self.whole + 1))
+        total, excluded = (
+            (self.whole + 1, len(lower)) if widths else (2**self.whole, sum(math.comb(self.whole, n) for n in lower))
+        )
+        leftover = self.bits.stop - self.bits.start > self.whole
+        return math.log10(total - excluded + leftover)
 
 
 class Encoding:
@@ -48,7 +59,7 @@ class Encoding:
     ) -> None:
         self._widths = widths
         self._bit_of = np.zeros(channels.genes, dtype=np.int64)
-        self._blocks: list[_Block] = []
+        blocks: list[tuple[slice, int]] = []
         bits = 0
         for group in channels.groups:
             unit = math.lcm(multiple, group.repeats) // group.repeats
@@ -57,11 +68,17 @@ class Encoding:
                 ranks[np.argsort(-importance[group.genes], kind="stable")] = np.arange(group.size)
             self._bit_of[group.genes] = bits + ranks // unit
             count = -(-group.size // unit)
-            self._blocks.append(_Block(slice(bits, bits + count), group.size // unit or 1))
+            blocks.append((slice(bits, bits + count), group.size // unit or 1))
             bits += count
         self._sizes = np.bincount(self._bit_of, minlength=bits)
         self._importance = np.bincount(self._bit_of, weights=importance, minlength=bits) / self._sizes
-        self._cover_sets = tuple(np.unique(self._bit_of[genes]) for genes in channels.cover_sets)
+        self._covers = [self._cover_of_bits(cover) for cover in channels.covers]
+        least: dict[bytes, int] = {}
+        for cover in self._covers:
+            first = 1 + int(np.searchsorted(cover.channels.cumsum(), cover.least))
+            key = cover.bits.tobytes()
+            least[key] = max(first, least.get(key, 1))
+        self._blocks = [_Block(own, whole, least[np.arange(own.start, own.stop).tobytes()]) for own, whole in blocks]
 
     @property
     def bits(self) -> int:
@@ -71,9 +88,7 @@ class Encoding:
     @property
     def log10_space(self) -> float:
         """Decimal logarithm of the number of valid codes. `repair` says which codes are valid."""
-        full = [block.bits.stop - block.bits.start > block.whole for block in self._blocks]
-        counts = [(block.whole if self._widths else 2**block.whole - 1) for block in self._blocks]
-        return sum(math.log10(count + more) for count, more in zip(counts, full, strict=True))
+        return sum(block.log10_codes(widths=self._widths) for block in self._blocks)
 
     @property
     def least(self) -> NDArray[np.bool_]:
@@ -105,8 +120,8 @@ class Encoding:
     def repair(self, codes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return valid codes [n, bits] that are similar to the given codes.
 
-        In a valid code, every channel group and every layer keeps at least one channel, and the number of channels that
-        each layer keeps is one that the arguments of `Encoding` allow.
+        In a valid code, every channel group and every layer keeps enough channels (see `Channels.covers`), and the
+        number of channels that each layer keeps is one that the arguments of `Encoding` allow.
         """
         repaired = codes.copy()
         for block in self._blocks:
@@ -115,7 +130,7 @@ class Encoding:
                 own[:] = np.arange(own.shape[1]) < own.sum(axis=1, keepdims=True)
             else:
                 own[:, block.whole :] &= own[:, : block.whole].all(axis=1, keepdims=True)
-        ensure_nonempty(repaired, self._cover_sets, self._importance)
+        ensure_covered(repaired, self._covers, self._importance)
         for block in self._blocks:  # a bit that was just set may require that the bits before it are set too
             own = repaired[:, block.bits]
             if self._widths:
@@ -123,3 +138,9 @@ class Encoding:
             else:
                 own |= own[:, block.whole :].any(axis=1, keepdims=True)
         return repaired
+
+    def _cover_of_bits(self, cover: Cover) -> Cover:
+        """Return the cover in which bits of a code take the place of genes."""
+        channels = np.bincount(self._bit_of[cover.bits], weights=cover.channels, minlength=self.bits).astype(np.int64)
+        bits = np.flatnonzero(channels)
+        return Cover(bits, channels[bits], cover.least)

@@ -39,6 +39,23 @@ def pruned_state(network: nn.Module, cuts: Iterable[tuple[Channels, NDArray[np.b
     return {name: tensor.clone() for name, tensor in state.items()}
 
 
+def kept_indices(network: nn.Module, channels: Channels, genome: NDArray[np.bool_]) -> dict[str, dict[int, list[int]]]:
+    """Return which indices `pruned_state` keeps, for each tensor and each of its dimensions that loses some.
+
+    Args:
+        network: The dense network.
+        channels: The channel table of the whole network.
+        genome: The genome [genes] that prunes it.
+    """
+    stays = np.append(genome, True)  # the last entry is for gene -1, which is always kept
+    found: dict[str, dict[int, list[int]]] = {}
+    for same in names_by_tensor(network.state_dict(keep_vars=True).items()).values():
+        dims = next((channels.dims[name] for name in same if name in channels.dims), {})
+        kept = {dim: np.flatnonzero(stays[genes]).tolist() for dim, genes in dims.items() if not stays[genes].all()}
+        found |= dict.fromkeys(same, kept) if kept else {}
+    return found
+
+
 def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Shrink the layers of a dense network in place to the shapes in ``state``, and load ``state`` into it.
 

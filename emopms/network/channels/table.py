@@ -46,6 +46,26 @@ class Layer:
     """Number of multiplications with each element of the weight for one input: the number of output positions."""
 
 
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """Bits of a bit string that stand for channels, of which a valid bit string keeps a least number."""
+
+    bits: NDArray[np.int64]
+    """Positions of the bits [b]. In a genome, they are genes."""
+    channels: NDArray[np.int64]
+    """Number of channels that each of the bits stands for [b], at least 1."""
+    least: int
+    """Least number of these channels that is kept."""
+
+    def met_by(self, strings: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return for each of the bit strings [n, bits] whether it keeps enough of these channels, boolean [n]."""
+        kept = strings[:, self.bits]
+        if self.least == 1:
+            some: NDArray[np.bool_] = np.logical_or.reduce(kept, axis=1)  # much faster than a product
+            return some
+        return kept.astype(np.float64) @ self.channels >= self.least
+
+
 @dataclass(frozen=True)
 class Channels:
     """The channel table of one sub-network.
@@ -67,6 +87,11 @@ class Channels:
     never_cut: Mapping[str, int] = field(default_factory=dict)
     """MACs for one input, by module path, of modules that multiply with several weights, none of which is ever
     pruned."""
+    limited: tuple[Cover, ...] = ()
+    """What limits (see `emopms.network.channels.limits.Limits`) demand of single layers. Sets with fewer genes come
+    first, so that adding the most important genes to one set after another adds few genes."""
+    prunable: tuple[str, ...] = ()
+    """Paths of the layers whose output channels could be pruned without limits."""
 
     @property
     def genes(self) -> int:
@@ -74,15 +99,17 @@ class Channels:
         return sum(group.size for group in self.groups)
 
     @cached_property
-    def cover_sets(self) -> tuple[NDArray[np.int64], ...]:
-        """Sets of genes. A genome must keep at least one gene of each set.
+    def covers(self) -> tuple[Cover, ...]:
+        """Sets of genes of which every valid genome keeps enough.
 
-        There is a set for each group, and a set for each tensor dimension in which every index has a gene.
+        A genome keeps at least one gene of each group, and of each tensor dimension in which every index has a gene. It
+        also keeps what ``limited`` demands.
         """
         sets = [np.arange(group.start, group.start + group.size) for group in self.groups]
         for dims in self.dims.values():
             sets += [np.unique(genes) for genes in dims.values() if (genes >= 0).all()]
-        return tuple({genes.tobytes(): genes for genes in sets}.values())
+        distinct = {genes.tobytes(): genes for genes in sets}.values()
+        return *(Cover(genes, np.ones_like(genes), 1) for genes in distinct), *self.limited
 
 
 def joined(tables: Sequence[Channels]) -> Channels:
@@ -93,6 +120,7 @@ def joined(tables: Sequence[Channels]) -> Channels:
     groups: list[Group] = []
     dims: dict[str, dict[int, NDArray[np.int64]]] = {}
     left_out: Counter[str] = Counter()
+    limited: list[Cover] = []
     genes = 0
     for table in tables:
         groups += [replace(group, start=genes + group.start) for group in table.groups]
@@ -100,6 +128,7 @@ def joined(tables: Sequence[Channels]) -> Channels:
             known = dims.setdefault(tensor, {})
             for dim, labels in own.items():
                 known[dim] = np.where(labels >= 0, labels + genes, known.get(dim, -1))
+        limited += [replace(cover, bits=genes + cover.bits) for cover in table.limited]
         genes += table.genes
         left_out.update(table.uncounted_macs)
     return Channels(
@@ -110,21 +139,28 @@ def joined(tables: Sequence[Channels]) -> Channels:
         uncounted=tuple(sorted({operation for table in tables for operation in table.uncounted})),
         uncounted_macs=left_out,
         never_cut={name: macs for table in tables for name, macs in table.never_cut.items()},
+        limited=tuple(limited),
+        prunable=tuple(dict.fromkeys(name for table in tables for name in table.prunable)),
     )
 
 
-def ensure_nonempty(
-    strings: NDArray[np.bool_], sets: Sequence[NDArray[np.int64]], importance: NDArray[np.float64]
-) -> None:
-    """Change bit strings in place, so that each has at least one True bit in every set.
+def ensure_covered(strings: NDArray[np.bool_], covers: Sequence[Cover], importance: NDArray[np.float64]) -> None:
+    """Change bit strings in place, so that each keeps enough channels of every cover.
 
-    If all bits of a set are False in a bit string, the most important bit of this set is set to True.
+    If a bit string keeps too few channels of a cover, the most important of its False bits in this cover are set to
+    True, as few as are enough.
 
     Args:
         strings: Boolean [n, bits].
-        sets: Sets of bits. Each set is an array of indices.
+        covers: The covers, which are met one after another.
         importance: Importance of each bit [bits]. Higher is more important.
     """
-    for bits in sets:
-        empty = ~strings[:, bits].any(axis=1)
-        strings[empty, bits[importance[bits].argmax()]] = True
+    for cover in covers:
+        short = np.flatnonzero(~cover.met_by(strings))
+        if len(short):
+            order = np.argsort(-importance[cover.bits], kind="stable")
+            where = np.ix_(short, cover.bits[order])
+            kept, channels = strings[where], cover.channels[order]
+            missing = cover.least - kept @ channels
+            added = np.where(kept, 0, channels).cumsum(axis=1)
+            strings[where] = kept | (added - channels < missing[:, None])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
+from emopms.network.channels.limits import KEEP_LESS, NO_LIMITS
 from emopms.network.channels.table import joined
 from emopms.network.costs.cost_model import CostModel
 from emopms.network.partition.divide import crossing, divide
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from emopms.network.channels.limits import Limits
     from emopms.network.channels.table import Channels
 
 
@@ -67,6 +69,7 @@ def divide_network(
     *,
     prune_residual: bool = False,
     prune_boundaries: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> DividedNetwork:
     """Divide a network at split points, and find its prunable channels.
 
@@ -77,27 +80,39 @@ def divide_network(
         prune_residual: Whether channels that residual connections inside the parts add are pruned too.
         prune_boundaries: Whether the channels that pass from one part to the next are pruned too, in a search of their
             own.
+        limits: What layers keep.
 
     Raises:
+        LimitsError: A pattern of the limits matches no layer that can be pruned, or the limits leave nothing to prune.
         SplitPointError: A split point does not exist, is out of order, or leaves no prunable channel in a part.
         NoBoundaryError: ``prune_boundaries`` is set, but none of these channels can be pruned.
         NetworkError: The network cannot be divided.
     """
-    parts = subnetworks_of(network, points, example, prune_residual=prune_residual)
-    if not prune_boundaries:
-        return DividedNetwork(network, parts, example)
+    parts = subnetworks_of(network, points, example, prune_residual=prune_residual, limits=limits)
+    boundaries = _boundaries(network, points, example, limits) if prune_boundaries else None
+    divided = DividedNetwork(network, parts, example, boundaries)
+    limits.require_matches({layer for sub in divided.searched for layer in sub.channels.prunable})
+    return divided
+
+
+def _boundaries(network: nn.Module, points: Sequence[str], example: Tensor, limits: Limits) -> SubNetwork:
+    """Return the whole network as a sub-network whose genes are the channels that pass from one part to the next.
+
+    Raises:
+        NoBoundaryError: None of these channels can be pruned.
+    """
     if not points:
         raise NoBoundaryError(
             "there are no boundaries to prune: the network has no split points",
             remedy="Name split points, or leave `prune_boundaries` out.",
         )
     whole, crossed = crossing(network, points, example)
-    channels = channels_of(whole, prune_residual=True, only=crossed)
+    channels = channels_of(whole, prune_residual=True, limits=limits, only=crossed)
     if not channels.genes:
         reasons = "; ".join(dict.fromkeys(channels.pinned.values()))
         raise NoBoundaryError(
             f"nothing that crosses the splits can be pruned: {reasons}",
-            remedy="Choose other split points, or leave `prune_boundaries` out.",
+            remedy="Choose other split points, or leave `prune_boundaries` out."
+            + (f" Or: {KEEP_LESS}" if channels.prunable else ""),
         )
-    boundaries = SubNetwork(len(parts), len(parts) + 1, whole, channels, name="boundaries")
-    return DividedNetwork(network, parts, example, boundaries)
+    return SubNetwork(len(points) + 1, len(points) + 2, whole, channels, name="boundaries")

@@ -15,6 +15,7 @@ from torch import nn
 
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
+from emopms.network.channels.limits import KEEP_LESS, NO_LIMITS
 from emopms.network.graph.nodes import SUMS, last_live_use, module_path, path_prefixes, shape_of
 from emopms.network.graph.subgraph import bare_part_of
 from emopms.network.graph.trace import trace
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
+    from emopms.network.channels.limits import Limits
 
-def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False) -> list[str]:
+
+def even_points(
+    network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+) -> list[str]:
     """Return split points that divide the MACs as evenly as possible.
 
     Args:
@@ -34,12 +39,13 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         example: A batch of images [N, C, H, W] that fits the network.
         parts: Number of sub-networks.
         prune_residual: Whether channels that residual connections inside a part add count as prunable.
+        limits: What layers keep. Layers that keep all of their channels do not count as prunable.
 
     Raises:
         NetworkError: The network cannot be traced, or cannot be cut into ``parts`` parts with a prunable channel in
             each.
     """
-    traced = _Traced(network, example, prune_residual=prune_residual)
+    traced = _Traced(network, example, prune_residual=prune_residual, limits=limits)
     cuts, macs = _one_for_each_cost(traced)
     reach: list[int] = []  # for each cut, the index of the first later cut with a prunable channel in between
     for i in range(len(cuts)):
@@ -54,12 +60,14 @@ def even_points(network: nn.Module, example: Tensor, parts: int, *, prune_residu
         raise NetworkError(
             f"{type(network).__name__} cannot be cut into {parts} parts with something to prune in each, "
             f"but into {most} at most.",
-            remedy="Lower `parts`.",
+            remedy="Lower `parts`." + (f" Or: {KEEP_LESS}" if limits != NO_LIMITS else ""),
         )
     return [cuts[i].point for i in chosen]
 
 
-def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+def block_points(
+    network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+) -> list[str]:
     """Return split points after the residual blocks. A residual block is a module whose own forward adds two tensors.
 
     A block without a prunable channel is joined with the next block. The layers after the last block belong to the last
@@ -69,11 +77,12 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
         network: The network.
         example: A batch of images [N, C, H, W] that fits the network.
         prune_residual: Whether channels that residual connections inside a part add count as prunable.
+        limits: What layers keep. Layers that keep all of their channels do not count as prunable.
 
     Raises:
         NetworkError: The network cannot be traced, or has no two residual blocks between which it can be cut.
     """
-    traced = _Traced(network, example, prune_residual=prune_residual)
+    traced = _Traced(network, example, prune_residual=prune_residual, limits=limits)
     cuts = [traced.start, *(cut for cut in traced.cuts if cut.ends_block), traced.stop]
     kept, last = [0], len(cuts) - 1
     while (following := traced.reach(cuts, kept[-1], kept[-1] + 1)) < last:
@@ -81,10 +90,10 @@ def block_points(network: nn.Module, example: Tensor, *, prune_residual: bool = 
     if following > last and len(kept) > 1:  # there is no prunable channel after the last cut
         kept.pop()
     if len(kept) == 1:
+        advice = traced.advice if following > last else KEEP_LESS if limits != NO_LIMITS else ""
         raise NetworkError(
             f"{type(network).__name__} has no two residual blocks to cut between.",
-            remedy="Name the split points, or use the split `even`."
-            + (f" Or: {OPEN_STREAMS}" if following > last and traced.streams_alone_can_be_pruned else ""),
+            remedy="Name the split points, or use the split `even`." + (f" Or: {advice}" if advice else ""),
         )
     return [cuts[i].point for i in kept[1:]]
 
@@ -102,13 +111,14 @@ class _Cut:
 class _Traced:
     """A traced network, its cuts, and the parts between them."""
 
-    def __init__(self, network: nn.Module, example: Tensor, *, prune_residual: bool) -> None:
+    def __init__(self, network: nn.Module, example: Tensor, *, prune_residual: bool, limits: Limits) -> None:
         self._module = trace(network, example)
         self._nodes = list(self._module.graph.nodes)
         self.cuts = _cuts(self._nodes, _last_needed(self._nodes, self._module))
         self.start = _Cut(0, "")
         self.stop = _Cut(len(self._nodes) - 2, "")  # the last node only returns the value of the node before it
         self._prune_residual = prune_residual
+        self._limits = limits
 
     def reach(self, cuts: Sequence[_Cut], i: int, first: int) -> int:
         """Find the first of ``cuts[first:]`` for which the part from ``cuts[i]`` to this cut has a prunable channel.
@@ -128,22 +138,25 @@ class _Traced:
     def _has_genes(self, after: _Cut, up_to: _Cut) -> bool:
         inside = self._nodes[after.end + 1 : up_to.end + 1]
         part = bare_part_of(self._module, self._nodes[after.end], inside, inside[-1])
-        return channels_of(part, prune_residual=self._prune_residual, explain=False).genes > 0
+        channels = channels_of(part, prune_residual=self._prune_residual, limits=self._limits, explain=False)
+        return channels.genes > 0
 
     def nothing_to_prune(self, network: nn.Module) -> NetworkError:
         """Return the error for a network without a prunable channel."""
         message = f"{type(network).__name__} has no channel that could be pruned"
         message += f"{'' if self._prune_residual else ' with its residual streams closed'}, however it is cut."
-        return NetworkError(message, remedy=OPEN_STREAMS if self.streams_alone_can_be_pruned else CHOOSE_ANOTHER)
+        return NetworkError(message, remedy=self.advice or CHOOSE_ANOTHER)
 
     @property
-    def streams_alone_can_be_pruned(self) -> bool:
-        """Whether the network has channels that residual connections add, and that could be pruned if the spec allowed
-        it.
+    def advice(self) -> str:
+        """The advice for a network in which nothing can be pruned: which setting of the spec would change this.
 
-        The result is meant for a network in which nothing else can be pruned.
+        It is empty if no setting would.
         """
-        return not self._prune_residual and channels_of(self._module, prune_residual=True).genes > 0
+        if channels_of(self._module, prune_residual=self._prune_residual, explain=False).genes:
+            return KEEP_LESS
+        opens = not self._prune_residual and channels_of(self._module, prune_residual=True, explain=False).genes
+        return OPEN_STREAMS if opens else ""
 
     def macs_up_to(self, cut: _Cut) -> int:
         """Return the MACs of the layers before a cut."""

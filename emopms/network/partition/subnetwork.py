@@ -11,8 +11,9 @@ from torch.func import functional_call
 
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import PRUNE_RESIDUAL, channels_of
+from emopms.network.channels.limits import KEEP_LESS, NO_LIMITS, LimitsError
 from emopms.network.channels.slicing import slice_tensors
-from emopms.network.channels.table import ensure_nonempty
+from emopms.network.channels.table import ensure_covered
 from emopms.network.costs.cost_model import CostModel
 from emopms.network.graph.nodes import shape_of
 from emopms.network.layers.attributes import RESIZABLE, resized_for
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, fx
 
+    from emopms.network.channels.limits import Limits
     from emopms.network.channels.table import Channels
 
 
@@ -82,16 +84,17 @@ class SubNetwork:
         return np.ones(self.channels.genes, dtype=np.bool_)
 
     def repair(self, genomes: NDArray[np.bool_], importance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return genomes [n, genes] in which every channel group and every layer keeps at least one channel.
+        """Return genomes [n, genes] in which every channel group and every layer keeps enough channels.
 
-        If a genome drops all channels of a group or a layer, the most important of these channels is kept.
+        Enough is one channel, or what limits demand (see `Channels.covers`). If a genome keeps too few channels of a
+        group or a layer, the most important of the dropped channels are kept too.
 
         Args:
             genomes: Boolean [n, genes]. They are not changed.
             importance: Importance of each gene [genes]. Higher is more important.
         """
         repaired = genomes.copy()
-        ensure_nonempty(repaired, self.channels.cover_sets, importance)
+        ensure_covered(repaired, self.channels.covers, importance)
         return repaired
 
     def forward(self, inputs: Tensor, genome: NDArray[np.bool_] | None = None) -> Tensor:
@@ -112,7 +115,12 @@ class SubNetwork:
 
 
 def subnetworks_of(
-    network: nn.Module, points: Sequence[str], example: Tensor, *, prune_residual: bool = False
+    network: nn.Module,
+    points: Sequence[str],
+    example: Tensor,
+    *,
+    prune_residual: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> list[SubNetwork]:
     """Divide a network at split points, and find the prunable channels of every part.
 
@@ -121,13 +129,15 @@ def subnetworks_of(
         points: Split points: paths of modules, in the order of the forward pass.
         example: A batch of images [N, C, H, W] that fits the network.
         prune_residual: Whether channels that residual connections inside a part add are pruned too.
+        limits: What layers keep.
 
     Raises:
+        LimitsError: The limits leave no channel that could be pruned in a network that is not divided.
         NetworkError: A part has no channel that could be pruned, or two parts share a parameter.
     """
     parts = divide(network, points, example)
     subnetworks = [
-        SubNetwork(index, len(parts), part, channels_of(part, prune_residual=prune_residual))
+        SubNetwork(index, len(parts), part, channels_of(part, prune_residual=prune_residual, limits=limits))
         for index, part in enumerate(parts)
     ]
     owner: dict[int, int] = {}
@@ -135,13 +145,14 @@ def subnetworks_of(
         if not sub.channels.genes:
             message = f"Sub-network {sub.index + 1} of {len(parts)} has no channel that could be pruned."
             message += _listed(sub.channels.pinned)
-            opens = not prune_residual and channels_of(sub.module, prune_residual=True).genes
+            opens = not prune_residual and channels_of(sub.module, prune_residual=True, limits=limits).genes
+            if not points and sub.channels.prunable:
+                raise LimitsError(message, remedy=KEEP_LESS)
             if not points:
                 raise NetworkError(message, remedy=OPEN_STREAMS if opens else CHOOSE_ANOTHER)
             remedy = "Move or remove this split point, so that the sub-network holds at least one whole block."
-            raise SplitPointError(
-                min(sub.index, len(points) - 1), message, remedy=f"{remedy} Or: {OPEN_STREAMS}" if opens else remedy
-            )
+            remedy += f" Or: {KEEP_LESS}" if sub.channels.prunable else f" Or: {OPEN_STREAMS}" if opens else ""
+            raise SplitPointError(min(sub.index, len(points) - 1), message, remedy=remedy)
         for name, parameter in sub.module.named_parameters():
             if owner.setdefault(id(parameter), sub.index) != sub.index:
                 raise NetworkError(

@@ -6,9 +6,12 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Literal
 
 from emopms.api import Split
+from emopms.network import NO_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from emopms.network import Limits
 
 
 class NewSplit(Split):
@@ -18,5 +21,7 @@ class NewSplit(Split):
     pattern: str = "stage*"
     """Pattern of module names, written as for file names: `*` matches any text."""
 
-    def find(self, network: nn.Module, example: Tensor, *, prune_residual: bool = False) -> list[str]:
+    def find(
+        self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    ) -> list[str]:
         return [name for name, _ in network.named_children() if fnmatch(name, self.pattern)][:-1]

@@ -25,6 +25,7 @@ from emopms.builtin.baseline.obd_diag import ObdDiag
 from emopms.builtin.baseline.random import RandomScores
 from emopms.builtin.baseline.taylor import Taylor
 from emopms.builtin.baseline.thinet import ThiNet
+from emopms.network import Limits
 from emopms.testing.baseline import pruning_task
 from emopms.testing.tiny import Tiny, tiny
 
@@ -126,6 +127,18 @@ def test_no_further_channel_fits(macs: float, multiple: int) -> None:
 
 
 _SETTING = tiny(points=())
+
+
+@pytest.mark.parametrize("macs", [0.75, 0.8, 0.9, 1.0])
+def test_no_further_channel_fits_within_limits(macs: float) -> None:
+    setting = tiny(points=(), limits=Limits(keep=("stage2.1.first.0",), min_channels=3, max_ratio=0.6))
+    for seed in range(10):
+        task = _task(setting, macs)
+        genome = task.largest_within(np.random.default_rng(seed).random(task.genes))
+        assert task.fits(genome[None])[0]
+        assert all(cover.met_by(genome[None])[0] for cover in task.subnetwork.channels.covers)
+        wider = [genome | (np.arange(task.genes) == gene) for gene in np.flatnonzero(~genome)]
+        assert not wider or not task.fits(np.stack(wider)).any()
 
 
 def test_no_genome_is_measured_twice() -> None:

@@ -213,7 +213,7 @@ class Wrong(Baseline):
     [
         ("dense", "not within the bounds {'macs':"),
         ("numbers", "instead of booleans"),
-        ("nothing", "a group or a layer has no channel left"),
+        ("nothing", "a group or a layer keeps too few channels"),
     ],
 )
 def test_wrong_answers_are_refused(answer: str, said: str, comparison: Comparison, tmp_path: Path) -> None:

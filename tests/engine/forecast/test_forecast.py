@@ -149,7 +149,7 @@ def test_targets_out_of_reach_are_refused_all_at_once(tmp_path: Path) -> None:
     expected = forecast(spec, run_dir=tmp_path / "run", device="cpu", effort=QUICK)
     assert 0.001 < expected.floor["macs"] < 0.5
     with pytest.raises(SpecError) as planned:
-        require_reachable_targets(spec, expected.dense, expected.floor)
+        require_reachable_targets(spec, expected.dense, expected.floor, expected.floor_without_limits)
     assert [problem.dotted for problem in planned.value.problems] == ["targets[1].macs", "targets[2].params"]
     with pytest.raises(SpecError) as run:
         emopms.run(spec, run_dir=tmp_path / "run", device="cpu")

@@ -50,6 +50,18 @@ def test_stages_follow_their_inputs() -> None:
     assert sorted(seen) == sorted(ALL)
 
 
+def test_limits_that_are_not_set_change_no_key() -> None:
+    assert tiny().resolved()["genome"] == {
+        "coding": "channels",
+        "channel_multiple": 1,
+        "prune_residual": False,
+        "prune_boundaries": False,
+    }
+    assert _changed(genome={"keep": [], "min_channels": 1, "max_ratio": 1.0}) == []
+    for limit in ({"keep": ["stage1.*"]}, {"min_channels": 2}, {"max_ratio": 0.9}):
+        assert _changed(genome=limit) == ALL[2:]
+
+
 def test_no_split_points_make_one_search() -> None:
     found = list(_keys(split=[]))
     assert [name for name in found if name.startswith("evolve/")] == ["evolve/1"]

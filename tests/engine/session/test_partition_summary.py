@@ -32,6 +32,13 @@ def test_boundaries_name_the_blocks_before_the_splits() -> None:
     assert all("stem.0" not in part.pinned for part in parts), "the search of the boundaries can prune it"
 
 
+def test_a_kept_layer_at_a_boundary_has_one_reason() -> None:
+    parts = tiny_parts(genome={"prune_boundaries": True, "keep": ["stem.*"]}, constraint="none")
+    assert [part.pinned["stem.0"] for part in parts if "stem.0" in part.pinned] == [
+        "'stem.*' under `genome: {keep: …}` matches it"
+    ]
+
+
 def test_sizes_add_up_to_those_of_the_network() -> None:
     parts, context = tiny_parts(), tiny_context()
     counted = count(context.random_network(), torch.zeros(2, 1, 8, 8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emopms.network.channels.encoding import Encoding
-from emopms.network.channels.table import Channels, Group
+from emopms.network.channels.limits import Limits
+from emopms.network.channels.table import Channels, Cover, Group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,18 @@ def tables(draw: st.DrawFn) -> Channels:
         groups.append(Group(f"layer{len(groups)}", start, size, repeats))
     half = draw(st.sampled_from(groups))
     part = np.arange(half.start, half.start + max(1, half.size // 2))
-    return Channels(tuple(groups), {"weight": {0: part}}, (), {}, ())
+    limits = Limits(min_channels=draw(st.integers(1, 12)), max_ratio=draw(st.sampled_from((0.2, 0.5, 0.9, 1.0))))
+    return Channels(tuple(groups), {"weight": {0: part}}, (), {}, (), limited=demands(groups, limits))
+
+
+def demands(groups: list[Group], limits: Limits) -> tuple[Cover, ...]:
+    """What the limits demand of layers with these groups and nothing else."""
+    found = [
+        Cover(np.arange(group.start, group.start + group.size), np.full(group.size, group.repeats), least)
+        for group in groups
+        if (least := limits.least(group.size * group.repeats))
+    ]
+    return tuple(sorted(found, key=lambda cover: len(cover.bits)))
 
 
 settings = st.fixed_dictionaries({"widths": st.booleans(), "multiple": st.sampled_from((1, 1, 2, 4, 8))})
@@ -44,8 +57,8 @@ def test_valid_codes_are_what_they_promise(channels: Channels, how: dict[str, in
     codes = coding.repair(drawn)
     np.testing.assert_array_equal(coding.repair(codes), codes, err_msg="a valid code is left alone")
     genomes = coding.decode(codes)
-    for needed in channels.cover_sets:
-        assert genomes[:, needed].any(axis=1).all()
+    for cover in channels.covers:
+        assert cover.met_by(genomes).all()
     for group in channels.groups:
         kept = genomes[:, group.genes]
         widths = kept.sum(axis=1)
@@ -89,8 +102,23 @@ def test_a_width_is_rounded_and_keeps_the_most_important_channels() -> None:
 
 @given(tables(), settings)
 def test_the_space_is_as_large_as_it_says(channels: Channels, how: dict[str, int]) -> None:
-    whole = Channels(channels.groups, {}, (), {}, ())  # what a split-up output needs would make it a little smaller
+    whole = replace(channels, dims={})  # what a split-up output needs would make it a little smaller
     coding = Encoding(whole, importance_of(channels, 0), **how)  # type: ignore[arg-type]
     assume(coding.bits <= 10)
     every = np.array(list(product((False, True), repeat=coding.bits)))
     assert math.isclose(10**coding.log10_space, len(np.unique(coding.repair(every), axis=0)))
+
+
+@given(tables(), settings)
+def test_the_least_genome_keeps_what_is_demanded_and_no_unit_more(channels: Channels, how: dict[str, int]) -> None:
+    whole = replace(channels, dims={})
+    coding = Encoding(whole, importance_of(channels, 0), **how)  # type: ignore[arg-type]
+    least = coding.least[None]
+    demanded = {cover.bits[0]: cover for cover in whole.covers}  # the limits come last
+    for group in whole.groups:
+        cover, unit = demanded[group.start], math.lcm(how["multiple"], group.repeats)
+        kept = int(least[0, group.genes].sum()) * group.repeats
+        assert cover.met_by(least)[0]
+        full = group.size * group.repeats
+        needed = -(-cover.least * (group.repeats if cover.channels[0] == 1 else 1) // unit) * unit
+        assert kept == (needed if needed <= full // unit * unit else full)

@@ -11,7 +11,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from emopms.errors import WeightsError
-from emopms.network.channels.surgery import fit_to, pruned_state, require_same_tensors
+from emopms.network.channels.surgery import fit_to, kept_indices, pruned_state, require_same_tensors
+from emopms.network.channels.table import joined
 from emopms.network.costs.cost_model import CostModel, count
 from emopms.network.inference.evaluator import Evaluator
 
@@ -33,6 +34,21 @@ def test_surgery_slicing_and_zeroing_compute_the_same(case: Case) -> None:
     torch.testing.assert_close(chained(subnetworks, genomes, case.images), expected)
     torch.testing.assert_close(pruned(case.images), expected)
     assert type(pruned) is type(case.network)
+
+
+@given(cases())
+@examples
+def test_plain_indexing_by_the_kept_indices_gives_the_pruned_state(case: Case) -> None:
+    subnetworks = case.divided()
+    genomes = case.genomes(subnetworks)
+    tables = [sub.channels for sub in subnetworks]
+    kept = kept_indices(case.network, joined(tables), np.concatenate(genomes))
+    state = case.network.state_dict()
+    for name, dims in kept.items():
+        for dim, indices in dims.items():
+            assert 0 < len(indices) < state[name].shape[dim], "only what loses something is listed"
+            state[name] = state[name].index_select(dim, torch.tensor(indices))
+    torch.testing.assert_close(state, pruned_state(case.network, list(zip(tables, genomes, strict=True))))
 
 
 class _Twice(nn.Module):
@@ -66,6 +82,9 @@ def test_tensors_with_several_names_stay_one_tensor() -> None:
     genome = np.array([True, False, True, True])
     state = load(save(pruned_state(network, [(sub.channels, genome)])))
     assert state.keys() == network.state_dict().keys(), "each name is in the file"
+    kept = kept_indices(network, sub.channels, genome)
+    assert kept["unused.0"] == kept["b.weight"] == kept["c.weight"] == {0: [0, 2, 3], 1: [0, 2, 3]}
+    assert kept["twice.fourth"] == kept["twice.third"] == {0: [0, 2, 3]}
     pruned = copy.deepcopy(network)
     fit_to(pruned, state)
     tensors = pruned.state_dict(keep_vars=True)

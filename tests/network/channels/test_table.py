@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from emopms.network.channels.table import Channels, Group, Layer, ensure_nonempty, joined
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emopms.network.channels.table import Channels, Cover, Group, Layer, ensure_covered, joined
 
 
 def table(name: str, start: int = 0, *, pinned: str = "") -> Channels:
@@ -39,14 +43,56 @@ def test_indices_of_one_dimension_may_have_genes_of_several_tables() -> None:
     assert joined([first, second]).dims["w"][0].tolist() == [0, 1]
 
 
-def test_cover_sets_are_those_of_groups_and_of_dimensions_without_a_fixed_index() -> None:
+def cover(*bits: int, channels: int = 1, least: int = 1) -> Cover:
+    return Cover(np.array(bits), np.full(len(bits), channels), least)
+
+
+def test_groups_and_dimensions_without_a_fixed_index_are_covered() -> None:
     channels = table("a")
-    assert [genes.tolist() for genes in channels.cover_sets] == [[0, 1]], "each set once"
+    assert [cover.bits.tolist() for cover in channels.covers] == [[0, 1]], "each set once"
     mixed = Channels((*channels.groups, Group("b", 2, 2)), {"w": {1: np.array([1, 2, 1])}}, (), {}, ())
-    assert [genes.tolist() for genes in mixed.cover_sets] == [[0, 1], [2, 3], [1, 2]]
+    assert [cover.bits.tolist() for cover in mixed.covers] == [[0, 1], [2, 3], [1, 2]]
+    assert {cover.least for cover in mixed.covers} == {1}
+
+
+def test_a_joined_table_demands_what_its_tables_demand() -> None:
+    limited = replace(table("a"), limited=(cover(0, 1, channels=3, least=4),), prunable=("a",))
+    both = joined([table("c"), limited])
+    (last,) = both.limited
+    assert (last.bits.tolist(), last.channels.tolist(), last.least) == ([2, 3], [3, 3], 4)
+    assert both.covers[-1] is last
+    assert both.prunable == ("a",)
 
 
 def test_only_empty_sets_get_their_most_important_bit() -> None:
     strings = np.array([[0, 0, 0, 1], [1, 0, 0, 0]], dtype=bool)
-    ensure_nonempty(strings, [np.array([0, 1]), np.array([2, 3])], np.array([1.0, 2.0, 4.0, 3.0]))
+    ensure_covered(strings, [cover(0, 1), cover(2, 3)], np.array([1.0, 2.0, 4.0, 3.0]))
     assert strings.astype(int).tolist() == [[0, 1, 0, 1], [1, 0, 1, 0]]
+
+
+def test_channels_are_counted_and_not_bits() -> None:
+    strings = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 1]], dtype=bool)
+    ensure_covered(strings, [cover(0, 1, 2, channels=4, least=5)], np.array([1.0, 2.0, 3.0]))
+    assert strings.astype(int).tolist() == [[0, 1, 1], [1, 0, 1], [0, 1, 1]]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_covers_are_met_by_few_of_the_most_important_bits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bits, channels = np.flatnonzero(rng.random(12) < 0.7), rng.integers(1, 4, 12)
+    demanded = Cover(bits, channels[bits], int(rng.integers(0, channels[bits].sum() + 1)))
+    importance, before = rng.integers(0, 5, 12).astype(float), rng.random((20, 12)) < rng.random((20, 1))
+    after = before.copy()
+    ensure_covered(after, [demanded], importance)
+    assert demanded.met_by(after).all()
+    assert (after >= before).all(), "nothing is dropped"
+    for old, new in zip(before, after, strict=True):
+        added = np.flatnonzero(new & ~old)
+        assert set(added) <= set(bits.tolist())
+        if len(added):
+            left = np.flatnonzero(~new[bits])
+            assert importance[added].min() >= importance[bits[left]].max(initial=-1), "the most important ones"
+            last = added[importance[added] == importance[added].min()][-1]
+            fewer = new.copy()
+            fewer[last] = False
+            assert not demanded.met_by(fewer[None])[0], "no more than needed"

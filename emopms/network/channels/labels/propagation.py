@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from torch import fx, nn
 
 from emopms.network.channels.labels.elementwise import RESIDUAL
+from emopms.network.channels.labels.genes import Genes
 from emopms.network.channels.labels.operation import (
     LeftOut,
     NotUnderstoodError,
@@ -27,7 +27,8 @@ from emopms.network.channels.labels.operation import (
     values_in,
 )
 from emopms.network.channels.labels.union_find import UnionFind
-from emopms.network.channels.table import Channels, Group, Layer
+from emopms.network.channels.limits import NO_LIMITS
+from emopms.network.channels.table import Channels, Layer
 from emopms.network.graph.nodes import shape_of
 from emopms.network.layers.attention_macs import is_attention, product_macs, projection_macs, tokens_of
 from emopms.network.layers.attributes import RESIZABLE
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emopms.network.channels.labels.union_find import Labels
+    from emopms.network.channels.limits import Limits
 
 
 PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
@@ -49,6 +51,7 @@ def channels_of(
     part: fx.GraphModule,
     *,
     prune_residual: bool = False,
+    limits: Limits = NO_LIMITS,
     only: Collection[str] | None = None,
     explain: bool = True,
 ) -> Channels:
@@ -58,17 +61,18 @@ def channels_of(
         part: The sub-network, as `emopms.network.graph.trace.trace` returns it or as a part of such a graph.
         prune_residual: Whether channels that residual connections inside the sub-network add are pruned too. All layers
             whose outputs are added to each other then keep the same channels.
+        limits: What layers keep.
         only: Names of nodes. If given, only the channels of these nodes' values are genes.
         explain: Whether to look for a second reason why a layer whose output a residual connection adds is not pruned.
             If there is none, the recorded reason says that the layer can be pruned with ``prune_residual``. The search
             for reasons doubles the time of this function.
     """
-    walk = _Walk(part, prune_residual=prune_residual, only=only)
+    walk = _Walk(part, prune_residual=prune_residual, limits=limits, only=only)
     walk.run(part.graph, part, "", None, [])
     channels = walk.table()
     if not explain or RESIDUAL not in channels.pinned.values():
         return channels
-    opened = channels_of(part, prune_residual=True, only=only).pinned
+    opened = channels_of(part, prune_residual=True, limits=limits, only=only).pinned
     reasons = {name: opened.get(name, f"{RESIDUAL}, which {PRUNE_RESIDUAL} opens") for name in channels.pinned}
     return replace(
         channels, pinned={name: reasons[name] if why == RESIDUAL else why for name, why in channels.pinned.items()}
@@ -78,8 +82,11 @@ def channels_of(
 class _Walk:
     """Visits the nodes of a sub-network's graph one after another, and gives labels to the indices of their values."""
 
-    def __init__(self, part: fx.GraphModule, *, prune_residual: bool, only: Collection[str] | None) -> None:
+    def __init__(
+        self, part: fx.GraphModule, *, prune_residual: bool, limits: Limits, only: Collection[str] | None
+    ) -> None:
         self._part = part
+        self._limits = limits
         self._only = only
         self._wanted: list[Labels] = []
         self._prune_residual = prune_residual
@@ -248,37 +255,24 @@ class _Walk:
         """Return the channel table. Each label whose indices may still be pruned may become a gene."""
         for left, right in self._merged_later:
             self._union.merge(left, right)
-        wanted = None if self._only is None else {root for labels in self._wanted for root in self._union.roots(labels)}
-        gene_of: dict[int, int] = {}
-        groups, pinned = [], {}
-        for name, made in self._makers:
-            roots = Counter(self._union.roots(made))
-            free = [
-                root
-                for root in roots
-                if self._union.reason(root) is None and root not in gene_of and (wanted is None or root in wanted)
-            ]
-            if free:
-                group = Group(name, len(gene_of), len(free), repeats=max(roots[root] for root in free))
-                groups.append(group)
-                gene_of.update(zip(free, range(group.start, group.start + group.size), strict=True))
-            elif reasons := Counter(reason for root in roots.elements() if (reason := self._union.reason(root))):
-                pinned[name] = reasons.most_common(1)[0][0]
+        genes = Genes(self._union, self._makers, self._limits, None if self._only is None else self._wanted)
         dims: dict[str, dict[int, Labels]] = {}
         for identity, value in self._tensors.items():
             for dim, labels in enumerate(value.dims):
-                genes = np.array([gene_of.get(root, -1) for root in self._union.roots(labels)], dtype=np.int64)
-                if (genes >= 0).any():
+                own = genes.of(labels)
+                if (own >= 0).any():
                     for name in self._names[identity]:
-                        dims.setdefault(name, {})[dim] = genes
+                        dims.setdefault(name, {})[dim] = own
         return Channels(
-            groups=tuple(groups),
+            groups=genes.groups,
             dims=dims,
             layers=tuple(self._layers.values()),
-            pinned=pinned,
+            pinned=genes.pinned,
             uncounted=self._left_out.names,
             uncounted_macs=self._left_out.macs,
             never_cut=self._never_cut,
+            limited=genes.limited,
+            prunable=genes.prunable,
         )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from emopms.errors import NetworkError
+from emopms.network.channels.limits import Limits, LimitsError
 from emopms.network.channels.surgery import fit_to, pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.inference.evaluator import Evaluator
@@ -55,6 +56,24 @@ def attend(net: Any, q: Tensor, k: Tensor, v: Tensor, **settings: Any) -> Tensor
 
 def whole(network: nn.Module) -> SubNetwork:
     return subnetworks_of(network.eval(), [], TOKENS)[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "heads"),
+    [(Limits(), 1), (Limits(min_channels=5), 2), (Limits(max_ratio=0.7), 1), (Limits(max_ratio=0.5), 2)],
+)
+def test_limits_count_the_channels_of_heads(limits: Limits, heads: int) -> None:
+    network = nn.Sequential(Attention(attend)).eval()
+    (sub,) = subnetworks_of(network, [], TOKENS, limits=limits)
+    least = sub.repair(np.zeros((1, sub.channels.genes), dtype=np.bool_), np.arange(3.0))
+    assert least.sum() == heads
+    pruned = pruned_copy(network, [sub], list(least))
+    assert [len(layer.weight) for layer in (pruned[0].q, pruned[0].k, pruned[0].v)] == 3 * [4 * heads]  # type: ignore[index]
+
+
+def test_all_heads_are_kept_if_none_may_go() -> None:
+    with pytest.raises(LimitsError, match=r"`genome: \{min_channels: 9\}` keeps all of its channels"):
+        subnetworks_of(nn.Sequential(Attention(attend)).eval(), [], TOKENS, limits=Limits(min_channels=9))
 
 
 def reasons(network: nn.Module) -> dict[str, str]:

@@ -112,7 +112,11 @@ BASE: dict[str, Any] = {
         ({"backbone": "small_resnt"}, "backbone: There is no backbone called", "Did you mean 'small_resnet'?"),
         ({"schems": 3}, "schems: there is no such key.", "Did you mean 'schemes'?"),
         ({"selector": {"name": "tail", "x": 1}}, "selector.x: there is no such key.", "Available: name."),
-        ({"targets": [{"mac": 0.5}]}, "targets[0].mac: there is no such key.", "Did you mean 'macs'?"),
+        (
+            {"targets": [{"mac": 0.5}]},
+            "targets[0].mac: 'mac' is no cost among the objectives of the spec.",
+            "Did you mean 'macs'?",
+        ),
         ({"targets": ()}, "targets: expected at least 1 item(s), got 0.", "such as `[{macs: 0.5}"),
         ({"seed": "1"}, "seed: expected a whole number, got the text '1'.", "Seed of all random choices."),
         ({"pretrain": {"epochs": -1}}, "pretrain.epochs: expected at least 0", "Number of passes"),

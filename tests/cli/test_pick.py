@@ -38,6 +38,7 @@ def test_a_model_is_added(emopms: Callable[..., Shown], run: Path) -> None:
     [
         ((), 3, "say which"),
         (("--knee", "--macs", "0.5"), 3, "say which"),
+        (("--knee", "--index", "3"), 2, "not allowed with argument"),
         (("--index", "999"), 3, "The front has no scheme 999"),
         (("--cost", "latency"), 3, "expected NAME=NUMBER"),
         (("--cost", "latency=5"), 2, "'latency' is no cost among the objectives"),
@@ -52,8 +53,3 @@ def test_what_cannot_be_picked(
     shown = emopms("pick", finished.folder, *words, "--device", "cpu")
     assert shown.code == code
     assert expected in shown.err
-
-
-def test_two_points_at_once(emopms: Callable[..., Shown], finished: package.Result) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        emopms("pick", finished.folder, "--knee", "--index", "3")

@@ -117,7 +117,7 @@ def test_names_that_are_no_folders(name: str) -> None:
         ({"targets": [{"macs": 0.5}, {"macs": 0.5}]}, "two targets are equal"),
         ({"targets": [{}]}, "the target has no bound"),
         ({"targets": [{"macs": 0}]}, "greater than 0"),
-        ({"targets": [{"params": 1.1}]}, "less than or equal to 1"),
+        ({"targets": [{"params": 1.1}]}, "expected at most 1, got the number 1.1"),
         ({"targets": [{"accuracy_drop": 1}]}, "less than 1"),
         ({"finetune": {"alpha": 1.5}}, "less than or equal to 1"),
         ({"seed": -1}, "greater than or equal to 0"),

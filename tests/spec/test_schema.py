@@ -174,7 +174,7 @@ def test_what_load_spec_accepts_is_accepted(changes: dict[str, Any], draws: st.D
         {"targets": []},
         {"targets": {"macs": 0.5}},
         {"targets": [{"macs": 1.5}]},
-        {"targets": [{"mcs": 0.5}]},
+        {"targets": [{"mcs": -0.5}]},
         {"backbone": "net"},
         {"backbone": {"name": "net"}},
         {"backbone": {"depth": 4}},

@@ -14,7 +14,7 @@ from emopms.spec import AtMost, Target, load_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL: dict[str, Any] = {"version": 1, "name": "x", "backbone": "small_resnet", "data": "digits"}
+SMALL: dict[str, Any] = {"version": 1, "name": "x", "backbone": {"name": "net", "depth": 8}, "data": "blobs"}
 DENSE = {"macs": 1000.0, "params": 100.0, "latency": 8.0}
 
 
@@ -56,7 +56,7 @@ def test_a_target_comes_back_from_the_spec(share: float, cost: float) -> None:
 
 
 def test_a_cost_among_the_objectives_can_be_bounded() -> None:
-    spec = emopms.Spec(**SMALL, objectives=["capability", "params"], targets=[{"params": 0.5}, {"macs": 0.5}])
+    spec = emopms.Spec(**SMALL, objectives=["capability", "macs"], targets=[{"params": 0.5}, {"macs": 0.5}])
     assert [target.slug for target in spec.targets] == ["params-0.5", "macs-0.5"]
 
 
@@ -75,7 +75,7 @@ def test_a_cost_among_the_objectives_can_be_bounded() -> None:
 )
 def test_wrong_targets_are_refused_with_their_line(target: str, expected: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(
-        f"version: 1\nname: x\nbackbone: small_resnet\ndata: digits\ntargets: [{target}]\n"
+        f"version: 1\nname: x\nbackbone: {{name: net, depth: 8}}\ndata: blobs\ntargets: [{target}]\n"
     )
     with pytest.raises(SpecError, match=expected) as caught:
         load_spec(tmp_path / "spec.yaml")

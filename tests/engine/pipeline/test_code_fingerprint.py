@@ -56,6 +56,9 @@ FAST: dict[str, Any] = {
 }
 
 
+AFTER_A_SEARCH = ("rank", "join", "refine", "measure", "aim", "finetune", "breakdown", "export")
+
+
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(PLUGIN)
@@ -81,11 +84,11 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ([], {"evolve", "rank", "join", "refine", "measure", "finetune", "export"}),
+        ([], {"evolve", *AFTER_A_SEARCH}),
         (["objectives=[capability, macs]"], set()),
         (
             ["backbone={name: my_net, widths: [8, 8, 16]}"],
-            {"pretrain", "selectors", "constrain", "evolve", "rank", "join", "refine", "measure", "finetune", "export"},
+            {"pretrain", "selectors", "constrain", "evolve", "dense", *AFTER_A_SEARCH},
         ),
     ],
 )

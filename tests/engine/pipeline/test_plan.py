@@ -25,9 +25,17 @@ ALL = [
     "join",
     "refine",
     "measure",
+    "aim/macs-0.6",
     "finetune/macs-0.6",
-    "export",
+    "dense",
+    "breakdown/macs-0.6",
+    "export/macs-0.6",
 ]
+
+
+def _from(stage: str) -> list[str]:
+    """All stages from this one on, less the test of the dense network, which depends on pre-training alone."""
+    return [name for name in ALL[ALL.index(stage) :] if name != "dense"]
 
 
 def _keys(fingerprint: str = "data", device: str = "cpu", **changes: Any) -> dict[str, str]:
@@ -59,13 +67,18 @@ def test_limits_that_are_not_set_change_no_key() -> None:
     }
     assert _changed(genome={"keep": [], "min_channels": 1, "max_ratio": 1.0}) == []
     for limit in ({"keep": ["stage1.*"]}, {"min_channels": 2}, {"max_ratio": 0.9}):
-        assert _changed(genome=limit) == ALL[2:]
+        assert _changed(genome=limit) == _from("constrain")
 
 
 def test_no_split_points_make_one_search() -> None:
     found = list(_keys(split=[]))
     assert [name for name in found if name.startswith("evolve/")] == ["evolve/1"]
     assert "refine" not in found, "it would be the same search again"
+
+
+def test_without_aiming_the_best_measured_scheme_is_taken() -> None:
+    assert not any(name.startswith("aim/") for name in _keys(aim=0))
+    assert not any(name.startswith("aim/") for name in _keys(targets=[{"accuracy_drop": 0.1}]))
 
 
 def test_refining_can_be_left_out() -> None:
@@ -80,15 +93,19 @@ def test_refining_can_be_left_out() -> None:
         ({"fingerprint": "other"}, ALL),
         ({"device": "cuda"}, []),
         ({"pretrain": TINY["pretrain"] | {"epochs": 5}}, ALL),
-        ({"selector": "feature_mse"}, ALL[1:]),
-        ({"constraint": "none"}, ALL[2:]),
-        ({"algorithm": {"name": "nsga2", "pop_size": 8, "generations": 5}}, ALL[3:]),
-        ({"ranker": "greedy"}, ALL[7:]),
-        ({"refine": 2}, ALL[8:]),
-        ({"schemes": 5}, ALL[7:]),
-        ({"finetune": {"epochs": 2}}, ALL[10:]),
-        ({"export": ["safetensors"]}, ["export"]),
-        ({"targets": [{"macs": 0.6}, {"macs": 0.7}]}, ["finetune/macs-0.7", "export"]),
+        ({"selector": "feature_mse"}, _from("selectors")),
+        ({"constraint": "none"}, _from("constrain")),
+        ({"algorithm": {"name": "nsga2", "pop_size": 8, "generations": 5}}, _from("evolve/1")),
+        ({"ranker": "greedy"}, _from("join")),
+        ({"refine": 2}, _from("refine")),
+        ({"schemes": 5}, _from("join")),
+        ({"finetune": {"epochs": 2}}, _from("finetune/macs-0.6")),
+        ({"aim": 2}, _from("aim/macs-0.6")),
+        ({"export": ["safetensors"]}, ["export/macs-0.6"]),
+        (
+            {"targets": [{"macs": 0.6}, {"macs": 0.7}]},
+            ["aim/macs-0.7", "finetune/macs-0.7", "breakdown/macs-0.7", "export/macs-0.7"],
+        ),
     ],
 )
 def test_a_change_reaches_what_depends_on_it(changes: dict[str, Any], changed: list[str]) -> None:
@@ -115,4 +132,4 @@ def test_what_is_measured_belongs_to_one_device() -> None:
     objectives = ["capability", Timed()]
     before = _keys(objectives=objectives)
     changed = [name for name, key in _keys(objectives=objectives, device="cuda").items() if before[name] != key]
-    assert changed == ALL[3:]
+    assert changed == _from("evolve/1")

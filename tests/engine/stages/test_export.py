@@ -53,7 +53,7 @@ def test_figures_are_those_of_the_networks_on_test_images(
 
 def test_all_files_of_a_model_belong_to_the_artefact(exported: Artefact) -> None:
     folder = "models/macs-0.6"
-    names = [f"{folder}/{name}" for name in ("README.md", "architecture.json", "model.safetensors")]
+    names = [f"{folder}/{name}" for name in ("README.md", "architecture.json", "channels.json", "model.safetensors")]
     assert exported.files == sorted([*names, "figures.json"])
     assert b"macs-0.6" in exported.content(f"{folder}/README.md")
 

@@ -50,7 +50,7 @@ def forward_pass(network: nn.Module, example: Tensor, *, training: bool, seed: i
         raise NetworkError(
             f"The forward of {type(network).__name__} chooses its number formats itself, by torch.autocast: the traced "
             "network could not do so, and would compute other scores.",
-            remedy="Take torch.autocast out of its forward: emopms itself chooses the format, the fastest of the device.",
+            remedy="Take torch.autocast out of its forward: emopms chooses the fastest format of the device.",
         )
     return scores
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Export(Stage):
     """Writes the files of all exporters to ``models/<target>/``. The measured values are stored as an `Exports`."""
+
+    version: ClassVar[int] = 2
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
         """Measure the dense network and all models on test images, and write the models."""

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def guarded_call(component: Component, action: str) -> Iterator[None]:
+def guarded_call(component: Component, action: str, *, remedy: str = "Check its settings") -> Iterator[None]:
     """Run the body of the ``with`` statement as work of a component.
 
     Args:
         component: The component.
         action: The work as a verb phrase, such as ``build a network``, for the error message.
+        remedy: What the user can do if the component fails, without the full stop. Failures of the machine have
+            another remedy.
 
     Raises:
         ComponentError: The component raised an error that is not an `EmopmsError`. The log holds the traceback.
@@ -53,11 +55,11 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
         logger.opt(exception=error).debug("{} failed to {}", whose, action)
         raise ComponentError(
             f"The {whose} failed to {action}: {reason(error)}",
-            remedy=_remedy(error),
+            remedy=_remedy(error, remedy),
         ) from error
 
 
-def _remedy(error: BaseException) -> str:
+def _remedy(error: BaseException, usual: str) -> str:
     if is_full(error):
         return FREE_SPACE
     log = "run.log and --log-level debug show the traceback."
@@ -66,7 +68,7 @@ def _remedy(error: BaseException) -> str:
             "Check its settings, and the machine: free space, open files, other processes. "
             f"Then run again: it goes on from here; {log}"
         )
-    return f"Check its settings; {log}"
+    return f"{usual}; {log}"
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emopms.cli.output import tell, usable_streams
 from emopms.cli.parser import parse
 from emopms.cli.signals import Ending
-from emopms.errors import EmopmsError, SpecError
+from emopms.errors import EmopmsError, SpecError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with usable_streams(), Ending() as ending:
         try:
             arguments = parse(sys.argv[1:] if argv is None else argv)
+            _require_current_folder()
             import_module(f"emopms.cli.{arguments.command}").command(arguments)
         except BaseException as error:
             # A library may have turned the signal's exception into another one.
@@ -41,6 +43,22 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 141
             raise
     return 0
+
+
+def _require_current_folder() -> None:
+    """Refuse to work in a folder that was removed. The import of torch would end the process there, without a message
+    that helps.
+
+    Raises:
+        StoreError: The current folder does not exist any more, or cannot be reached.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise StoreError(
+            f"The current folder cannot be used: {error.strerror}. Was it removed?",
+            remedy="Go to a folder that exists (cd), and give the command again.",
+        ) from error
 
 
 def explain(error: EmopmsError) -> str:

@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 for success, 1 if the output of a command cannot be written, 2 for a wrong spec or component,
-        3 for a run that cannot continue, 130 after SIGINT, 141 after a closed pipe, 143 after SIGTERM.
+        3 for a run that cannot continue, 129 after SIGHUP, 130 after SIGINT, 141 after a closed pipe, 143 after
+        SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not raise an error

@@ -81,13 +81,12 @@ def load(
         description = read_architecture(folder)
         backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
         file = regular(folder / WEIGHTS)
-        if file.exists():
-            require_readable(file)
+        require_readable(file)
         _require_unchanged(file, description)
         state = load_file(file)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise WeightsError(
-            f"{folder} does not hold a model: {type(error).__name__}: {_short(error)}",
+            f"{folder} does not hold a model: {_short(error)}.",
             remedy="Name a folder models/<target> that `emopms run` wrote.",
         ) from error
     require_plain(state, file)
@@ -167,9 +166,11 @@ def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]
 
 
 def _short(error: Exception) -> str:
-    """Return the message of an error, shortened. If it lists several validation errors, return only the first of
-    them."""
+    """Return the type and message of an error, shortened. If it lists several validation errors, return only the first
+    of them. The type of an error of the operating system says nothing more, and is left out."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)[:_MESSAGE]
+    if isinstance(error, OSError):
+        return (error.strerror or str(error))[:_MESSAGE]
+    return f"{type(error).__name__}: {error}"[:_MESSAGE]

@@ -45,9 +45,12 @@ def _edit(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(description))
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="does not hold a model"):
-        emopms.load(tmp_path)
+@pytest.mark.parametrize("name", ["architecture.json", "model.safetensors"])
+def test_a_folder_without_a_model(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(WeightsError) as caught:
+        emopms.load(folder)
+    assert caught.value.message == f"{folder} does not hold a model: there is no file {name} in it."
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class ShortHelp(type):
@@ -100,6 +100,27 @@ class RunError(EmopmsError):
 
 class StoreError(EmopmsError):
     """A file that a run has stored is missing, damaged or locked by another process."""
+
+
+def with_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, all errors that caused it or were being handled, and the members of groups, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        members = found.exceptions if isinstance(found, BaseExceptionGroup) else ()
+        waiting += [each for each in (*members, found.__context__, found.__cause__) if each is not None]
+
+
+def text_of(error: BaseException) -> str:
+    """Return the message of an error; empty if its own ``__str__`` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

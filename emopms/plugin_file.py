@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from emopms.errors import PluginError
+from emopms.errors import PluginError, text_of
 from emopms.process_state import unchanged_process
 from emopms.source_files import hash_of_file_and_imports
 
@@ -49,10 +49,7 @@ def hash_of(module: ModuleType) -> str | None:
 
 def reason(error: BaseException) -> str:
     """Return the type and message of an exception on one line, shortened."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # an exception whose own __str__ fails
-        text = ""
+    text = " ".join(text_of(error).split())
     text = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

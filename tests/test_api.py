@@ -10,19 +10,22 @@ import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import mypy.api
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 import emopms
 import emopms.api
+from emopms.api import PruningTask, ScoredBaseline
 from emopms.builtin.backbone.small_resnet import SmallResNet
 from emopms.errors import SpecError
 from emopms.network.inference import pool
 from emopms.network.inference.activation_cache import ActivationCache
 from emopms.spec import Target, as_spec
+from emopms.testing.baseline import pruning_task
 from emopms.testing.tiny import tiny
 
 if TYPE_CHECKING:
@@ -201,3 +204,30 @@ def test_the_text_of_a_spec_error_has_place_and_remedy(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(emopms.Spec(**BASE).to_yaml().replace("refine:", "refin:"))
     with pytest.raises(SpecError, match=r"spec\.yaml:\d+: refin: .*\n.*Did you mean 'refine'\?"):
         emopms.load_spec(tmp_path / "spec.yaml")
+
+
+class _Scored(ScoredBaseline):
+    """Gives one score to the first gene, and 1 to all others."""
+
+    name: Literal["scored"] = "scored"
+    first: Any = 0.0
+
+    def scores(self, task: PruningTask) -> Any:
+        if self.first is None:
+            return np.ones(3)
+        return np.where(np.arange(task.genes) == 0, self.first, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (np.nan, r"scores returned nan for 1 of \d+ genes"),
+        (-np.inf, r"scores returned -inf for 1 of"),
+        (None, r"scores returned an array of shape \[3\] instead of"),
+    ],
+)
+@pytest.mark.parametrize("allocation", ["uniform", "global"])
+def test_scores_by_which_no_channel_can_be_ranked_are_refused(first: Any, said: str, allocation: Any) -> None:
+    with pytest.raises(ValueError, match=said):
+        _Scored(first=first, allocation=allocation).prune(pruning_task(tiny(points=()), {"macs": 0.7}))
+    assert not _Scored(allocation="global").prune(pruning_task(tiny(points=()), {"macs": 0.7}))[0]

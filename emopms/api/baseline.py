@@ -167,7 +167,7 @@ class ScoredBaseline(Baseline):
 
     @abstractmethod
     def scores(self, task: PruningTask) -> NDArray[Any]:
-        """Return the score of each gene, numbers [genes]; higher is better.
+        """Return the score of each gene, finite numbers [genes]; higher is better.
 
         Args:
             task: The dense network, calibration images and the bounds. The network must not be changed.
@@ -176,10 +176,17 @@ class ScoredBaseline(Baseline):
     def prune(self, task: PruningTask) -> NDArray[Any]:
         import numpy as np
 
-        scores = self.scores(task)
-        orders = {"uniform": lambda: task.ranked_by_layer(scores), "global": lambda: scores}
+        scores: NDArray[Any] = np.asarray(self.scores(task), dtype=np.float64)
+        if scores.shape != (task.genes,):
+            raise ValueError(f"scores returned an array of shape {list(scores.shape)} instead of [{task.genes}]")
+        wrong = scores[~np.isfinite(scores)]
+        if len(wrong):
+            raise ValueError(
+                f"scores returned {wrong[0]} for {len(wrong)} of {task.genes} genes: no channel can be ranked by it"
+            )
         chosen = ["uniform", "global"] if self.allocation == "best" else [self.allocation]
-        genomes = np.stack([task.largest_within(orders[allocation]()) for allocation in chosen])
+        orders = [task.ranked_by_layer(scores) if each == "uniform" else scores for each in chosen]
+        genomes = np.stack([task.largest_within(order) for order in orders])
         best = 0 if len(genomes) == 1 else int(task.losses(genomes).argmin())
         genome: NDArray[Any] = genomes[best]
         return genome

@@ -177,7 +177,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         dest="files",
         action="append",
         default=[],
-        type=lambda text: Path(text).absolute(),
+        type=Path,
         metavar="FILE",
         help="a Python file with components, as in `plugins` of a spec; can be repeated",
     )

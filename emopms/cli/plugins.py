@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> None:
     """Print a list of all components, one per line. If the user names a component, print its description instead."""
-    path, files = arguments.component, arguments.files
+    path, files = arguments.component, [file.absolute() for file in arguments.files]
     lines = _list(files) if path is None else _describe(path, files)
     show("\n".join(lines))
 

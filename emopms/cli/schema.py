@@ -18,7 +18,7 @@ def command(arguments: argparse.Namespace) -> None:
 
     Components that cannot be used are left out of the schema, and are named on standard error.
     """
-    entries = catalog(arguments.files)
+    entries = catalog([file.absolute() for file in arguments.files])
     for entry in entries:
         if entry.error:
             tell(f"left out: {entry.error.message}\n  {entry.error.remedy}")

@@ -1,4 +1,4 @@
-"""Orderly exit of a command after SIGINT (Ctrl-C) or SIGTERM (a scheduler)."""
+"""Orderly exit of a command after SIGINT (Ctrl-C), SIGTERM (a scheduler) or SIGHUP (a terminal that was closed)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from emopms.engine.support.interruption import interrupted
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE: Final = 5.0
 """Seconds after a signal until the process is ended by force. Force is needed because a library may catch the exception
 that the signal raises. Ending by force is safe, because the files on disk are consistent at any time."""
 
 
 class Ending:
-    """Context in which SIGINT and SIGTERM raise `KeyboardInterrupt` in the main thread.
+    """Context in which SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt` in the main thread.
 
     If the process has not ended `GRACE` seconds after the signal, it is ended by force.
     """
@@ -30,7 +31,7 @@ class Ending:
     """The first signal that was received, or None if there was no signal."""
 
     def __enter__(self) -> Ending:
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
         for number, before in self._before.items():
             if before is not signal.SIG_IGN:  # nohup ignores signals, and this must stay so
                 signal.signal(number, self._handle)
@@ -48,7 +49,7 @@ class Ending:
     def leave(self) -> int:
         """Print the last line of the command. After a signal, end the process.
 
-        The exit code is 130 after SIGINT and 143 after SIGTERM.
+        The exit code is 130 after SIGINT, 143 after SIGTERM and 129 after SIGHUP.
 
         Returns:
             130 if `KeyboardInterrupt` was raised without a signal. After a signal, this method does not return.

@@ -6,10 +6,13 @@ fast. Ambiguous YAML is refused: duplicate keys, tags, merge keys, and the numbe
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import select
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, NoReturn
 
 import yaml
 
@@ -24,6 +27,8 @@ MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 10_000
 
+_PATIENCE = 5.0
+"""Seconds to wait until somebody writes to a pipe."""
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the line breaks that PyYAML recognises
 
 KeyPath = tuple[str | int, ...]
@@ -81,7 +86,7 @@ class Document:
             if stat.S_ISREG(found.st_mode) and found.st_size == 0:
                 content = b""  # reading some files of size 0 never ends, such as /proc/kmsg
             else:
-                with path.open("rb") as file:
+                with _opened(path, is_pipe=stat.S_ISFIFO(found.st_mode)) as file:
                     content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             _refuse(path, "there is no such file.", "Check the path; it is relative to the current folder.")
@@ -283,6 +288,22 @@ def _check_bounds(depth: int, nodes: int, mark: yaml.Mark) -> None:
         raise Refusal(f"values are nested more than {MAX_DEPTH} deep.", "Flatten them.", mark)
     if nodes > MAX_NODES:
         raise Refusal(f"there are more than {MAX_NODES} values, aliases expanded.", "Is this a spec?", mark)
+
+
+def _opened(path: Path, *, is_pipe: bool) -> BinaryIO:
+    """Open a file or a pipe. A pipe with a name may have no writer, and is not waited for without end.
+
+    Raises:
+        OSError: The file cannot be opened, or nobody writes to the pipe.
+    """
+    if not is_pipe or not os.path.exists(os.path.realpath(path)):  # noqa: PTH110  (a pipe of the shell, as <(…) makes)
+        return path.open("rb")
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not select.select([number], [], [], _PATIENCE)[0]:
+        os.close(number)
+        raise TimeoutError(errno.ETIMEDOUT, "it is a pipe, and nobody writes to it")
+    os.set_blocking(number, True)
+    return os.fdopen(number, "rb")
 
 
 def _place(mark: yaml.Mark) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -101,7 +102,12 @@ def _show(value: object) -> str:
         return f"the text {value!r}" if len(value) <= 60 else f"the text {value[:59] + '…'!r}"
     if isinstance(value, int | float):
         return f"the number {value}"
-    return "a list" if isinstance(value, list | tuple) else "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    kind = type(value)  # only in Python, not in a file
+    return f"a value of the type {kind.__module__}.{kind.__qualname__}".replace(" builtins.", " ")
 
 
 def _describe(path: KeyPath, document: Document, files: Files) -> str:

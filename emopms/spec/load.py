@@ -13,6 +13,7 @@ from emopms.errors import Problem, SpecError
 from emopms.spec import compose
 from emopms.spec.explain import explain
 from emopms.spec.model import Spec
+from emopms.spec.values import require_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +23,19 @@ if TYPE_CHECKING:
 _MOST_PROBLEMS: Final = 100
 
 
-def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: str | PathLike[str], overrides: str | Sequence[str] = ()) -> Spec:
     """Load a spec. Python files that it lists under ``plugins`` are executed.
 
     Args:
         path: The YAML file.
-        overrides: Values that override the file, such as ``algorithm.pop_size=20`` or ``targets[0].macs=0.4``.
+        overrides: One or several values that override the file, such as ``algorithm.pop_size=20`` or
+            ``targets[0].macs=0.4``.
 
     Raises:
         SpecError: The file cannot be read, or the spec is not valid. The error holds all problems, in file order.
+        TypeError: The overrides are not texts.
     """
-    document = compose.read(Path(path), overrides)
+    document = compose.read(Path(path), _texts(overrides))
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
@@ -41,6 +44,14 @@ def load_spec(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Spec:
         raise SpecError(document.problems)
     spec._document = document
     return spec
+
+
+def _texts(overrides: str | Sequence[str]) -> Sequence[str]:
+    if isinstance(overrides, str):
+        return [overrides]
+    if not isinstance(overrides, list | tuple) or not all(isinstance(override, str) for override in overrides):
+        raise TypeError(f"expected overrides as texts, such as ['seed=1', 'targets[0].macs=0.4']; got {overrides!r}")
+    return overrides
 
 
 def as_spec(given: Spec | Mapping[str, Any] | str | PathLike[str]) -> Spec:
@@ -53,7 +64,7 @@ def as_spec(given: Spec | Mapping[str, Any] | str | PathLike[str]) -> Spec:
     if isinstance(given, Spec):
         return given
     if isinstance(given, Mapping):
-        return Spec(**given)
+        return Spec(**require_plain(given))
     if isinstance(given, str | PathLike):
         return load_spec(Path(given))
     raise TypeError(

@@ -235,11 +235,13 @@ class Spec(Settings):
     else:
 
         def __init__(self, /, **values):
+            from emopms.spec.values import Values, require_plain
+
             try:
+                require_plain(values)
                 super().__init__(**values)
             except ValidationError as error:
                 from emopms.spec.load import problems
-                from emopms.spec.values import Values
 
                 raise SpecError(problems(error, Values.of(values))) from None
 

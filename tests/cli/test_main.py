@@ -96,3 +96,17 @@ def test_output_that_cannot_show_every_character(tmp_path: Path) -> None:
         )
         assert b"Traceback" not in done.stderr
         assert b"\\" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [["run", "spec.yaml"], ["runs"], ["plugins", "--plugins", "mine.py"]])
+def test_a_current_folder_that_was_removed_is_named(
+    emopms: Callable[..., Shown], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    shown = emopms(*words)
+    assert (shown.code, shown.out) == (3, "")
+    assert shown.err.startswith("error: The current folder cannot be used: No such file or directory. Was it removed?")
+    assert "cd" in shown.err
+    assert emopms("--help").code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +69,7 @@ def test_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     emopms.run(tiny(export=["safetensors"]), run_dir=tmp_path / "run", device="cpu")
     code, out, _ = _plan(tmp_path, capsys)
     assert code == 0
-    assert _row(out, "export") == ["export", "cached"]
+    assert _row(out, "export/macs-0.6") == ["export/macs-0.6", "cached"]
     assert "0 to run" in out
     assert "memory" not in out
     code, out, _ = _plan(tmp_path, capsys, "--set", "finetune.epochs=0")
@@ -110,3 +112,26 @@ def test_too_few_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+BROKEN = """\
+from typing import Literal
+from emopms.api import Exporter
+
+class Broken(Exporter):
+    name: Literal["broken"] = "broken"
+    def export(self, model, folder):
+        raise ValueError("no such operation")
+"""
+
+
+@pytest.mark.slow
+def test_an_exporter_that_fails_is_named_without_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    spec = TINY | {"plugins": ["broken.py"], "export": ["safetensors", "broken"]}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    command = [sys.executable, "-m", "emopms", "plan", "spec.yaml", "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: The exporter 'broken'")
+    assert "Take broken out of `export`" in done.stderr

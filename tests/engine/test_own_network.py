@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import emopms
-from emopms.errors import NetworkError, PluginError, WeightsError
+from emopms.errors import ComponentError, NetworkError, PluginError, WeightsError
 from emopms.network.costs.cost_model import count
 from tests.engine.conftest import stages, tiny
 
@@ -39,6 +39,15 @@ def hidden(width, classes=10):
     inside = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
     head = nn.Sequential(nn.Flatten(), nn.Linear(16 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, classes))
     return nn.Sequential(nn.Conv2d(1, width, 3, 2, 1), nn.Flatten(2), inside, head)
+
+
+class Starred(nn.Sequential):
+    def forward(self, *images):
+        return super().forward(images[0])
+
+
+def starred(width, classes=10):
+    return Starred(*make(width, classes))
 """
 QUICK = {
     "pretrain": {"epochs": 2, "lr": 0.05, "batch_size": 32},
@@ -122,6 +131,15 @@ def test_a_forged_model_calls_nothing(own: emopms.Result, tmp_path: Path) -> Non
     with pytest.raises(PluginError, match="os:mkdir"):
         emopms.load(tmp_path)
     assert not trace.exists()
+
+
+def test_what_cannot_be_exported_is_refused_before_anything_runs(package: Path, tmp_path: Path) -> None:
+    backbone = {"name": "module", "factory": "users_own_nets:starred", "args": {"width": 6}}
+    with pytest.raises(ComponentError, match="exporter 'pt2'") as caught:
+        emopms.run(tiny(backbone=backbone, **QUICK), run_dir=tmp_path, device="cpu")
+    assert "Take pt2 out of `export`, or write the network's forward as a plain forward(self, x)" in caught.value.remedy
+    left = [path.name for path in (tmp_path / "store").iterdir() if path.is_dir()]
+    assert left == [], "no stage ran, and the trial left nothing"
 
 
 def test_another_network_is_refused(own: emopms.Result, make: Callable[..., nn.Module]) -> None:

@@ -24,7 +24,7 @@ from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
 from emopms.engine.session.context import Context
 from emopms.engine.support.component_calls import guarded_call
-from emopms.engine.support.log_sinks import logging_to, open_log
+from emopms.engine.support.log_sinks import RunLog, logging_to
 from emopms.errors import ComponentError
 from emopms.network.costs.cost_model import count
 from emopms.testing.unchanged import Snapshot
@@ -62,7 +62,8 @@ def test_result_says_what_was_made(finished: emopms.Result) -> None:
     assert -1 <= written["rank"]["kendall_tau"] <= 1
     assert [stage["name"] for stage in written["stages"]] == [
         *("pretrain", "selectors", "constrain", "evolve/1", "evolve/2", "evolve/3", "rank", "join"),
-        *("refine", "measure", "finetune/macs-0.6", "export"),
+        *("refine", "measure", "aim/macs-0.6", "finetune/macs-0.6"),
+        *("dense", "breakdown/macs-0.6", "export/macs-0.6"),
     ]
 
 
@@ -147,10 +148,10 @@ def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_p
     folder = tmp_path / "changed"
     shutil.copytree(finished.folder, folder)
     more = emopms.run(tiny(targets=[{"macs": 0.6}, {"params": 0.8}]), run_dir=folder, device="cpu")
-    assert [name for name, cached in stages(more).items() if not cached] == ["finetune/params-0.8", "export"]
+    assert [name for name, cached in stages(more).items() if not cached] == [f"{stage}/params-0.8" for stage in ("aim", "finetune", "breakdown", "export")]
     greedy = emopms.run(tiny(ranker="greedy"), run_dir=folder, device="cpu")
     made = [name for name, cached in stages(greedy).items() if not cached]
-    assert made == ["join", "refine", "measure", "finetune/macs-0.6", "export"]
+    assert made == ["join", "refine", "measure", "aim/macs-0.6", "finetune/macs-0.6", "breakdown/macs-0.6", "export/macs-0.6"]
 
 
 @pytest.mark.slow
@@ -233,7 +234,7 @@ def test_each_stage_says_what_made_it(finished: emopms.Result, tmp_path: Path) -
     finally:
         torch.set_num_threads(threads)
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["threads"] == manifest["stages"]["export"]["threads"] == threads + 1
+    assert manifest["threads"] == manifest["stages"]["export/macs-0.6"]["threads"] == threads + 1
     assert manifest["stages"]["pretrain"] == before["pretrain"], "which was not run again"
 
 
@@ -241,19 +242,18 @@ def test_each_stage_says_what_made_it(finished: emopms.Result, tmp_path: Path) -
 def test_a_damaged_export_is_made_again(finished: emopms.Result, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
-    (path,) = (folder / "store" / "export").rglob("model.safetensors")
+    (path,) = (folder / "store" / "export-macs-0.6").rglob("model.safetensors")
     path.write_bytes(path.read_bytes()[:50])
     again = emopms.run(tiny(), run_dir=folder, device="cpu")
-    assert [name for name, cached in stages(again).items() if not cached] == ["export"]
+    assert [name for name, cached in stages(again).items() if not cached] == ["export/macs-0.6"]
     for name, tensor in weights(folder).items():
         assert torch.equal(tensor, weights(finished.folder)[name])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
-def test_a_full_disk_is_named_whoever_meets_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "run.log").symlink_to("/dev/full")
+def test_a_full_disk_is_named_whoever_meets_it(capfd: pytest.CaptureFixture[str]) -> None:
     with (
-        logging_to(open_log(tmp_path), level="DEBUG"),
+        logging_to(RunLog(Path("/dev/full")), level="DEBUG"),
         pytest.raises(ComponentError, match="No space left") as error,
         guarded_call(Safetensors(), "export a model"),
     ):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emopms.errors import Problem, SpecError
+from emopms.spec import document
 from emopms.spec.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document
 from emopms.spec.scalars import UNPRINTABLE, dump
 
@@ -262,3 +265,33 @@ values = st.recursive(
 @given(st.dictionaries(words, values, min_size=1, max_size=5))
 def test_dumped_data_are_read_back(data: dict[str, Any]) -> None:
     assert parse(dump(data)).data == data
+
+
+def test_a_pipe_to_which_nobody_writes_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(document, "_PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "spec.yaml")
+    with pytest.raises(SpecError, match="it is a pipe, and nobody writes to it"):
+        Document.read(tmp_path / "spec.yaml")
+
+
+def test_a_pipe_with_a_name_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "spec.yaml")
+    writer = threading.Thread(target=(tmp_path / "spec.yaml").write_text, args=("name: mine\n",))
+    writer.start()
+    assert Document.read(tmp_path / "spec.yaml").data == {"name": "mine"}
+    writer.join()
+
+
+def test_a_pipe_of_the_shell_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_PATIENCE", 0.0)
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with open(writing, "w") as end:  # noqa: PTH123
+            end.write("name: mine\n")
+
+    with open(reading):  # noqa: PTH123
+        later = threading.Timer(0.2, write)
+        later.start()
+        assert Document.read(Path(f"/dev/fd/{reading}")).data == {"name": "mine"}
+        later.join()

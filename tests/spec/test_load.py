@@ -306,3 +306,14 @@ def check_problems(error: SpecError) -> None:
         assert problem.column is not None
         assert 1 <= problem.column <= len(problem.source) + 1
         assert "Input should" not in problem.message
+
+
+def test_one_override_or_several(write: Write) -> None:
+    path = write(SMALL)
+    assert load_spec(path, "seed=3") == load_spec(path, ["seed=3"]) == load_spec(path, ("seed=3",))
+
+
+@pytest.mark.parametrize("overrides", [{"seed": 1}, [3], 3, None])
+def test_overrides_that_are_no_texts_are_named(write: Write, overrides: Any) -> None:
+    with pytest.raises(TypeError, match="expected overrides as texts, such as"):
+        load_spec(write(SMALL), overrides)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from emopms.errors import SpecError
-from emopms.spec import FinetuneSettings, Spec, Target, Training
+from emopms.spec import FinetuneSettings, Spec, Target, Training, as_spec
 
 from . import fakes
 
@@ -170,3 +171,34 @@ def test_a_spec_made_in_python_has_problems_without_position() -> None:
     assert isinstance(error, SpecError)
     assert str(error) == "split.points[1]: there is no layer7.\nChoose another."
     assert error.problems[0].line is None
+
+
+def _with_itself(kind: type[Any]) -> Any:
+    value = kind()
+    if isinstance(value, dict):
+        value["args"] = value
+    else:
+        value += [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({1: 2}, "the key 1 is not text.\nWrite it as text."),
+        ({"pretrain": {None: 2}}, "pretrain: the key None is not text.\nWrite it as text."),
+        (
+            {"backbone": {"args": _with_itself(dict)}},
+            "backbone: values are nested more than 32 deep.\nDoes one",
+        ),
+        ({"seeds": _with_itself(list)}, "seeds: values are nested more than 32 deep.\nDoes one contain"),
+        ({"seeds": list(range(10_000))}, "there are more than 10000 values.\nIs this a spec?"),
+        ({"seed": np.int64(3)}, "seed: expected a whole number, got a value of the type numpy.int64."),
+        ({"seed": {1, 2}}, "seed: expected a whole number, got a value of the type set."),
+        ({"seed": {}}, "seed: expected a whole number, got a mapping."),
+    ],
+)
+def test_values_that_no_file_can_hold(values: dict[Any, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        as_spec(SMALL | values)
+    assert said in str(caught.value)

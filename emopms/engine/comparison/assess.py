@@ -4,7 +4,7 @@ images to choose anything."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from emopms.engine.comparison.row_stage import RowStage
 from emopms.engine.results.networks import FinetunedNetwork
@@ -23,6 +23,7 @@ class Assess(RowStage):
     as the stage ``export`` measures networks of a search. Its result is an `ExportedModel`, stored as
     ``figures.json``."""
 
+    version: ClassVar[int] = 2
     tuned_by: str
     """Name of the stage that made the fine-tuned network."""
 

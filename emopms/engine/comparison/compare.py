@@ -15,12 +15,14 @@ from emopms.engine.comparison.methods import labels, row_stages
 from emopms.engine.comparison.one_seed import OneSeed
 from emopms.engine.comparison.table import csv_table, markdown, summarise
 from emopms.engine.pipeline.provenance import provenance
-from emopms.engine.storage.lock import hold_lock
+from emopms.engine.storage.inventory import is_run
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import encode_json
+from emopms.engine.storage.store import lock_comparison
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import Spec, as_spec
@@ -91,7 +93,12 @@ def compare(
     chosen, show = Device.choose(device), progress if progress is not None else Silent()
     named = list(zip(labels(first.baselines, [spec.name for spec in read]), first.baselines, strict=True))
     rows: list[Row] = []
-    with plain_torch(), hold_lock(folder / "store"):
+    if is_run(folder):
+        raise StoreError(
+            f"{folder} is the folder of a run: a comparison there would take over its files.",
+            remedy="Choose another --run-dir.",
+        )
+    with plain_torch(), lock_comparison(folder / "store"):
 
         def add(row: Row, *, fresh: bool) -> None:
             rows.append(row)

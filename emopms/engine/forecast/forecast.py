@@ -11,6 +11,7 @@ from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.stages.evolve import Evolve, max_evaluations
 from emopms.engine.stages.refine import Refine, max_refinements
 from emopms.engine.storage.store import Store
+from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
 from emopms.engine.timing.stopwatch import DEFAULT_EFFORT
@@ -116,6 +117,7 @@ def forecast(
             compare the target with `Forecast.floor`.
         EmopmsError: Data or weights are missing or damaged.
     """
+    quiet_default_sink()
     folder = run_folder(spec, run_dir)
     prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
     context, parts = prepared.context, prepared.parts

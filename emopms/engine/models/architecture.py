@@ -75,12 +75,12 @@ def read_architecture(folder: Path) -> Architecture:
 
 
 def regular(path: Path) -> Path:
-    """Return a path unchanged, but refuse it if it exists and is not a regular file. A link to a regular file is
-    accepted.
+    """Return a path unchanged, but refuse it if it is not a regular file. A link to a regular file is accepted.
 
     Raises:
-        OSError: The path is a folder, a pipe or a device. To read a pipe or a device might never end.
+        OSError: The path does not exist, or is a folder, a pipe or a device. To read a pipe or a device might never
+            end.
     """
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path.name} is no file")
+    if not path.is_file():
+        raise OSError(f"{path.name} is no file" if path.exists() else f"there is no file {path.name} in it")
     return path

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.nn import Module
 
 from emopms import registry
 from emopms.api.own_network import make_ready
@@ -24,7 +26,6 @@ from emopms.network.runtime.free_memory import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from os import PathLike
 
     from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ _MESSAGE = 500
 def load(
     path: str | PathLike[str],
     *,
-    plugins: Sequence[str | PathLike[str]] = (),
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     network: nn.Module | None = None,
 ) -> nn.Module:
     """Load a pruned network from a model folder that a run wrote, on the CPU and in eval mode.
@@ -60,7 +61,7 @@ def load(
 
     Args:
         path: The model folder.
-        plugins: Python files that define the backbone, if the spec named such files. The files are executed.
+        plugins: The Python file or files that define the backbone, if the spec named such files. They are executed.
         network: The dense network, if the spec named a function that makes it (backbone ``module``). The network is
             pruned in place and returned, without wrappers such as DataParallel.
 
@@ -74,20 +75,26 @@ def load(
         NetworkError: ``network`` has a property that pruning does not support (see
             `emopms.api.own_network.make_ready`).
         ComponentError: The backbone cannot build a network for images of the model's input shape.
+        TypeError: ``network`` is no module.
     """
     quiet_default_sink()
+    if network is not None and not isinstance(network, Module):
+        raise TypeError(
+            f"expected a torch.nn.Module as `network`, got {network!r}; "
+            "if this makes the network, call it: network=make()"
+        )
     folder = Path(path)
     try:
         description = read_architecture(folder)
-        backbone = _backbone(description.backbone.model_dump(), plugins) if network is None else None
+        files = [plugins] if isinstance(plugins, str | PathLike) else plugins
+        backbone = _backbone(description.backbone.model_dump(), files) if network is None else None
         file = regular(folder / WEIGHTS)
-        if file.exists():
-            require_readable(file)
+        require_readable(file)
         _require_unchanged(file, description)
         state = load_file(file)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise WeightsError(
-            f"{folder} does not hold a model: {type(error).__name__}: {_short(error)}",
+            f"{folder} does not hold a model: {_short(error)}.",
             remedy="Name a folder models/<target> that `emopms run` wrote.",
         ) from error
     require_plain(state, file)
@@ -167,9 +174,11 @@ def _backbone(settings: Mapping[str, Any], plugins: Sequence[str | PathLike[str]
 
 
 def _short(error: Exception) -> str:
-    """Return the message of an error, shortened. If it lists several validation errors, return only the first of
-    them."""
+    """Return the type and message of an error, shortened. If it lists several validation errors, return only the first
+    of them. The type of an error of the operating system says nothing more, and is left out."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)[:_MESSAGE]
+    if isinstance(error, OSError):
+        return (error.strerror or str(error))[:_MESSAGE]
+    return f"{type(error).__name__}: {error}"[:_MESSAGE]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import keyword
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from emopms.engine.models.forward_pass import forward_pass
 from emopms.errors import NetworkError
 from emopms.plugin_file import reason
 
@@ -49,10 +50,10 @@ def require_scores(network: nn.Module, example: Tensor) -> None:
         example: A batch of images [N, C, H, W].
 
     Raises:
-        NetworkError: The network returns a mapping or several values, or its forward pass fails.
+        NetworkError: The network returns a mapping or several values, or `forward_pass` refuses it.
     """
     for mode, training in (("evaluation", False), ("training", True)):
-        scores = _forward(_copied(network), example, training=training)
+        scores = forward_pass(_copied(network), example, training=training)
         if not isinstance(scores, torch.Tensor):
             only = " (in evaluation mode it gives a tensor)" if training else ""
             raise NetworkError(
@@ -139,8 +140,8 @@ def require_saved_state(build: Callable[[], nn.Module], example: Tensor) -> None
             remedy="Seed what its factory draws, or write down the sizes.",
         )
     second.load_state_dict(state)
-    scores, others = (_forward(network, example, training=False) for network in (first, second))
-    again = _forward(first, example, training=False, seed=1)
+    scores, others = (forward_pass(network, example, training=False) for network in (first, second))
+    again = forward_pass(first, example, training=False, seed=1)
     if not _same(scores, again):
         raise NetworkError(
             f"In evaluation mode {type(first).__name__} gives other scores for the same images each time.",
@@ -161,21 +162,6 @@ def require_saved_state(build: Callable[[], nn.Module], example: Tensor) -> None
         "numbers that are drawn when it is built and that no weights file holds.",
         remedy="Keep them in buffers (self.register_buffer), or seed what the factory draws.",
     )
-
-
-def _forward(network: nn.Module, example: Tensor, *, training: bool, seed: int = 0) -> Any:
-    """Return the output of a network for a batch. The state of torch's random generator is restored."""
-    mode = "training" if training else "evaluation"
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return network.train(training)(example)
-    except Exception as error:  # a forward pass may raise any error
-        raise NetworkError(
-            f"In {mode} mode the forward of {type(network).__name__} fails on images {list(example.shape)}: "
-            f"{reason(error)}",
-            remedy="Let the network take images of the size that the data have, or set the data's `size`.",
-        ) from error
 
 
 def _copied(network: nn.Module) -> nn.Module:

@@ -50,7 +50,8 @@ def run_stages(
     """
     done = dict(earlier or {})
     context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
-    for step in planned:
+    checked = False
+    for index, step in enumerate(planned):
         stage = step.stage
         stored = store.find(stage.name, step.key)
         if stored.artefact is not None:
@@ -59,6 +60,9 @@ def run_stages(
             context.progress.stage(stage.name, cached=True, seconds=seconds)
             logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
             continue
+        if not checked:
+            _check(planned[index:], context, store)
+            checked = True
         context.progress.stage(stage.name, cached=False)
         if stored.state == "begun":
             logger.info("{}: was begun earlier, and goes on from there", stage.name)
@@ -74,6 +78,13 @@ def run_stages(
         context.progress.stage(stage.name, cached=False, seconds=seconds)
         logger.debug("{}: done in {:.1f} s", stage.name, seconds)
     return done
+
+
+def _check(planned: Sequence[Planned], context: Context, store: Store) -> None:
+    """Let all stages that will run check whether they can, before the first of them runs (see `Stage.check`)."""
+    for step in planned:
+        if store.status(step.stage.name, step.key).state != "complete":
+            step.stage.check(context, store.begin(step.stage.name, step.key))
 
 
 @contextmanager

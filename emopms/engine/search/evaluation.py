@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from emopms.engine.support.component_calls import guarded_call, is_passing
+from emopms.engine.support.component_calls import guarded_call
+from emopms.engine.support.machine_failures import is_passing
 from emopms.errors import ComponentError, EmopmsError, RunError
 
 if TYPE_CHECKING:

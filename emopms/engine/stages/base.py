@@ -41,6 +41,16 @@ class Stage(ABC):
             out: Receives the results. It may hold the journals of an interrupted attempt with the same key.
         """
 
+    def check(self, context: Context, out: Workspace) -> None:
+        """Raise now, before any stage runs, an error with which this stage would end later. The default is to check
+        nothing.
+
+        Args:
+            context: The context of the run.
+            out: The workspace of the stage. Only temporary folders may be made in it.
+        """
+        return
+
     @abstractmethod
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return an estimate of the seconds that the whole stage takes, without the time to read images.

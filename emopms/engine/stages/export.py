@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.network.partition.divided_network import DividedNetwork
-    from emopms.spec import Target
+    from emopms.spec import Spec, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,18 @@ class Export(Stage):
             (folder / "README.md").write_text(card, encoding="utf-8")
         model.save(out)
 
+    def check(self, context: Context, out: Workspace) -> None:
+        """Write the network with random weights once, if exporters or network are not those that emopms is tested
+        with.
+
+        Raises:
+            ComponentError: An exporter cannot write the network.
+        """
+        if self.target == context.spec.targets[0] and not _are_tested(context.spec):
+            network, counted = context.random_network(), count(context.random_network(), context.example)
+            with out.temporary_folder("trial") as folder:
+                write_formats(context, network, macs=counted.macs, params=counted.params, folder=folder)
+
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the estimated seconds to measure the model on test images, and to write it."""
         network, counted = context.random_network(), count(context.random_network(), context.example)
@@ -117,6 +129,12 @@ class Export(Stage):
         )
 
 
+def _are_tested(spec: Spec) -> bool:
+    """Return whether the backbone and all exporters are part of emopms, and the backbone runs no code of the user."""
+    own = all(type(component).__module__.startswith("emopms.") for component in (spec.backbone, *spec.export))
+    return own and not spec.backbone.names_code
+
+
 def write_formats(context: Context, network: nn.Module, *, macs: int, params: int, folder: Path) -> dict[str, Any]:
     """Write a network with every exporter of the spec.
 
@@ -135,7 +153,8 @@ def write_formats(context: Context, network: nn.Module, *, macs: int, params: in
     example = example_images(context.source)
     model = PrunedModel(network=network, example=example, architecture=architecture)
     for exporter in context.spec.export:
-        with guarded_call(exporter, "export a model"):
+        remedy = f"Take {exporter.name} out of `export`, or write the network's forward as a plain forward(self, x)"
+        with guarded_call(exporter, "export a model", remedy=remedy):
             exporter.export(model, folder)
     return architecture
 

@@ -152,15 +152,30 @@ class Workspace(Artefact):
         Raises:
             StoreError: The files cannot be moved to the stage's folder.
         """
+        with self.temporary_folder(name) as unfinished:
+            yield unfinished
+            for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
+                self._save(f"{name}/{file.relative_to(unfinished).as_posix()}", file.read_bytes())
+
+    @contextmanager
+    def temporary_folder(self, name: str) -> Iterator[Path]:
+        """Yield an empty folder for files that other code writes. It is removed at the end of the ``with`` statement.
+
+        Raises:
+            StoreError: The folder cannot be made, or a file cannot be read, written or removed.
+        """
         unfinished = self.folder / unfinished_name(name.replace("/", "-"))
         try:
             if unfinished.is_dir():
                 shutil.rmtree(unfinished)  # a killed attempt of emopms left it: the name contains a hash
             unfinished.mkdir(parents=True)
-            yield unfinished
-            for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
-                self._save(f"{name}/{file.relative_to(unfinished).as_posix()}", file.read_bytes())
-            shutil.rmtree(unfinished)
+            try:
+                yield unfinished
+            finally:
+                shutil.rmtree(unfinished)
+                with suppress(OSError):  # these folders hold other files
+                    self.folder.rmdir()
+                    self.folder.parent.rmdir()
         except OSError as error:
             raise StoreError(
                 f"{unfinished} cannot be written: {error}", remedy="Remove what is in its way, or free space."

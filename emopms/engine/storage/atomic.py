@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import stat
 from typing import TYPE_CHECKING
 
-from emopms.errors import StoreError
+from emopms.errors import StoreError, text_of, with_causes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SUFFIX = ".unfinished"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 FREE_SPACE = "Free space, or choose another --run-dir, and run again: it goes on from here."
 
 
@@ -88,5 +90,9 @@ def regular_size(path: Path) -> int:
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether an error says that a disk, or the user's quota on it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Return whether an error, or one that caused it, says that a disk, or the user's quota on it, is full."""
+    return any(
+        (isinstance(found, OSError) and found.errno in _FULL)
+        or any(os.strerror(code) in text_of(found) for code in _FULL)  # a library may raise an error of its own class
+        for found in with_causes(error)
+    )

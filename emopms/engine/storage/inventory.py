@@ -55,9 +55,9 @@ def find_runs(folder: Path) -> list[Path]:
         StoreError: The folder does not exist, or cannot be read.
     """
     try:
-        if _is_run(folder):
+        if is_run(folder):
             return [folder.resolve() if folder.is_symlink() else folder]
-        return sorted(child for child in folder.iterdir() if _is_run(child))
+        return sorted(child for child in folder.iterdir() if is_run(child))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
@@ -77,7 +77,7 @@ def inspect_run(folder: Path) -> RunStatus:
     return RunStatus(folder, state, detail, touched, size, find_removable(folder, files))
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Return whether a folder is a run directory: it has a marked store or, without a store, a ``result.json``.
 
     A folder with a store that cannot be read counts as a run directory.

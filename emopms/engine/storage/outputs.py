@@ -129,11 +129,11 @@ class Outputs:
         for parent in reversed(path.relative_to(self._folder).parents[:-1]):
             folder = self._folder / parent
             if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-                _set_aside(folder)
+                set_aside(folder)
         if self._is(name, version):
             return
         if os.path.lexists(path) and not self._is(name, *ours):
-            _set_aside(path)
+            set_aside(path)
         write_atomic(path, content)
 
     def _is(self, name: str, *versions: str) -> bool:
@@ -164,8 +164,12 @@ def _read(path: Path) -> Publication | None:
         return None
 
 
-def _set_aside(path: Path) -> None:
-    """Rename a file or folder if a file is to be published under its path. Nothing is overwritten."""
+def set_aside(path: Path) -> None:
+    """Rename a file, folder or link whose path a file of emopms needs. Nothing is overwritten.
+
+    Raises:
+        StoreError: It cannot be renamed.
+    """
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}{_KEPT}{'' if number == 1 else f'-{number}'}")):
         number += 1

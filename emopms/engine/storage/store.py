@@ -33,6 +33,8 @@ PLAN: Final = "plan.json"
 """File name of the record of the latest run's stages and keys."""
 MARK: Final = "emopms.json"
 """File name of the record that marks a folder as a store of emopms."""
+COMPARISON: Final = "comparison.json"
+"""File name of the record that marks the store of a comparison. It holds no stages: each seed has a run directory."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,13 @@ class Store:
         """Refuse a folder that is in use for something else: files with our names there would be overwritten.
 
         Raises:
-            StoreError: The folder has files, and no record of emopms is among them.
+            StoreError: The folder belongs to a comparison, or has files, and no record of emopms is among them.
         """
+        if _is_record(self._root / COMPARISON):
+            raise StoreError(
+                f"{self._root.parent} is the folder of a comparison: a run there would take over its files.",
+                remedy="Choose another --run-dir.",
+            )
         names = [path.name for path in self._root.iterdir()] if self._root.is_dir() else []
         foreign = [name for name in names if name not in (LOCK, HOLDER) and not is_unfinished(name)]
         if foreign and not self.is_marked():
@@ -206,6 +213,22 @@ class Store:
     def folder(self, stage: str, key: str) -> Path:
         """Return the folder in which a stage is stored under a key."""
         return self._root / stage.replace("/", "-") / key[:16]
+
+
+@contextmanager
+def lock_comparison(root: Path) -> Iterator[None]:
+    """Hold the lock of the store of a comparison while the ``with`` statement runs, and mark the folder so.
+
+    Args:
+        root: The folder. `emopms.engine.storage.inventory.is_run` says whether a run uses it.
+
+    Raises:
+        StoreError: Another process holds the lock, or the folder cannot be written.
+    """
+    with hold_lock(root):
+        if not _is_record(root / COMPARISON):
+            write_sealed(root / COMPARISON, {"format": FORMAT, "emopms": version("emopms")})
+        yield
 
 
 def _is_record(path: Path) -> bool:

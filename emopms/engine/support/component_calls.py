@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +11,7 @@ from loguru import logger
 from emopms.engine.storage.atomic import FREE_SPACE, is_full
 from emopms.engine.support.interruption import interrupted
 from emopms.engine.support.log_sinks import restore_sinks
+from emopms.engine.support.machine_failures import is_passing
 from emopms.errors import ComponentError, EmopmsError
 from emopms.plugin_file import reason
 from emopms.process_state import unchanged_process
@@ -24,12 +23,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def guarded_call(component: Component, action: str) -> Iterator[None]:
+def guarded_call(component: Component, action: str, *, remedy: str = "Check its settings") -> Iterator[None]:
     """Run the body of the ``with`` statement as work of a component.
 
     Args:
         component: The component.
         action: The work as a verb phrase, such as ``build a network``, for the error message.
+        remedy: What the user can do if the component fails, without the full stop. Failures of the machine have
+            another remedy.
 
     Raises:
         ComponentError: The component raised an error that is not an `EmopmsError`. The log holds the traceback.
@@ -54,46 +55,20 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
         logger.opt(exception=error).debug("{} failed to {}", whose, action)
         raise ComponentError(
             f"The {whose} failed to {action}: {reason(error)}",
-            remedy=FREE_SPACE
-            if is_full(error)
-            else "Check its settings; run.log and --log-level debug show the traceback.",
+            remedy=_remedy(error, remedy),
         ) from error
 
 
-def is_passing(error: BaseException) -> bool:
-    """Return whether the cause of an error is the machine or the process. If it is, the same call may succeed later.
-
-    Such causes are errors of the operating system, such as a full disk; a closed stream; `SystemExit`; a worker process
-    that died; and a thread that could not start. The function checks the error and all errors that caused it.
-    """
-    found: BaseException | None = error
-    while found is not None:
-        if _is_of_the_machine(found):
-            return True
-        found = found.__cause__ or found.__context__
-    return False
-
-
-_MACHINE_ERRORS = (OSError, SystemExit, EOFError, BrokenExecutor, SubprocessError)
-"""Classes of exceptions whose cause is the machine or another process, such as a full disk."""
-_MACHINE_MESSAGES = (
-    "closed file",
-    "can't start new thread",
-    "inline_container",
-    "PytorchStreamWriter",
-    "iostream error",
-    "No space left",
-)
-"""Parts of error messages that show that the cause of an error is the machine. The errors that torch.save raises if the
-disk is full have the three messages that begin with "inline_container"."""
-
-
-def _is_of_the_machine(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return any(is_passing(member) for member in error.exceptions)
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    told = isinstance(error, ValueError | RuntimeError) and any(part in str(error) for part in _MACHINE_MESSAGES)
-    return told or isinstance(error, _MACHINE_ERRORS) or kind == "sqlite3.OperationalError"
+def _remedy(error: BaseException, usual: str) -> str:
+    if is_full(error):
+        return FREE_SPACE
+    log = "run.log and --log-level debug show the traceback."
+    if is_passing(error):
+        return (
+            "Check its settings, and the machine: free space, open files, other processes. "
+            f"Then run again: it goes on from here; {log}"
+        )
+    return f"{usual}; {log}"
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}

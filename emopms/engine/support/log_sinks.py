@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loguru import logger
 
+from emopms.engine.storage.outputs import set_aside
 from emopms.errors import StoreError
 
 if TYPE_CHECKING:
@@ -87,7 +89,8 @@ class RunLog:
     """A log file. It drops lines if the disk is full: the run itself reports that at its next write."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        self._file = os.fdopen(number, "a", encoding="utf-8")
 
     def write(self, line: str) -> None:
         with suppress(OSError):
@@ -100,14 +103,16 @@ class RunLog:
 
 
 def open_log(folder: Path) -> RunLog:
-    """Open ``run.log`` in a folder.
+    """Open ``run.log`` in a folder. If a link has this path, it is renamed: a link is never written through.
 
     Raises:
         StoreError: The file cannot be written.
     """
     path = folder / "run.log"
-    if path.is_fifo():
-        raise StoreError(f"{path} is a pipe, and writing to it could wait for ever.", remedy="Move it away.")
+    if path.is_symlink():
+        set_aside(path)
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no file, but a folder, a pipe or a device.", remedy="Move it away.")
     try:
         return RunLog(path)
     except OSError as error:

@@ -23,13 +23,15 @@ def run_folder(spec: Spec, run_dir: str | PathLike[str] | None) -> Path:
         run_dir: The directory that the user chose; None for ``runs/<name>`` below the current folder.
 
     Raises:
-        StoreError: The path exists and is not a folder, cannot be accessed, or is not UTF-8.
+        StoreError: The path exists and is not a folder, cannot be accessed, is not UTF-8, or holds a null character.
     """
     folder = Path(run_dir) if run_dir is not None else Path("runs") / spec.name
     try:
         str(folder.absolute()).encode()
     except UnicodeEncodeError as error:  # other libraries could not write there
         raise StoreError(f"The path {str(folder)!r} is not UTF-8.", remedy="Choose another --run-dir.") from error
+    if "\0" in str(folder):
+        raise StoreError(f"The path {str(folder)!r} holds a null character.", remedy="Choose another --run-dir.")
     try:
         usable = not folder.exists() or folder.is_dir()
     except OSError as error:

@@ -1,8 +1,9 @@
 """MACs and numbers of parameters. They are predicted for many genomes at once, and counted on a real module.
 
 MACs are the multiply–accumulates of convolutions and linear layers for one input. The linear layers inside
-`nn.MultiheadAttention` are included. Products of two activations, normalisation, pooling and sums are not counted.
-Results name the operations that are not counted.
+`nn.MultiheadAttention` are included. Normalisation, activation functions, pooling and sums are not counted: their costs
+are proportional to the number of values, and small. Results name all other operations that are not counted, such as
+products of two activations.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 from emopms.network.layers.attention_macs import is_attention, product_macs, projection_macs, tokens_of
+from emopms.network.layers.attributes import RESIZABLE
 from emopms.network.layers.modes import in_eval
 from emopms.network.layers.shared_tensors import names_by_tensor
 
@@ -180,7 +182,8 @@ class Count:
     params: int
     """Number of parameters."""
     uncounted: tuple[str, ...]
-    """Classes of modules with parameters that ran, but whose MACs are not or not fully included in ``macs``."""
+    """Classes of modules with parameters that ran, but whose MACs are not or not fully included in ``macs``.
+    Normalisation and PReLU are left out, because they never count."""
     uncounted_macs: Mapping[str, int] = field(default_factory=dict)
     """Multiply–accumulates that are not included in ``macs``, by class in ``uncounted``. Classes whose MACs are not
     known are left out."""
@@ -212,7 +215,7 @@ def count(network: nn.Module, example: Tensor) -> Count:
             shapes = [tokens.shape for tokens in tokens_of(inputs, named)]
             macs += projection_macs(module, *shapes)
             products[type(module).__name__] += product_macs(module, *shapes[:2])
-        elif any(True for _ in module.parameters(recurse=False)):
+        elif not isinstance(module, RESIZABLE) and any(True for _ in module.parameters(recurse=False)):
             uncounted.add(type(module).__name__)
 
     hooks = [module.register_forward_hook(record, with_kwargs=True) for module in network.modules()]

@@ -16,12 +16,12 @@ def largest(scores: Tensor) -> float:
 
 
 def are_close(found: Tensor, expected: Tensor) -> bool:
-    """Return whether scores are equal up to rounding errors.
+    """Return whether scores are equal up to rounding errors, and of the same shape and number format.
 
     Rounding errors grow with the size of the scores. Therefore the tolerance is the largest absolute value of the
     expected scores times 1e-9 in fp64, 1e-4 in fp32, and 1e-2 in smaller formats.
     """
-    if found.shape != expected.shape:
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
         return False
     tolerance = {torch.float64: 1e-9, torch.float32: 1e-4}.get(expected.dtype, 1e-2)
     return torch.allclose(found, expected, rtol=0, atol=tolerance * largest(expected), equal_nan=True)

@@ -24,7 +24,8 @@ RESIZABLE = (
     nn.RMSNorm,
     nn.PReLU,
 )
-"""Classes of layers whose size attributes are known, together with their subclasses."""
+"""Classes of layers whose size attributes are known, together with their subclasses: convolutions and linear layers,
+and layers that change each value by itself, as normalisation does."""
 
 
 def kernels_of(network: nn.Module) -> dict[str, Tensor]:

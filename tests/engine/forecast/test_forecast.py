@@ -106,7 +106,7 @@ def test_what_has_run_is_cached_and_what_depends_on_a_change_is_not(finished: em
     assert same.memory is None
     changed = _forecast(finished.folder, ranker="greedy")
     to_run = [stage.name for stage in changed.stages if stage.state != "complete"]
-    assert to_run == ["join", "refine", "measure", "finetune/macs-0.6", "export"]
+    assert to_run == ["join", "refine", "measure", "aim/macs-0.6", "finetune/macs-0.6", "breakdown/macs-0.6", "export/macs-0.6"]
     assert changed.memory is not None
     assert changed.memory.features > 0, "the images that refining holds"
     assert _files(finished.folder) == before

@@ -9,7 +9,7 @@ import shutil
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -45,9 +45,12 @@ def _edit(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(description))
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="does not hold a model"):
-        emopms.load(tmp_path)
+@pytest.mark.parametrize("name", ["architecture.json", "model.safetensors"])
+def test_a_folder_without_a_model(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(WeightsError) as caught:
+        emopms.load(folder)
+    assert caught.value.message == f"{folder} does not hold a model: there is no file {name} in it."
 
 
 @pytest.mark.parametrize(
@@ -296,3 +299,9 @@ def test_a_changed_description(folder: Path, change: dict[str, object]) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(WeightsError, match=r"architecture\.json was changed"):
         emopms.load(folder)
+
+
+@pytest.mark.parametrize("given", [3, nn.Linear, "model.py"])
+def test_what_is_no_network_is_named(folder: Path, given: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module as `network`, got .*call it: network=make\(\)"):
+        emopms.load(folder, network=given)

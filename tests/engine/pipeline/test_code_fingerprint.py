@@ -161,8 +161,8 @@ def test_a_run_with_a_plugin_file(spec: Path, tmp_path: Path) -> None:
         emopms.load(model)
     assert "plugins=[…]" in caught.value.remedy
     with pytest.raises(PluginError, match="cannot be read"):
-        emopms.load(model, plugins=[tmp_path / "none.py"])
-    network = emopms.load(model, plugins=[tmp_path / "mine.py"])
+        emopms.load(model, plugins=tmp_path / "none.py")
+    network = emopms.load(model, plugins=tmp_path / "mine.py")
     assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
     (model / "model.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,13 +11,16 @@ import torch
 from loguru import logger
 
 import emopms
-from emopms.api import Cost
+from emopms.api import Cost, Exporter, PrunedModel
+from emopms.builtin.exporter.pt2 import Pt2
 from emopms.engine.results.exported import ExportedModel
 from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.export import Export, describe, write_formats
+from emopms.engine.storage.store import Store
+from emopms.errors import ComponentError
 from emopms.network.costs.cost_model import count
-from tests.engine.contexts import run_stage, tiny_context
+from tests.engine.contexts import run_stage, stage, tiny_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +120,34 @@ def test_the_description_holds_all_that_inputs_need(mean: list[float]) -> None:
     assert found["backbone"]["weights"] is None, "the weights are in the model's own file"
     assert found["format"] == 1
     assert found["emopms"] == version("emopms")
+
+
+class Notes(Exporter):
+    """Writes a file, or fails."""
+
+    name: Literal["notes"] = "notes"
+    fails: bool = False
+
+    def export(self, model: PrunedModel, folder: Path) -> None:
+        if self.fails:
+            raise ValueError("no such operation")
+        (folder / "notes.txt").write_text("written")
+
+
+def test_exporters_of_others_are_tried_before_the_run(tmp_path: Path) -> None:
+    out = Store(tmp_path).begin("export/macs-0.6", "key")
+    for fails in (False, True):
+        context = tiny_context(export=["safetensors", Notes(fails=fails)])
+        with (
+            pytest.raises(ComponentError, match=r"'notes'.* failed to export a model: ValueError: no such operation")
+            if fails
+            else nullcontext()
+        ):
+            stage("export/macs-0.6", context).check(context, out)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_emopms_is_tested_with_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Pt2, "export", lambda *_: pytest.fail("it takes seconds"))
+    context = tiny_context(export=["safetensors", "pt2"])
+    stage("export/macs-0.6", context).check(context, Store(tmp_path).begin("export/macs-0.6", "key"))

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
+import pytest
 from loguru import logger
 
-from emopms.engine.support.log_sinks import logging_to, restore_sinks
+from emopms.engine.support.log_sinks import logging_to, open_log, restore_sinks
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 class Lines:
@@ -43,3 +52,28 @@ def test_a_sink_that_is_removed_at_the_end_does_no_harm() -> None:
     restore_sinks("x")
     logger.info("too late")
     assert lines.lines == []
+
+
+def test_the_log_is_never_written_through_a_link(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    for target in (mine, tmp_path / "missing.txt"):
+        (tmp_path / "run.log").unlink(missing_ok=True)
+        (tmp_path / "run.log").symlink_to(target)
+        with logging_to(open_log(tmp_path), level="INFO", format="{message}"):
+            logger.info("said")
+        assert not (tmp_path / "run.log").is_symlink()
+        assert (tmp_path / "run.log").read_text() == "said\n"
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "missing.txt").exists()
+    assert [(tmp_path / name).readlink().name for name in ("run.log.kept", "run.log.kept-2")] == [
+        "mine.txt",
+        "missing.txt",
+    ]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_written_to(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "run.log")
+    with pytest.raises(StoreError, match=r"run\.log is no file"):
+        open_log(tmp_path)

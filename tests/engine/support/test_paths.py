@@ -68,3 +68,9 @@ def test_a_data_root_that_does_not_exist_is_named_with_its_origin(
     monkeypatch.setenv("EMOPMS_DATA", str(tmp_path / "gone"))
     with pytest.raises(DataError, match=r"gone is not a folder \(the data root in EMOPMS_DATA\)"):
         data_folder(tiny(), None)
+
+
+def test_a_path_with_a_null_character_is_refused() -> None:
+    with pytest.raises(StoreError, match=r"'a\\x00b' holds a null character") as caught:
+        run_folder(tiny(), "a\0b")
+    assert "--run-dir" in caught.value.remedy

@@ -24,6 +24,7 @@ def test_what_is_not_finite_is_no_measure() -> None:
     assert not are_close(torch.tensor([1.0, math.nan, 1.0]), expected)
 
 
-def test_shapes_and_emptiness() -> None:
+def test_shapes_formats_and_emptiness() -> None:
+    assert not are_close(torch.zeros(1), torch.zeros(1, dtype=torch.bfloat16))
     assert not are_close(torch.zeros(2), torch.zeros(1))
     assert are_close(torch.zeros(0), torch.zeros(0))

@@ -187,7 +187,7 @@ class _Walk:
             self._count(node, path, layer)
         elif is_attention(layer):
             self._count_attention(node, path, layer)
-        elif any(True for _ in layer.parameters(recurse=False)):
+        elif not isinstance(layer, RESIZABLE) and any(True for _ in layer.parameters(recurse=False)):
             self._left_out.add(name)
         inputs = [value for value in args if isinstance(value, Value)]
         inside: fx.Graph | None = node.meta["inside"]

@@ -17,6 +17,7 @@ from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import as_spec
@@ -71,7 +72,12 @@ def run(
     spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
-    with plain_torch(), store.lock(), logging_to(open_log(folder), level="DEBUG", filter="emopms"):
+    with (
+        plain_torch(),
+        seeded_globals(spec.seed),
+        store.lock(),
+        logging_to(open_log(folder), level="DEBUG", filter="emopms"),
+    ):
         logger.debug("run of {!r} begins", spec.name)
         prepared = prepare(
             spec,

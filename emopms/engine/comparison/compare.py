@@ -21,6 +21,7 @@ from emopms.engine.storage.serialization import encode_json
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import Spec, as_spec
@@ -90,7 +91,7 @@ def compare(
     chosen, show = Device.choose(device), progress if progress is not None else Silent()
     named = list(zip(labels(first.baselines, [spec.name for spec in read]), first.baselines, strict=True))
     rows: list[Row] = []
-    with plain_torch(), hold_lock(folder / "store"):
+    with plain_torch(), seeded_globals(first.seed), hold_lock(folder / "store"):
 
         def add(row: Row, *, fresh: bool) -> None:
             rows.append(row)

@@ -13,6 +13,7 @@ from emopms.engine.stages.refine import Refine, max_refinements
 from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.engine.timing.stopwatch import DEFAULT_EFFORT
 from emopms.engine.timing.work_timer import WorkTimer
 from emopms.network.runtime.device import Device
@@ -90,6 +91,7 @@ class Forecast:
         return sum(stage.seconds for stage in self.stages)
 
 
+@seeded_globals(0, "forecast")
 def forecast(
     spec: Spec,
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from emopms.engine.pipeline.provenance import provenance
+from emopms.engine.support.seeds import seeded_globals
 from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
@@ -65,7 +66,7 @@ def run_stages(
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()
-        with _name_stage_on_oom(stage.name):
+        with _name_stage_on_oom(stage.name), seeded_globals(context.spec.seed, stage.name):
             stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
         facts = {"version": stage.version, "seconds": seconds, "provenance": provenance(context.device)}

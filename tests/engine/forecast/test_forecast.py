@@ -61,7 +61,9 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Forecast:
 def test_nothing_is_written_and_no_image_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = tiny(data=Unread(calibration=128, validation=128), export=["safetensors"])
+    state = torch.get_rng_state()
     expected = forecast(spec, device="cpu", effort=QUICK)
+    assert torch.equal(torch.get_rng_state(), state)
     assert expected.folder.as_posix() == "runs/tiny"
     assert list(tmp_path.iterdir()) == []
 

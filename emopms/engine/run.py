@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from emopms.engine.images.image_counts import describe_counts, image_counts
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
@@ -87,6 +88,7 @@ def run(
         )
         require_reachable_targets(spec, prepared.floor)
         context, fingerprint = prepared.context, prepared.fingerprint
+        logger.info("{}", describe_counts(image_counts(spec.data, context.source)))
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
         store.write_plan({step.stage.name: step.key for step in planned})
         done = run_stages(planned, context, store)

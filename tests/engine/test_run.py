@@ -66,6 +66,13 @@ def test_result_says_what_was_made(finished: emopms.Result) -> None:
     ]
 
 
+def test_log_and_manifest_say_which_images_served_for_what(finished: emopms.Result) -> None:
+    line = "images: training 1,054, calibration 128, ranking 128, validation 128, test 359\n"
+    assert line in (finished.folder / "run.log").read_text()
+    counts = json.loads((finished.folder / "manifest.json").read_text())["data"]["images"]
+    assert counts == {"training": 1054, "calibration": 128, "ranking": 128, "validation": 128, "test": 359}
+
+
 def test_the_model_is_physically_smaller(finished: emopms.Result) -> None:
     (model,) = finished.summary["models"]
     counted = count(emopms.load(finished.folder / model["path"]), torch.zeros(2, 1, 8, 8))

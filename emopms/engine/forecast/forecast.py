@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emopms.engine.images.image_counts import image_counts
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.stages.evolve import Evolve, max_evaluations
@@ -69,6 +70,8 @@ class Forecast:
     """The run directory. The forecast changes nothing in it."""
     device: str
     """The device of all stages."""
+    images: Mapping[str, int]
+    """Number of images of each set, such as ``training``."""
     searches: tuple[PartSummary, ...]
     """The summary of each search."""
     evaluations: tuple[int, ...]
@@ -91,7 +94,6 @@ class Forecast:
         return sum(stage.seconds for stage in self.stages)
 
 
-@seeded_globals(0, "forecast")
 def forecast(
     spec: Spec,
     *,
@@ -117,21 +119,23 @@ def forecast(
         EmopmsError: Data or weights are missing or damaged.
     """
     folder = run_folder(spec, run_dir)
-    prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
-    context, parts = prepared.context, prepared.parts
-    store, timer = Store(folder / "store"), WorkTimer(context, effort)
-    stages = []
-    to_run: list[Stage] = []
-    for planned in plan(
-        spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
-    ):
-        stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
-        seconds = 0.0 if state == "complete" else stage.estimate(context, parts, timer)
-        stages.append(StageForecast(stage.name, state, seconds))
-        to_run += [] if state == "complete" else [stage]
+    with seeded_globals(spec.seed):
+        prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
+        context, parts = prepared.context, prepared.parts
+        store, timer = Store(folder / "store"), WorkTimer(context, effort)
+        stages = []
+        to_run: list[Stage] = []
+        for planned in plan(
+            spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
+        ):
+            stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
+            seconds = 0.0 if state == "complete" else stage.estimate(context, parts, timer)
+            stages.append(StageForecast(stage.name, state, seconds))
+            to_run += [] if state == "complete" else [stage]
     return Forecast(
         folder=folder,
         device=str(context.device),
+        images=image_counts(spec.data, context.source),
         searches=parts,
         evaluations=tuple(max_evaluations(context, part) for part in parts),
         refinements=max_refinements(spec) if any(stage.name == "refine" for stage in stages) else 0,

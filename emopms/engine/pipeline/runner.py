@@ -36,7 +36,12 @@ class Done:
 
 
 def run_stages(
-    planned: Sequence[Planned], context: Context, store: Store, *, earlier: Mapping[str, Done] | None = None
+    planned: Sequence[Planned],
+    context: Context,
+    store: Store,
+    *,
+    earlier: Mapping[str, Done] | None = None,
+    last: bool = True,
 ) -> dict[str, Done]:
     """Complete all stages in order. Stages that are complete in the store are not run.
 
@@ -45,12 +50,14 @@ def run_stages(
         context: The context of the run.
         store: The store that holds complete stages.
         earlier: Complete stages, by name, that these stages may have as inputs.
+        last: Whether no other stages follow. Only then does the progress of the run show how many stages are left.
 
     Returns:
         All complete stages by name, including the stages in ``earlier``.
     """
     done = dict(earlier or {})
-    context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
+    if last:
+        context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
     for step in planned:
         stage = step.stage
         stored = store.find(stage.name, step.key)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emopms.engine.images.image_counts import image_counts
+from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.stages.evolve import Evolve, max_evaluations
@@ -116,6 +117,7 @@ def forecast(
     Raises:
         SpecError: The spec does not fit its network or data. A target that cannot be reached raises no error here:
             compare the target with `Forecast.floor`.
+        ComponentError: An objective fails (see `try_objectives`).
         EmopmsError: Data or weights are missing or damaged.
     """
     folder = run_folder(spec, run_dir)
@@ -123,15 +125,14 @@ def forecast(
         prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
         context, parts = prepared.context, prepared.parts
         store, timer = Store(folder / "store"), WorkTimer(context, effort)
-        stages = []
-        to_run: list[Stage] = []
-        for planned in plan(
-            spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
-        ):
-            stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
-            seconds = 0.0 if state == "complete" else stage.estimate(context, parts, timer)
-            stages.append(StageForecast(stage.name, state, seconds))
-            to_run += [] if state == "complete" else [stage]
+        planned = plan(spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device))
+        states = [(step.stage, store.status(step.stage.name, step.key).state) for step in planned]
+        to_run = [stage for stage, state in states if state != "complete"]
+        try_objectives(timer, to_run)
+        stages = [
+            StageForecast(stage.name, state, stage.estimate(context, parts, timer) if stage in to_run else 0.0)
+            for stage, state in states
+        ]
     return Forecast(
         folder=folder,
         device=str(context.device),

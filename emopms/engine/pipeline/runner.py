@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.support.seeds import seeded_globals
+from emopms.engine.timing.work_timer import WorkTimer
 from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
@@ -58,7 +60,8 @@ def run_stages(
     done = dict(earlier or {})
     if last:
         context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
-    for step in planned:
+    tried = False
+    for index, step in enumerate(planned):
         stage = step.stage
         stored = store.find(stage.name, step.key)
         if stored.artefact is not None:
@@ -67,6 +70,9 @@ def run_stages(
             context.progress.stage(stage.name, cached=True, seconds=seconds)
             logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
             continue
+        if not tried:
+            tried = True
+            try_objectives(WorkTimer(context), [later.stage for later in planned[index:]])
         context.progress.stage(stage.name, cached=False)
         if stored.state == "begun":
             logger.info("{}: was begun earlier, and goes on from there", stage.name)

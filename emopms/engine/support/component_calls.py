@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from emopms.engine.storage.atomic import FREE_SPACE, is_full
 from emopms.engine.support.interruption import interrupted
 from emopms.engine.support.log_sinks import restore_sinks
 from emopms.errors import ComponentError, EmopmsError
-from emopms.plugin_file import reason
+from emopms.plugin_file import line_in, reason
 from emopms.process_state import unchanged_process
 
 if TYPE_CHECKING:
@@ -53,11 +55,18 @@ def guarded_call(component: Component, action: str) -> Iterator[None]:
             raise
         logger.opt(exception=error).debug("{} failed to {}", whose, action)
         raise ComponentError(
-            f"The {whose} failed to {action}: {reason(error)}",
+            f"The {whose} failed to {action}: {reason(error)}{_place(component, error)}",
             remedy=FREE_SPACE
             if is_full(error)
             else "Check its settings; run.log and --log-level debug show the traceback.",
         ) from error
+
+
+def _place(component: Component, error: BaseException) -> str:
+    """Return the place in a plugin's file that led to an error, such as `` (my_cost.py:12)``, if there is one."""
+    file = getattr(sys.modules.get(type(component).__module__), "__file__", None)
+    line = line_in(Path(file), error) if file else ""
+    return f" ({file}{line})" if line else ""
 
 
 def is_passing(error: BaseException) -> bool:

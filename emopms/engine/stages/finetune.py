@@ -12,6 +12,7 @@ from loguru import logger
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.engine.stages.base import Stage
+from emopms.engine.support.wording import counted
 from emopms.engine.training.loop import sgd
 from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
 from emopms.errors import RunError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
     from emopms.engine.training.loop import Loss
+    from emopms.engine.training.tuning import Tuned
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.spec import Target
 
@@ -61,15 +63,12 @@ class Finetune(Stage):
         network = pruned(context, context.constrained(inputs["constrain"]), schemes.genomes[scheme])
         tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
         logger.info(
-            "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
+            "{}: scheme {}, {:.1%} of the MACs; validation {} {}",
             self.target.slug,
             scheme,
             schemes.macs[scheme] / schemes.macs[schemes.dense],
             context.quality,
-            tuned.before.accuracy,
-            tuned.after.accuracy,
-            tuned.epoch,
-            context.spec.finetune.epochs,
+            describe(tuned, context.spec.finetune.epochs),
         )
         allowed_drop = 1.0 if self.target.accuracy_drop is None else self.target.accuracy_drop
         lowest = pretrained.score.accuracy - allowed_drop
@@ -140,6 +139,16 @@ def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: floa
     within = np.flatnonzero(allowed)
     measure = schemes.loss if target.cost_bounds else schemes.macs
     return int(within[measure[within].argmin()])
+
+
+def describe(tuned: Tuned, epochs: int) -> str:
+    """Return the accuracies before and after fine-tuning, and the epoch that was kept."""
+    before = f"{tuned.before.accuracy:.2%}"
+    if not epochs:
+        return f"{before} without fine-tuning"
+    if not tuned.epoch:
+        return f"{before}: {counted(epochs, 'epoch')} of fine-tuning did not help, so the state before is kept"
+    return f"{before} before and {tuned.after.accuracy:.2%} after {tuned.epoch} of {counted(epochs, 'epoch')}"
 
 
 def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from emopms.engine.search.evaluation import failures
 from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.session.scoring import BATCH, Scorer, finite, guessing_loss
 from emopms.engine.stages.base import Stage
+from emopms.engine.support.wording import counted
 from emopms.errors import RunError
 from emopms.pareto import hypervolume, nondominated
 
@@ -97,9 +98,9 @@ class Measure(Stage):
             )
         if failed.any():
             logger.warning(
-                "{}: {} networks are left out because their costs cannot be evaluated. The first failure: {}",
+                "{}: left out because their costs cannot be evaluated: {}. The first failure: {}",
                 self.name,
-                int(failed.sum()),
+                counted(int(failed.sum()), "network"),
                 found.cause,
             )
         return found.values

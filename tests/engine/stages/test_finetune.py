@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.stages.finetune import choose_scheme
+from emopms.engine.results.score import Score
+from emopms.engine.stages.finetune import choose_scheme, describe
+from emopms.engine.training.tuning import Tuned
 from emopms.errors import RunError
 from emopms.spec import Target
 
@@ -42,3 +44,16 @@ def test_accuracy_is_compared_with_the_pretrained_network() -> None:
     assert choose_scheme(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.92) == 4
     with pytest.raises(RunError, match=r"accuracy_drop-0\.03; .* the most accurate 90\.00%"):
         choose_scheme(Target(accuracy_drop=0.03), SCHEMES, dense_accuracy=0.95)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "said"),
+    [
+        (0, 0, "65.00% without fine-tuning"),
+        (0, 2, "65.00%: 2 epochs of fine-tuning did not help, so the state before is kept"),
+        (1, 1, "65.00% before and 70.00% after 1 of 1 epoch"),
+    ],
+)
+def test_the_log_says_whether_fine_tuning_helped(epoch: int, epochs: int, said: str) -> None:
+    after = Score(1.0, 0.7 if epoch else 0.65)
+    assert describe(Tuned({}, {}, before=Score(1.0, 0.65), after=after, epoch=epoch), epochs) == said

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emopms.registry import SLOTS
-from emopms.spec.catalog import catalog, description, example, parameters
+from emopms.spec.catalog import catalog, description, example, groups, parameters, plain_keys
 from emopms.spec.schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emopms.component import Component
+    from emopms.spec.catalog import Parameter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,27 +35,38 @@ def generated() -> dict[Path, str]:
 def _components(components: list[type[Component]]) -> Iterator[str]:
     yield "# Components"
     yield ""
-    yield "All built-in components, with their parameters. Made by `make docs` from the code; `emopms plugins` shows"
-    yield "the same for what is installed."
+    yield "All built-in components, with their parameters, and the [other keys](#other-keys) of a spec. Made by `make"
+    yield "docs` from the code; `emopms plugins` shows the same for components that are installed."
     for slot in SLOTS:
         yield f"\n## {slot}"
         for component in components:
             if component.slot == slot:
                 yield from _component(component)
+    yield "\n## Other keys"
+    yield "\nThese keys of a spec hold no components:"
+    yield from _table("key", plain_keys())
+    for key, settings in groups().items():
+        yield f"\n### {key}"
+        yield ""
+        yield description(settings)
+        yield from _table("key", parameters(settings))
 
 
 def _component(component: type[Component]) -> Iterator[str]:
     yield f"\n### {component.slot}/{component.model_fields['name'].default}"
     yield ""
     yield description(component)
-    rows = parameters(component)
+    yield from _table("parameter", parameters(component))
+    yield f"\n```yaml\n{example(component)}\n```"
+
+
+def _table(heading: str, rows: list[Parameter]) -> Iterator[str]:
     if rows:
-        yield "\n| parameter | type | default | |"
+        yield f"\n| {heading} | type | default | |"
         yield "|---|---|---|---|"
     for row in rows:
         cells = (f"`{row.name}`", row.type, f"`{row.default}`" if row.default else "required", row.description)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-    yield f"\n```yaml\n{example(component)}\n```"
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise PluginError(
-            f"{path}{_line(error, path)} cannot be imported: {reason(error)}", remedy="Repair the file."
+            f"{path}{line_in(path, error)} cannot be imported: {reason(error)}", remedy="Repair the file."
         ) from error
     found: dict[tuple[str, str], type[Any]] = {}
     for value in vars(module).values():
@@ -112,9 +112,9 @@ def _run(path: Path, content: bytes) -> Mapping[tuple[str, str], type[Any]]:
     return found
 
 
-def _line(error: BaseException, path: Path) -> str:
-    """Return ``:LINE`` for the line of the file at which the error was raised, or an empty text if it is not known."""
-    if isinstance(error, SyntaxError) and error.lineno:
+def line_in(path: Path, error: BaseException) -> str:
+    """Return ``:LINE`` for the deepest line of a file that led to an error, or an empty text if there is none."""
+    if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
         return f":{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)

@@ -31,6 +31,7 @@ class Overall:
         self._stages: dict[str, float | None] = {}
         self._total: int | None = None
         self._done: set[str] = set()
+        self._completed = 0  # more than there are names: in a comparison, several runs have stages of the same name
         self._running: str | None = None
         self._running_since = 0.0
         self._share = 0.0
@@ -47,6 +48,7 @@ class Overall:
         """Record that a stage is complete, and how many seconds it took when it ran."""
         self._stages[name] = seconds
         self._done.add(name)
+        self._completed += 1
         self._running = None
 
     def advance(self, share: float) -> None:
@@ -63,7 +65,7 @@ class Overall:
 
     def position(self) -> str:
         """Return the number of the current stage, such as ``stage 4 of 13``."""
-        number = len(self._done) + (self._running is not None)
+        number = self._completed + (self._running is not None)
         if number == 0:
             return "preparing"
         return f"stage {number}" + ("" if self._total is None else f" of {self._total}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 
 from emopms.cli.output import printable
 from emopms.cli.tables import Columns, duration, show_tables, size
+from emopms.cli.terminal import log_on_terminal
+from emopms.engine.images.image_counts import describe_counts
 from emopms.spec import AtMost, load_spec
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def command(arguments: argparse.Namespace) -> None:
     from emopms.engine.forecast.forecast import forecast
     from emopms.engine.pipeline.preflight import require_reachable_targets
 
-    with Console(stderr=True).status("measuring the speed of the stages"):
+    with log_on_terminal() as console, console.status("measuring the speed of the stages"):
         expected = forecast(spec, run_dir=arguments.run_dir, data_root=arguments.data_root, device=arguments.device)
     show_tables(render(spec, expected))
     require_reachable_targets(spec, expected.dense, expected.floor, expected.floor_without_limits)
@@ -43,7 +45,10 @@ def command(arguments: argparse.Namespace) -> None:
 def render(spec: Spec, expected: Forecast) -> Group:
     """Return a forecast as tables. The tables are readable without colours."""
     parts: list[Text | Columns | None] = [
-        Text(printable(f"{spec.name}: run directory {expected.folder}, on {expected.device}")),
+        Text(
+            f"{printable(f'{spec.name}: run directory {expected.folder}, on {expected.device}')}\n"
+            f"{describe_counts(expected.images)}"
+        ),
         _blocks(expected),
         _searches(expected),
         _pinned(expected),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emopms.cli.output import show
 from emopms.errors import PluginError, did_you_mean
 from emopms.registry import SLOTS, names
 from emopms.spec.catalog import catalog, description, entry, example, parameters, summary
+from emopms.spec.model import SLOT_FIELDS, Spec
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from emopms.registry import Files
     from emopms.spec.catalog import Entry
+
+
+KEYS_PAGE: Final = "docs/components.md#other-keys"
+"""The section of the documentation that describes the keys of a spec that hold no components."""
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -40,6 +45,15 @@ def _summary(entry: Entry) -> str:
     return summary(entry.component) if entry.component else f"cannot be used: {' '.join(str(entry.error).split())}"
 
 
+def _where(word: str) -> str:
+    """Return what a user can do who asks for a slot that does not exist: it may be a key of a spec."""
+    if word not in Spec.model_fields:
+        return did_you_mean(word, SLOTS)
+    if word in SLOT_FIELDS:
+        return f"The key `{word}` of a spec holds components of the slot {SLOT_FIELDS[word].slot.slot}."
+    return f"`{word}` is a key of a spec that holds no component: see {KEYS_PAGE}, or the output of `emopms schema`."
+
+
 def _describe(path: str, files: Files) -> Iterator[str]:
     """Yield the lines that describe one component, with its parameters and an example.
 
@@ -48,7 +62,7 @@ def _describe(path: str, files: Files) -> Iterator[str]:
     """
     slot, _, name = path.partition("/")
     if slot not in SLOTS:
-        raise PluginError(f"{path!r} is not of the form SLOT/NAME.", remedy=did_you_mean(slot, SLOTS))
+        raise PluginError(f"There is no slot {slot!r}.", remedy=_where(slot))
     if not name:
         raise PluginError(f"Which {slot}?", remedy=did_you_mean(name, names(slot, files)))
     found = entry(slot, name, files)

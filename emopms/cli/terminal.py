@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from loguru import logger
@@ -42,17 +42,35 @@ def progress_on_terminal(*, quiet: bool, log_level: str) -> Iterator[Progress | 
     Yields:
         The display of the progress; None if ``quiet`` is set.
     """
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    terminal = console.is_terminal and not console.is_dumb_terminal
-    logger.remove()
-    with ExitStack() as stack:
-        lines = LogLines(console if terminal else None)
-        level = "WARNING" if quiet else log_level.upper()
-        stack.enter_context(logging_to(lines, level=level, format=log_format))
+    with log_on_terminal("warning" if quiet else log_level) as console:
         if quiet:
             yield None
+        elif _moves_the_cursor(console):
+            with Bars(console) as bars:
+                yield bars
         else:
-            yield stack.enter_context(Bars(console)) if terminal else Lines()
+            yield Lines()
+
+
+@contextmanager
+def log_on_terminal(level: str = "info") -> Iterator[Console]:
+    """Show log lines on standard error while the body of the ``with`` statement runs.
+
+    Args:
+        level: The lowest level of log lines that are shown, such as ``info``.
+
+    Yields:
+        The console that shows them.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    lines = LogLines(console if _moves_the_cursor(console) else None)
+    logger.remove()
+    with logging_to(lines, level=level.upper(), format=log_format):
+        yield console
+
+
+def _moves_the_cursor(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class Bars:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from emopms.engine.finished.result import Result
+from emopms.engine.images.image_counts import describe_counts, image_counts
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
@@ -17,6 +18,7 @@ from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
 from emopms.spec import as_spec
@@ -60,7 +62,12 @@ def run(
     spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
     store = Store(folder / "store")
-    with plain_torch(), store.lock(), logging_to(open_log(folder), level="DEBUG", filter="emopms"):
+    with (
+        plain_torch(),
+        seeded_globals(spec.seed),
+        store.lock(),
+        logging_to(open_log(folder), level="DEBUG", filter="emopms"),
+    ):
         logger.debug("run of {!r} begins", spec.name)
         prepared = prepare(
             spec,
@@ -70,6 +77,7 @@ def run(
         )
         require_reachable_targets(spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
         context, fingerprint = prepared.context, prepared.fingerprint
+        logger.info("{}", describe_counts(image_counts(spec.data, context.source)))
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
         store.write_plan({step.stage.name: step.key for step in planned})
         done = run_stages(planned, context, store)

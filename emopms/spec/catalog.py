@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 from pydantic.errors import PydanticUserError
@@ -13,15 +13,14 @@ from pydantic_core import to_jsonable_python
 
 from emopms import registry
 from emopms.api import Cost, Objective
+from emopms.component import Component, Settings
 from emopms.errors import PluginError
 from emopms.plugin_file import reason
-from emopms.spec.model import SLOT_FIELDS
+from emopms.spec.model import SLOT_FIELDS, Spec
 from emopms.spec.scalars import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from emopms.component import Component
+    from collections.abc import Mapping, Sequence
 
 _BOUNDS = {
     "minimum": "at least",
@@ -60,7 +59,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a component."""
+    """A parameter of a component, or a key of a spec that holds no component."""
 
     name: str
     type: str
@@ -98,9 +97,9 @@ def entry(slot: str, name: str, files: registry.Files = ()) -> Entry:
     return Entry(slot, name, origins, component, None)
 
 
-def description(component: type[Component]) -> str:
-    """Return the docstring of a component class without indentation."""
-    return inspect.cleandoc(component.__doc__ or "")
+def description(settings: type[Settings]) -> str:
+    """Return the docstring of a component class, or of another class of settings, without indentation."""
+    return inspect.cleandoc(settings.__doc__ or "")
 
 
 def summary(component: type[Component]) -> str:
@@ -108,15 +107,36 @@ def summary(component: type[Component]) -> str:
     return " ".join(description(component).split("\n\n")[0].split())
 
 
-def parameters(component: type[Component]) -> list[Parameter]:
-    """Return all parameters of a component except ``name``.
+def groups() -> dict[str, type[Settings]]:
+    """Return the keys of a spec that hold settings of their own, such as ``finetune``, with the class of these
+    settings."""
+    kinds = {key: (field.annotation, *get_args(field.annotation)) for key, field in Spec.model_fields.items()}
+    return {
+        key: kind
+        for key, found in kinds.items()
+        for kind in found
+        if isinstance(kind, type) and issubclass(kind, Settings) and key not in SLOT_FIELDS
+    }
+
+
+def plain_keys() -> list[Parameter]:
+    """Return the keys of a spec that hold a single value or a list of values, such as ``points``."""
+    return _parameters(Spec, [key for key in Spec.model_fields if key not in SLOT_FIELDS and key not in groups()])
+
+
+def parameters(settings: type[Settings]) -> list[Parameter]:
+    """Return all parameters of a component except ``name``, or all keys of a group of settings.
 
     Required parameters come first. Then the parameters of the class come before inherited parameters.
     """
-    schema = component.model_json_schema()
-    own = set(vars(component).get("__annotations__", {}))
-    names = [name for name in component.model_fields if name != "name"]
-    names.sort(key=lambda name: (not component.model_fields[name].is_required(), name not in own))
+    own = set(vars(settings).get("__annotations__", {}))
+    names = [name for name in settings.model_fields if name != "name" or not issubclass(settings, Component)]
+    names.sort(key=lambda name: (not settings.model_fields[name].is_required(), name not in own))
+    return _parameters(settings, names)
+
+
+def _parameters(settings: type[Settings], names: Sequence[str]) -> list[Parameter]:
+    schema = settings.model_json_schema()
     return [
         Parameter(
             name,
@@ -124,7 +144,7 @@ def parameters(component: type[Component]) -> list[Parameter]:
             "" if field.is_required() else _inline(_plain(field.get_default(call_default_factory=True))),
             " ".join((field.description or "").split()),
         )
-        for name, field in ((name, component.model_fields[name]) for name in names)
+        for name, field in ((name, settings.model_fields[name]) for name in names)
     ]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,11 @@ def _spec(write: Callable[..., Path], **changes: object) -> Path:
 
 
 def test_the_table_is_shown(emopms: Callable[..., Shown], write: Callable[..., Path], tmp_path: Path) -> None:
-    shown = emopms("compare", _spec(write), "--run-dir", tmp_path / "out", "--device", "cpu", "--log-level", "warning")
+    shown = emopms("compare", _spec(write), "--run-dir", tmp_path / "out", "--device", "cpu")
     assert shown.code == 0, shown.err
+    counted = re.findall(r"\(stage (\d+)( of \d+)?", shown.err)
+    assert counted == [(str(number), "") for number in range(1, len(counted) + 1)]
+    assert len(counted) > 12, "the stages of the spec, and three of the baseline"
     lines = shown.out.splitlines()
     assert {line.split()[1] for line in lines[1:3]} == {"tiny", "random"}
     assert (tmp_path / "out" / "comparison.md").exists()

@@ -46,6 +46,7 @@ def test_what_it_shows_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (code, err) == (0, "")
     assert "\x1b" not in out
     assert not [line for line in out.splitlines() if line != line.rstrip()]
+    assert "\nimages: training 1,054, calibration 128, ranking 128, validation 128, test 359\n" in out
     lines = [line.split() for line in out.splitlines()]
     assert ["1", "stem,", "stage1"] in lines
     assert ["3", "stage3,", "head"] in lines
@@ -98,6 +99,16 @@ def test_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert (code, out) == (3, "")
     assert "cats.zip" in err
     assert "--data-root" in err
+
+
+def test_a_warning_is_one_plain_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _plan(tmp_path, capsys, data=TINY["data"] | {"calibration": 500})
+    assert code == 0
+    assert "images: training 310, calibration 500, ranking 500, validation 128, test 359" in out
+    assert err == (
+        "calibration and ranking take 1,000 of the 1,438 training images, and 310 are left to train on: "
+        "lower `data.calibration`, or bring more images\n"
+    )
 
 
 def test_too_few_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

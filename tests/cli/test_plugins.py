@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from emopms import registry
+from emopms.cli.plugins import KEYS_PAGE
 
 from .conftest import COST
 
+ROOT = Path(__file__).resolve().parents[2]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .conftest import Shown
 
@@ -72,10 +75,19 @@ def test_what_cannot_be_used_is_listed_and_explained_with_the_reason(emopms: Cal
     ("argument", "said"),
     [
         ("objective/mcas", "There is no objective called 'mcas'.\n  Did you mean 'macs'?"),
-        ("objektive/macs", "'objektive/macs' is not of the form SLOT/NAME.\n  Did you mean 'objective'?"),
+        ("objektive/macs", "There is no slot 'objektive'.\n  Did you mean 'objective'?"),
+        (
+            "finetune",
+            "There is no slot 'finetune'.\n  `finetune` is a key of a spec that holds no component: see docs/",
+        ),
+        ("pretrain/default", "There is no slot 'pretrain'.\n  `pretrain` is a key of a spec that holds no component: "),
+        (
+            "objectives/macs",
+            "There is no slot 'objectives'.\n  The key `objectives` of a spec holds components of the s",
+        ),
         ("objective", "Which objective?\n  Available: "),
         ("objective/", "Which objective?\n  Available: "),
-        ("", "'' is not of the form SLOT/NAME."),
+        ("", "There is no slot ''.\n  Available: algorithm, "),
     ],
 )
 def test_what_is_no_component(emopms: Callable[..., Shown], argument: str, said: str) -> None:
@@ -89,3 +101,18 @@ def test_what_is_no_file(emopms: Callable[..., Shown], file: str) -> None:
     shown = emopms("plugins", "--plugins", file)
     assert (shown.code, shown.out) == (2, "")
     assert "Name a Python file" in shown.err
+
+
+def test_the_page_that_is_named_describes_the_keys() -> None:
+    page, _, section = KEYS_PAGE.partition("#")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    keys = text[text.index(f"## {section.replace('-', ' ').capitalize()}\n") :]
+    for key in (
+        "| `points` |",
+        "### pretrain",
+        "### genome",
+        "| `prune_residual` |",
+        "| `temperature` |",
+        "| `alpha` |",
+    ):
+        assert f"\n{key}" in keys

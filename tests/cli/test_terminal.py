@@ -73,6 +73,15 @@ def test_the_whole_run_in_one_line() -> None:
     assert overall.describe() == "stage 5 of 5 · 17 min so far"
 
 
+def test_stages_of_a_comparison_are_counted_on() -> None:
+    overall = Overall(Clock())
+    for name in ("pretrain", "export", "pretrain"):
+        overall.begin_stage(name)
+        overall.end_stage(name, 1.0)
+    overall.begin_stage("export")
+    assert overall.describe() == "stage 4 · 0 s so far"
+
+
 def test_seconds_of_an_earlier_run_and_of_stages_alike() -> None:
     overall = Overall(Clock())
     overall.begin({"pretrain": 10.0, "evolve/1": 3.0, "evolve/2": None})

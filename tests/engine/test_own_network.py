@@ -27,11 +27,12 @@ from torch import nn
 print("imported")
 
 
-def make(width, classes=10):
+def make(width, classes=10, dropout=0.0):
     layers = []
     for incoming in (1, width):
         layers += [nn.Conv2d(incoming, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * width, classes))
+    head = [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * width, classes)]
+    return nn.Sequential(*layers, *[nn.Dropout(dropout)] * (dropout > 0), *head)
 
 
 def hidden(width, classes=10):
@@ -80,6 +81,20 @@ def make(package: Path) -> Callable[..., nn.Module]:
 
     factory: Callable[..., nn.Module] = import_module("users_own_nets").make
     return factory
+
+
+@pytest.mark.slow
+def test_a_network_with_dropout_gives_the_same_bytes_again(package: Path, tmp_path: Path) -> None:
+    spec = _spec(dropout=0.3).model_copy(update={"finetune": tiny().finetune})
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        result = emopms.run(spec, run_dir=tmp_path / str(seed), device="cpu")
+        found.append((result.folder / "models" / "macs-0.6" / "model.safetensors").read_bytes())
+        drawn = torch.rand(1)
+        torch.manual_seed(seed)
+        assert torch.equal(torch.rand(1), drawn), "the caller's generator is left alone"
+    assert found[0] == found[1]
 
 
 @pytest.fixture(scope="module")

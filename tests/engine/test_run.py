@@ -67,6 +67,13 @@ def test_result_says_what_was_made(finished: emopms.Result) -> None:
     ]
 
 
+def test_log_and_manifest_say_which_images_served_for_what(finished: emopms.Result) -> None:
+    line = "images: training 1,054, calibration 128, ranking 128, validation 128, test 359\n"
+    assert line in (finished.folder / "run.log").read_text()
+    counts = json.loads((finished.folder / "manifest.json").read_text())["data"]["images"]
+    assert counts == {"training": 1054, "calibration": 128, "ranking": 128, "validation": 128, "test": 359}
+
+
 def test_the_model_is_physically_smaller(finished: emopms.Result) -> None:
     (model,) = finished.summary["models"]
     counted = count(emopms.load(finished.folder / model["path"]), torch.zeros(2, 1, 8, 8))
@@ -148,10 +155,20 @@ def test_changes_repeat_only_what_depends_on_them(finished: emopms.Result, tmp_p
     folder = tmp_path / "changed"
     shutil.copytree(finished.folder, folder)
     more = emopms.run(tiny(targets=[{"macs": 0.6}, {"params": 0.8}]), run_dir=folder, device="cpu")
-    assert [name for name, cached in stages(more).items() if not cached] == [f"{stage}/params-0.8" for stage in ("aim", "finetune", "breakdown", "export")]
+    assert [name for name, cached in stages(more).items() if not cached] == [
+        f"{stage}/params-0.8" for stage in ("aim", "finetune", "breakdown", "export")
+    ]
     greedy = emopms.run(tiny(ranker="greedy"), run_dir=folder, device="cpu")
     made = [name for name, cached in stages(greedy).items() if not cached]
-    assert made == ["join", "refine", "measure", "aim/macs-0.6", "finetune/macs-0.6", "breakdown/macs-0.6", "export/macs-0.6"]
+    assert made == [
+        "join",
+        "refine",
+        "measure",
+        "aim/macs-0.6",
+        "finetune/macs-0.6",
+        "breakdown/macs-0.6",
+        "export/macs-0.6",
+    ]
 
 
 @pytest.mark.slow

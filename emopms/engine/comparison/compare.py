@@ -22,6 +22,7 @@ from emopms.engine.storage.store import lock_comparison
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
 from emopms.process_state import plain_torch
@@ -98,7 +99,7 @@ def compare(
             f"{folder} is the folder of a run: a comparison there would take over its files.",
             remedy="Choose another --run-dir.",
         )
-    with plain_torch(), lock_comparison(folder / "store"):
+    with plain_torch(), seeded_globals(first.seed), lock_comparison(folder / "store"):
 
         def add(row: Row, *, fresh: bool) -> None:
             rows.append(row)

@@ -84,7 +84,7 @@ class OneSeed:
             self._store.write_plan({step.stage.name: step.key for step in (*planned, *of_rows)})
             if other is not None:
                 self._take_pretrained(planned[0].key, other)
-            self._done = run_stages(planned, self._context, self._store)
+            self._done = run_stages(planned, self._context, self._store, last=False)
             self.fresh = not all(stage.cached for stage in self._done.values())
             yield
             publish(self._context, self._done, folder=self._folder, fingerprint=fingerprint, command=self._command)
@@ -123,7 +123,7 @@ class OneSeed:
         """Complete the stages of a baseline for one target, and return the row with the figures of the pruned
         network."""
         planned = [self._of_rows[stage.name] for stage in stages.all]
-        self._done = run_stages(planned, self._context, self._store, earlier=self._done)
+        self._done = run_stages(planned, self._context, self._store, earlier=self._done, last=False)
         self.fresh = not all(self._done[stage.name].cached for stage in stages.all)
         choose, tune, assess = (self._done[stage.name] for stage in stages.all)
         return self._row(

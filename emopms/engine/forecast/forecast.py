@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emopms.engine.images.image_counts import image_counts
+from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.stages.evolve import Evolve, max_evaluations
@@ -14,6 +16,7 @@ from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.seeds import seeded_globals
 from emopms.engine.timing.stopwatch import DEFAULT_EFFORT
 from emopms.engine.timing.work_timer import WorkTimer
 from emopms.network.runtime.device import Device
@@ -69,6 +72,8 @@ class Forecast:
     """The run directory. The forecast changes nothing in it."""
     device: str
     """The device of all stages."""
+    images: Mapping[str, int]
+    """Number of images of each set, such as ``training``."""
     searches: tuple[PartSummary, ...]
     """The summary of each search."""
     evaluations: tuple[int, ...]
@@ -115,25 +120,27 @@ def forecast(
     Raises:
         SpecError: The spec does not fit its network or data. A target that cannot be reached raises no error here:
             compare the target with `Forecast.floor`.
+        ComponentError: An objective fails (see `try_objectives`).
         EmopmsError: Data or weights are missing or damaged.
     """
     quiet_default_sink()
     folder = run_folder(spec, run_dir)
-    prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
-    context, parts = prepared.context, prepared.parts
-    store, timer = Store(folder / "store"), WorkTimer(context, effort)
-    stages = []
-    to_run: list[Stage] = []
-    for planned in plan(
-        spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device)
-    ):
-        stage, state = planned.stage, store.status(planned.stage.name, planned.key).state
-        seconds = 0.0 if state == "complete" else stage.estimate(context, parts, timer)
-        stages.append(StageForecast(stage.name, state, seconds))
-        to_run += [] if state == "complete" else [stage]
+    with seeded_globals(spec.seed):
+        prepared = prepare(spec, folder=data_folder(spec, data_root), device=Device.choose(device), progress=Silent())
+        context, parts = prepared.context, prepared.parts
+        store, timer = Store(folder / "store"), WorkTimer(context, effort)
+        planned = plan(spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device))
+        states = [(step.stage, store.status(step.stage.name, step.key).state) for step in planned]
+        to_run = [stage for stage, state in states if state != "complete"]
+        try_objectives(timer, to_run)
+        stages = [
+            StageForecast(stage.name, state, stage.estimate(context, parts, timer) if stage in to_run else 0.0)
+            for stage, state in states
+        ]
     return Forecast(
         folder=folder,
         device=str(context.device),
+        images=image_counts(spec.data, context.source),
         searches=parts,
         evaluations=tuple(max_evaluations(context, part) for part in parts),
         refinements=max_refinements(spec) if any(stage.name == "refine" for stage in stages) else 0,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emopms.engine.support.seeds import seeded_globals
 from emopms.errors import NetworkError
 from emopms.plugin_file import reason
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def forward_pass(network: nn.Module, example: Tensor, *, training: bool, seed: int = 0) -> Any:
-    """Return the output of a network for a batch. The state of torch's random generator is restored.
+    """Return the output of a network for a batch. The states of the random generators are restored.
 
     Args:
         network: The network. It is left in the given mode.
         example: A batch of images [N, C, H, W].
         training: Whether the network runs in training mode.
-        seed: Seed of torch's random generator during the forward pass.
+        seed: Seed of the random generators during the forward pass.
 
     Raises:
         NetworkError: The forward pass fails, or it chooses number formats by autocast.
@@ -34,8 +35,7 @@ def forward_pass(network: nn.Module, example: Tensor, *, training: bool, seed: i
 
     hooks = [module.register_forward_pre_hook(look) for module in network.modules()]
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch.no_grad(), seeded_globals(seed):
             scores = network.train(training)(example)
     except Exception as error:  # a forward pass may raise any error
         why, remedy = _cause(network, example) or (reason(error), _OTHER_SIZE)

@@ -20,6 +20,7 @@ from emopms.engine.models.architecture import read_architecture, regular
 from emopms.engine.models.weights import require_finite, require_plain, require_readable
 from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.library_log import quiet_default_sink
+from emopms.engine.support.seeds import seeded_globals
 from emopms.errors import PluginError, WeightsError
 from emopms.network.channels.surgery import fit_to
 from emopms.network.runtime.free_memory import available_memory
@@ -124,7 +125,7 @@ def _dense(backbone: Backbone, description: Architecture, state: Mapping[str, Te
         remedy="Copy or download the model again: its architecture.json belongs to other weights.",
     )
     limit = AllocationLimit(most, refusal, most_parts=parts, too_many=too_many)
-    with limit, guarded_call(backbone, "build its network"):
+    with limit, seeded_globals(0), guarded_call(backbone, "build its network"):
         return backbone.build(input_shape=tuple(description.input.shape), classes=len(description.classes))
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import keyword
-import random
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from emopms.engine.models.forward_pass import forward_pass
+from emopms.engine.support.seeds import seeded_globals
 from emopms.errors import NetworkError
 from emopms.plugin_file import reason
 
@@ -91,7 +90,7 @@ def require_gradients(network: nn.Module, example: Tensor) -> None:
             f"All parameters of {type(network).__name__} are frozen: nothing of it can be trained.",
             remedy="Let the factory return it with network.requires_grad_(True).",
         )
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), seeded_globals(0):
         scores = copied.train()(example)
     if not scores.requires_grad:
         raise NetworkError(
@@ -176,20 +175,12 @@ def _copied(network: nn.Module) -> nn.Module:
 
 
 def _built(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Set all random generators to the seed, build a network, and return a copy of it.
+    """Seed all random generators, build a network, and return a copy of it.
 
     A copy is returned because ``build`` may return the same network each time.
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed)
-            return _copied(build())
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    with seeded_globals(seed):
+        return _copied(build())
 
 
 def _unsaved(network: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from loguru import logger
 
+from emopms.engine.images.image_counts import few_left, image_counts
 from emopms.engine.models.network_checks import require_usable
 from emopms.engine.models.weights import weights_fingerprint
 from emopms.engine.session.context import Context
@@ -255,3 +257,5 @@ def _check_data(spec: Spec, source: Source) -> None:
             f"leave nothing to train on of {source.train_size} training images",
             "Lower `calibration` and `validation` under `data:`.",
         )
+    if warning := few_left(image_counts(data, source), source):
+        logger.warning("{}", warning)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from emopms.engine.images.image_counts import image_counts
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.results.exported import ExportedModel, ModelFigures
@@ -192,7 +193,11 @@ def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, comm
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "seed": context.spec.seed,
-        "data": {"root": str(context.folder.path.absolute()), "fingerprint": fingerprint},
+        "data": {
+            "root": str(context.folder.path.absolute()),
+            "fingerprint": fingerprint,
+            "images": image_counts(context.spec.data, context.source),
+        },
         "plugins": code_fingerprint(context.spec, type(context.spec).model_fields),
         **provenance(context.device),
         "stages": {name: stage.artefact.meta.get("provenance") for name, stage in done.items()},

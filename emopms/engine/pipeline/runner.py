@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.provenance import provenance
+from emopms.engine.support.seeds import seeded_globals
+from emopms.engine.timing.work_timer import WorkTimer
 from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
@@ -35,7 +38,12 @@ class Done:
 
 
 def run_stages(
-    planned: Sequence[Planned], context: Context, store: Store, *, earlier: Mapping[str, Done] | None = None
+    planned: Sequence[Planned],
+    context: Context,
+    store: Store,
+    *,
+    earlier: Mapping[str, Done] | None = None,
+    last: bool = True,
 ) -> dict[str, Done]:
     """Complete all stages in order. Stages that are complete in the store are not run.
 
@@ -44,13 +52,15 @@ def run_stages(
         context: The context of the run.
         store: The store that holds complete stages.
         earlier: Complete stages, by name, that these stages may have as inputs.
+        last: Whether no other stages follow. Only then does the progress of the run show how many stages are left.
 
     Returns:
         All complete stages by name, including the stages in ``earlier``.
     """
     done = dict(earlier or {})
-    context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
-    checked = False
+    if last:
+        context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
+    tried = False
     for index, step in enumerate(planned):
         stage = step.stage
         stored = store.find(stage.name, step.key)
@@ -60,16 +70,17 @@ def run_stages(
             context.progress.stage(stage.name, cached=True, seconds=seconds)
             logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
             continue
-        if not checked:
+        if not tried:
+            tried = True
             _check(planned[index:], context, store)
-            checked = True
+            try_objectives(WorkTimer(context), [later.stage for later in planned[index:]])
         context.progress.stage(stage.name, cached=False)
         if stored.state == "begun":
             logger.info("{}: was begun earlier, and goes on from there", stage.name)
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()
-        with _name_stage_on_oom(stage.name):
+        with _name_stage_on_oom(stage.name), seeded_globals(context.spec.seed, stage.name):
             stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
         seconds = round(time.perf_counter() - began, 3)
         facts = {"version": stage.version, "seconds": seconds, "provenance": provenance(context.device)}

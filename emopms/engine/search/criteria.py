@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from emopms.api import Site
 from emopms.engine.support.component_calls import guarded_call
-from emopms.engine.support.seeds import derive
+from emopms.engine.support.seeds import seeded_globals
 from emopms.network.criteria import ClassifierLoss
 from emopms.network.inference.evaluator import dense_tail
 
@@ -47,8 +46,7 @@ def make_criteria(
         ComponentError: The selector fails to make a criterion.
     """
     criteria = nn.ModuleList()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(context.spec.seed, "judges"))
+    with seeded_globals(context.spec.seed, "judges"):
         for sub in subnetworks:
             rest = subnetworks[sub.index + 1 :]
             tail = _differentiable_tail(rest) if differentiable else dense_tail(rest)

@@ -73,12 +73,35 @@ class ObjectiveEvaluation:
         return Evaluations(values, cause)
 
 
+class WrongShapeError(RunError):
+    """An objective returned an array of the wrong shape or type, which is no fault of a candidate."""
+
+
+def values_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> NDArray[np.float64]:
+    """Return the values [n] of one objective for genomes [n, genes]. Some may be NaN or infinite.
+
+    Raises:
+        WrongShapeError: The objective returned an array of the wrong shape or type.
+        EmopmsError: The objective raised an error.
+    """
+    with guarded_call(objective, "evaluate candidates"):
+        found = np.ma.asarray(objective.evaluate(genomes, task))
+    if found.shape != (len(genomes),) or found.dtype.kind not in "biuf":
+        raise WrongShapeError(
+            f"Objective {objective.name!r} returned shape {found.shape} of {found.dtype} "
+            f"for {len(genomes)} candidates.",
+            remedy="Its evaluate must return one real number a candidate.",
+        )
+    return np.ma.filled(found.astype(np.float64), np.nan)  # a plugin may mask unknown values
+
+
 def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -> tuple[NDArray[np.float64], str]:
     """Return the values [n] of one objective for n candidates (NaN if a candidate fails), and why the first of them
     failed."""
     try:
-        with guarded_call(objective, "evaluate candidates"):
-            found = np.ma.asarray(objective.evaluate(genomes, task))
+        values = values_by(objective, genomes, task)
+    except WrongShapeError:
+        raise
     except EmopmsError as error:
         if is_passing(error):
             raise
@@ -87,13 +110,6 @@ def _evaluate_by(objective: Objective, genomes: NDArray[np.bool_], task: Task) -
             return np.array([np.nan]), error.message if named else f"Objective {objective.name!r}: {error.message}"
         alone = [_evaluate_by(objective, genomes[i : i + 1], task) for i in range(len(genomes))]
         return np.concatenate([value for value, _ in alone]), next((why for _, why in alone if why), "")
-    if found.shape != (len(genomes),) or found.dtype.kind not in "biuf":
-        raise RunError(
-            f"Objective {objective.name!r} returned shape {found.shape} of {found.dtype} "
-            f"for {len(genomes)} candidates.",
-            remedy="Its evaluate must return one real number a candidate.",
-        )
-    values = np.ma.filled(found.astype(np.float64), np.nan)  # a plugin may mask unknown values
     broken = ~np.isfinite(values)
     if not broken.any():
         return values, ""

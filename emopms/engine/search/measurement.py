@@ -11,6 +11,7 @@ from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.engine.search.evaluation import failures
 from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.session.scoring import BATCH, Scorer, finite
+from emopms.engine.support.wording import counted
 from emopms.errors import RunError
 from emopms.pareto import nondominated
 
@@ -80,9 +81,9 @@ def _costs(context: Context, whole: SubNetwork, genomes: NDArray[np.bool_], stag
         )
     if failed.any():
         logger.warning(
-            "{}: {} networks are left out because their costs cannot be evaluated. The first failure: {}",
+            "{}: left out because their costs cannot be evaluated: {}. The first failure: {}",
             stage,
-            int(failed.sum()),
+            counted(int(failed.sum()), "network"),
             found.cause,
         )
     return found.values

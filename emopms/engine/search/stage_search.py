@@ -11,6 +11,7 @@ from emopms.engine.results.search_summary import SearchSummary
 from emopms.engine.search.loop import evolve
 from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.support.seeds import derive
+from emopms.engine.support.wording import counted
 from emopms.pareto import hypervolume
 
 if TYPE_CHECKING:
@@ -74,15 +75,18 @@ def search(
             on_generation=lambda generation: show(tracker, generation),
         )
     logger.info(
-        "{}: evaluated {} candidates in {} generations; {} repeated candidates were not evaluated again",
+        "{}: evaluated {} in {}; not evaluated again: {}",
         stage,
-        last.evaluations,
-        last.number,
-        last.asked - last.evaluations,
+        counted(last.evaluations, "candidate"),
+        counted(last.number, "generation"),
+        counted(last.asked - last.evaluations, "repeated candidate"),
     )
     if last.failed:
         logger.warning(
-            "{}: {} candidates failed and were left out. The first failure: {}", stage, last.failed, cache.cause
+            "{}: left out because their evaluation failed: {}. The first failure: {}",
+            stage,
+            counted(last.failed, "candidate"),
+            cache.cause,
         )
     SearchSummary(
         evaluations=last.evaluations,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from emopms.engine.models.weights import load_weights
 from emopms.engine.support.component_calls import guarded_call
-from emopms.engine.support.seeds import derive
+from emopms.engine.support.seeds import seeded_globals
 from emopms.network.channels.encoding import Encoding
 from emopms.network.channels.limits import Limits
 from emopms.network.partition.divided_network import DividedNetwork, divide_network
@@ -31,19 +32,18 @@ def fresh_network(spec: Spec, source: Source, *, seeded: bool = True) -> nn.Modu
     Args:
         spec: The spec.
         source: The opened data.
-        seeded: Whether the random weights depend only on the spec's seed. If not, the caller's random state is used.
+        seeded: Whether the random weights depend only on the spec's seed. If not, it draws from the
+            global generators as they are.
 
     Raises:
         ComponentError: The backbone fails to build the network.
     """
-    with torch.random.fork_rng(devices=[]):
-        if seeded:
-            torch.manual_seed(derive(spec.seed, "backbone"))
-        with guarded_call(spec.backbone, "build its network"):
-            network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
-            if not isinstance(network, nn.Module):
-                raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
-        return network
+    drawing = seeded_globals(spec.seed, "backbone") if seeded else nullcontext()
+    with drawing, guarded_call(spec.backbone, "build its network"):
+        network = spec.backbone.build(input_shape=source.shape, classes=len(source.classes))
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"build returned {type(network).__name__}, not a torch.nn.Module")
+    return network
 
 
 def given_network(spec: Spec, source: Source, folder: Folder) -> nn.Module:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.score import Score
+from emopms.engine.support.wording import counted
 from emopms.network.inference.pool import EvaluatorPool
 from emopms.network.runtime.device import fp32
 from emopms.network.runtime.free_memory import split_on_oom
@@ -59,7 +60,9 @@ def finite(losses: NDArray[np.float64], stage: str) -> NDArray[np.bool_]:
     """Return whether each network [n] has a finite loss. Log a warning if a loss is not finite."""
     found: NDArray[np.bool_] = np.isfinite(losses)
     if not found.all():
-        logger.warning("{}: {} networks are left out because their loss is not finite", stage, int((~found).sum()))
+        logger.warning(
+            "{}: left out because their loss is not finite: {}", stage, counted(int((~found).sum()), "network")
+        )
     return found
 
 

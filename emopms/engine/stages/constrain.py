@@ -16,6 +16,7 @@ from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.component_calls import guarded_call, validate_array
 from emopms.engine.support.seeds import numpy_rng
+from emopms.engine.support.wording import compared
 from emopms.engine.training.loop import train
 from emopms.network.layers.batchnorm import recalibrate
 
@@ -61,13 +62,13 @@ class Constrain(Stage):
             self._train(constraint, context, network, teacher, CriteriaState.load(inputs["selectors"]), out)
             recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
         measured = score(network, context.image_sets.validation, context.device)
-        lost = pretrained.score.accuracy - measured.accuracy
         logger.log(
-            "WARNING" if lost > _TOLERATED_ACCURACY_LOSS else "INFO",
-            "dense network after constraint training: validation {} {:.2%}, {:.2f} points below the pretrained network",
+            "WARNING" if pretrained.score.accuracy - measured.accuracy > _TOLERATED_ACCURACY_LOSS else "INFO",
+            "dense network {} constraint training: validation {} {:.2%}, {}",
+            "after" if isinstance(constraint, ConstraintTraining) else "without",
             context.quality,
             measured.accuracy,
-            100 * lost,
+            compared(measured.accuracy, pretrained.score.accuracy, "the pretrained network"),
         )
         require_knowledge(
             count_by_class(network, context.image_sets.validation, context.classes),

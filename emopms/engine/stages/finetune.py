@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from loguru import logger
 
-from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.engine.search.best_scheme import best_scheme, cost_names
 from emopms.engine.stages.base import Stage
+from emopms.engine.support.wording import counted
 from emopms.engine.training.loop import sgd
 from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
 from emopms.network.channels.surgery import pruned_state
@@ -77,14 +78,11 @@ class Finetune(Stage):
             out=out,
         )
         logger.info(
-            "{}: {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
+            "{}: {:.1%} of the MACs; validation {} {}",
             self.slug,
             divided.costs.macs(genome[None])[0] / schemes.macs[schemes.dense],
             context.quality,
-            tuned.before.accuracy,
-            tuned.after.accuracy,
-            tuned.epoch,
-            context.spec.finetune.epochs,
+            describe(tuned, context.spec.finetune.epochs),
         )
         if not tuned.meets_target:
             logger.warning(
@@ -113,6 +111,16 @@ class Finetune(Stage):
 
         trained = timer.training(settings, prepare, after_epoch=validation)
         return timer.forward(context.train_size) + trained + 2 * validation
+
+
+def describe(tuned: FinetunedNetwork, epochs: int) -> str:
+    """Return the accuracies before and after fine-tuning, and the epoch that was kept."""
+    before = f"{tuned.before.accuracy:.2%}"
+    if not epochs:
+        return f"{before} without fine-tuning"
+    if not tuned.epoch:
+        return f"{before}: {counted(epochs, 'epoch')} of fine-tuning did not help, so the state before is kept"
+    return f"{before} before and {tuned.after.accuracy:.2%} after {tuned.epoch} of {counted(epochs, 'epoch')}"
 
 
 def _narrow(sub: SubNetwork, share: float) -> NDArray[np.bool_]:

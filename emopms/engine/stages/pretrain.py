@@ -12,6 +12,7 @@ from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.session.knowledge import count_by_class, require_knowledge
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
+from emopms.engine.support.wording import counted
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train
 
@@ -67,12 +68,11 @@ class Pretrain(Stage):
         )
         measured = best.restore()
         logger.info(
-            "dense network: validation {} {:.2%}, loss {:.4f}, after {} of {} epochs",
+            "dense network: validation {} {:.2%}, loss {:.4f}, {}",
             context.quality,
             measured.accuracy,
             measured.loss,
-            best.epoch,
-            spec.pretrain.epochs,
+            _described(best.epoch, spec.pretrain.epochs),
         )
         require_knowledge(
             count_by_class(network.eval(), validation, context.classes),
@@ -91,6 +91,15 @@ class Pretrain(Stage):
             return sgd(network, schedule), classification_loss(network)
 
         return timer.training(schedule, prepare, after_epoch=validation) + validation
+
+
+def _described(epoch: int, epochs: int) -> str:
+    """Return which epoch of the training was kept; 0 are the given weights."""
+    if not epochs:
+        return "without training"
+    if not epoch:
+        return f"{counted(epochs, 'epoch')} of training did not help, so the given weights are kept"
+    return f"after {epoch} of {counted(epochs, 'epoch')}"
 
 
 def classification_loss(network: nn.Module) -> Loss:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ from emopms.engine.support.interruption import interrupted
 from emopms.engine.support.log_sinks import restore_sinks
 from emopms.engine.support.machine_failures import is_passing
 from emopms.errors import ComponentError, EmopmsError
-from emopms.plugin_file import reason
+from emopms.plugin_file import line_in, reason
 from emopms.process_state import unchanged_process
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def guarded_call(component: Component, action: str, *, remedy: str = "Check its 
             raise
         logger.opt(exception=error).debug("{} failed to {}", whose, action)
         raise ComponentError(
-            f"The {whose} failed to {action}: {reason(error)}",
+            f"The {whose} failed to {action}: {reason(error)}{_place(component, error)}",
             remedy=_remedy(error, remedy),
         ) from error
 
@@ -69,6 +71,13 @@ def _remedy(error: BaseException, usual: str) -> str:
             f"Then run again: it goes on from here; {log}"
         )
     return f"{usual}; {log}"
+
+
+def _place(component: Component, error: BaseException) -> str:
+    """Return the place in a plugin's file that led to an error, such as `` (my_cost.py:12)``, if there is one."""
+    file = getattr(sys.modules.get(type(component).__module__), "__file__", None)
+    line = line_in(Path(file), error) if file else ""
+    return f" ({file}{line})" if line else ""
 
 
 _DTYPE_KINDS = {"booleans": "b", "integers": "iu", "numbers": "fiu"}

@@ -1,11 +1,20 @@
-"""Seeds of random streams. Every stream has a name, and depends only on this name and on the seed of the spec."""
+"""Seeds of random streams. Every stream has a name, and depends only on this name and on the seed of the spec.
+
+Code of others, such as a layer of dropout, draws from the global generators. `seeded_globals` makes these a stream.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -28,3 +37,27 @@ def torch_rng(seed: int, *names: str | int) -> torch.Generator:
     """Return the torch generator of a stream (see `derive`). It is on the CPU, because a generator on a GPU draws other
     numbers."""
     return torch.Generator().manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def seeded_globals(seed: int, *names: str | int) -> Iterator[None]:
+    """Make the global generators a stream (see `derive`), and restore their states after the ``with`` statement.
+
+    They are the generators of torch on the CPU and on all GPUs, of numpy, and of Python's `random`. They belong to the
+    whole process, so use this around the work of one thread only.
+    """
+    start = derive(seed, *names)
+    python, legacy = random.getstate(), np.random.get_state()
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # to read a state would take up the GPU
+    gpus = range(torch.cuda.device_count()) if used else ()
+    try:
+        with torch.random.fork_rng(devices=gpus):
+            torch.manual_seed(start)
+            random.seed(start)
+            np.random.seed(start % 2**32)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
+        if not used:
+            torch.cuda.manual_seed_all(torch.initial_seed())

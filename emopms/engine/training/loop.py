@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from emopms.engine.support.seeds import torch_rng
+from emopms.engine.support.seeds import seeded_globals, torch_rng
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Loss(Protocol):
         Args:
             images: The images [N, C, H, W] of the batch.
             labels: Class numbers [N] of the images.
-            rng: The only source of random numbers that the loss may use. With any other source, a resumed training
-                would differ from an uninterrupted training.
+            rng: The source of random numbers of the loss. Layers of the network draw from the global generators, which
+                `train` seeds for each epoch, so that a resumed training does not differ from an uninterrupted one.
         """
 
 
@@ -96,10 +96,12 @@ def train(
             rng = torch_rng(context.spec.seed, stage, "epoch", epoch)
             running = torch.zeros((), device=context.device.type)
             batches = data.batches(schedule.batch_size, shuffle=rng, augment=context.spec.data.augment)
-            for step, (images, labels) in enumerate(batches, start=epoch * steps_per_epoch):
-                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                    group["lr"] = peak * _learning_rate_factor(step, total)
-                running += descend(optimizer, loss, images, labels, rng, device=context.device)
+            # The layers of a network, such as dropout, draw from the global generators.
+            with seeded_globals(context.spec.seed, stage, "layers", epoch):
+                for step, (images, labels) in enumerate(batches, start=epoch * steps_per_epoch):
+                    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                        group["lr"] = peak * _learning_rate_factor(step, total)
+                    running += descend(optimizer, loss, images, labels, rng, device=context.device)
             mean = float(running) / steps_per_epoch
             if not math.isfinite(mean):
                 raise RunError(

@@ -61,7 +61,9 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Forecast:
 def test_nothing_is_written_and_no_image_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = tiny(data=Unread(calibration=128, validation=128), export=["safetensors"])
+    state = torch.get_rng_state()
     expected = forecast(spec, device="cpu", effort=QUICK)
+    assert torch.equal(torch.get_rng_state(), state)
     assert expected.folder.as_posix() == "runs/tiny"
     assert list(tmp_path.iterdir()) == []
 
@@ -106,7 +108,15 @@ def test_what_has_run_is_cached_and_what_depends_on_a_change_is_not(finished: em
     assert same.memory is None
     changed = _forecast(finished.folder, ranker="greedy")
     to_run = [stage.name for stage in changed.stages if stage.state != "complete"]
-    assert to_run == ["join", "refine", "measure", "aim/macs-0.6", "finetune/macs-0.6", "breakdown/macs-0.6", "export/macs-0.6"]
+    assert to_run == [
+        "join",
+        "refine",
+        "measure",
+        "aim/macs-0.6",
+        "finetune/macs-0.6",
+        "breakdown/macs-0.6",
+        "export/macs-0.6",
+    ]
     assert changed.memory is not None
     assert changed.memory.features > 0, "the images that refining holds"
     assert _files(finished.folder) == before

@@ -62,9 +62,22 @@ def test_a_network_that_was_ruined_is_refused(artefacts: dict[str, Artefact], tm
     assert "constraint: none" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("lost", "level"), [(0.01, "INFO"), (0.03, "WARNING")])
+@pytest.mark.parametrize(
+    ("lost", "level", "compared"),
+    [
+        (0.01, "INFO", "1.00 points below the pretrained network"),
+        (0.03, "WARNING", "3.00 points below the pretrained network"),
+        (-0.01, "INFO", "1.00 points above the pretrained network"),
+        (0.0, "INFO", "the same as the pretrained network"),
+    ],
+)
 def test_a_loss_of_accuracy_is_reported_and_warned_of(
-    lost: float, level: str, artefacts: dict[str, Artefact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lost: float,
+    level: str,
+    compared: str,
+    artefacts: dict[str, Artefact],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = DenseNetwork.load(artefacts["pretrain"]).score
     worse = type(before)(before.loss, before.accuracy - lost)
@@ -73,8 +86,8 @@ def test_a_loss_of_accuracy_is_reported_and_warned_of(
     sink = logger.add(said.append, level="INFO", format="{level} {message}")
     run_stage("constrain", tiny_context(constraint="none"), artefacts, tmp_path)
     logger.remove(sink)
-    assert said[-1].startswith(f"{level} dense network after constraint training: validation accuracy")
-    assert f"{100 * lost:.2f} points below" in said[-1]
+    assert said[-1].startswith(f"{level} dense network without constraint training: validation accuracy")
+    assert said[-1].endswith(f"%, {compared}\n")
 
 
 class Looks(ConstraintTraining):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.stages.finetune import Finetune
+from emopms.engine.results.score import Score
+from emopms.engine.stages.finetune import Finetune, describe
 from tests.engine.contexts import run_stage, stage
 
 if TYPE_CHECKING:
@@ -39,3 +41,17 @@ def test_a_genome_that_was_picked_is_taken_as_it_is(
     found = FinetunedNetwork.load(run_stage(made, context, artefacts, tmp_path))
     np.testing.assert_array_equal(found.genome, picked)
     assert found.meets_target
+
+
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "said"),
+    [
+        (0, 0, "65.00% without fine-tuning"),
+        (0, 2, "65.00%: 2 epochs of fine-tuning did not help, so the state before is kept"),
+        (1, 1, "65.00% before and 70.00% after 1 of 1 epoch"),
+    ],
+)
+def test_the_log_says_whether_fine_tuning_helped(epoch: int, epochs: int, said: str) -> None:
+    genome, after = np.ones(1, dtype=np.bool_), Score(1.0, 0.7 if epoch else 0.65)
+    tuned = FinetunedNetwork({}, {}, genome, Score(1.0, 0.65), after, epoch=epoch, meets_target=True)
+    assert describe(tuned, epochs) == said

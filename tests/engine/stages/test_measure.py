@@ -83,7 +83,7 @@ def test_networks_without_finite_costs_are_left_out(artefacts: dict[str, Artefac
     logger.remove(sink)
     assert len(found.genomes) < len(Schemes.load(artefacts["refine"]).genomes)
     assert np.isfinite(found.costs).all()
-    assert "because their costs cannot be evaluated. The first failure: Objective 'partial' returned nan" in said[-1]
+    assert "cannot be evaluated: 1 network. The first failure: Objective 'partial' returned nan" in said[-1]
 
 
 def test_the_dense_network_must_have_costs(artefacts: dict[str, Artefact], tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_points_without_a_finite_loss_are_left_out(
     sink = logger.add(said.append, level="WARNING", format="{message}")
     found = run_stage("rank", tiny_context(), artefacts, tmp_path)
     logger.remove(sink)
-    assert said == ["rank: 1 networks are left out because their loss is not finite\n"]
+    assert said == ["rank: left out because their loss is not finite: 1 network\n"]
     expected = RankedFront.load(artefacts["rank"], "1")
     ranked = RankedFront.load(found, "1")
     np.testing.assert_array_equal(ranked.genomes, expected.genomes[1:])

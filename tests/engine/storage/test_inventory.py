@@ -349,7 +349,11 @@ def test_after_cleaning_a_run_takes_every_stage_from_the_store(finished: emopms.
     assert all(stages(latest).values())
     assert inspect_run(run).state == "finished"
     found = clean(run)
-    assert {removable.path.parts[1] for removable in found.removable} == {"aim-macs-0.6", "finetune-macs-0.6", "breakdown-macs-0.6", "export-macs-0.6"}
+    assert {removable.path.parts[1] for removable in found.removable} == {
+        "finetune-macs-0.6",
+        "breakdown-macs-0.6",
+        "export-macs-0.6",
+    }
     assert found.kept == ()
     assert all(stages(emopms.run(tiny(), run_dir=run, device="cpu")).values())
     assert find_removable(run).removable == ()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from emopms.api import Folder
 from emopms.engine.results.score import Score
@@ -98,6 +101,35 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     resumed = _train(store.begin("killed", "k"), Silent(), optimizer)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def _train_dropout(out: Workspace, progress: Silent) -> dict[str, Tensor]:
+    """Train a network that draws from all global generators, as the layers of others do."""
+    context = _context(progress)
+    head = nn.Linear(64, 10)
+    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)
+    network = nn.Sequential(nn.Flatten(), head, nn.Dropout(0.5))
+
+    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        noise = random.random() + np.random.random()
+        return noise * F.cross_entropy(network.train()(images), labels)
+
+    schedule = Training(epochs=3, batch_size=64)
+    train(network, sgd(network, tiny().pretrain), loss, schedule=schedule, context=context, stage="test", out=out)
+    return network.state_dict()
+
+
+def test_layers_that_draw_random_numbers_draw_the_same_again(tmp_path: Path) -> None:
+    """Whatever was drawn from the global generators before, and wherever an earlier attempt was interrupted."""
+    store = Store(tmp_path)
+    whole = _train_dropout(store.begin("whole", "k"), Silent())
+    with pytest.raises(_KillError):
+        _train_dropout(store.begin("killed", "k"), _KillAfter(2))
+    resumed = _train_dropout(store.begin("killed", "k"), Silent())
+    again = _train_dropout(store.begin("again", "k"), Silent())
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+        assert torch.equal(tensor, again[name]), name
 
 
 def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:

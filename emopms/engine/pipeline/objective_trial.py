@@ -1,0 +1,76 @@
+"""Evaluates each objective once before all stages: a broken one should not be found after hours of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from loguru import logger
+
+from emopms.api import Cost
+from emopms.engine.search.evaluation import values_by
+from emopms.engine.search.task import make_task
+from emopms.engine.stages.evolve import Evolve
+from emopms.engine.support.component_calls import is_passing
+from emopms.errors import ComponentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emopms.api import Objective
+    from emopms.engine.stages.base import Stage
+    from emopms.engine.timing.work_timer import WorkTimer
+    from emopms.network.partition.subnetwork import SubNetwork
+
+_FEW = 2
+"""Number of random images on which objectives are tried first: the fewest that batch norm can train with."""
+
+_REMEDY = "Repair it, or take it out of `objectives`. A trial before all stages found this; nothing was trained."
+
+
+def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
+    """Evaluate the dense genome of each sub-network, with random weights, by each objective.
+
+    An objective that fails on two images is tried again with as many images as the search evaluates. Measured
+    objectives, which may take long, are tried with one sub-network. Values of objectives that are no costs depend on
+    the trained weights, so they need not be finite here.
+
+    Args:
+        timer: Makes random networks and images.
+        stages: The stages that will run. Without a search among them, nothing is tried.
+
+    Raises:
+        ComponentError: An objective fails, or a cost is not finite.
+        RunError: An objective returns an array of the wrong shape.
+    """
+    if not any(isinstance(stage, Evolve) for stage in stages):
+        return
+    spec = timer.context.spec
+    logger.debug("trying the objectives")
+    for sub in timer.divided.searched:
+        for objective in spec.objectives:
+            if objective.measured and sub is not timer.divided.searched[0]:
+                continue
+            try:
+                _try(objective, sub, timer, _FEW)
+            except ComponentError:
+                _try(objective, sub, timer, spec.data.calibration)
+
+
+def _try(objective: Objective, sub: SubNetwork, timer: WorkTimer, images: int) -> None:
+    """Evaluate the dense genome of a sub-network on random images by one objective.
+
+    Raises:
+        ComponentError, RunError: See `try_objectives`.
+    """
+    task = make_task(timer.images(images), timer.divided, sub, timer.criteria, timer.context.device)
+    genomes = sub.dense[None].copy()
+    genomes.flags.writeable = False  # as in a search
+    try:
+        (value,) = values_by(objective, genomes, task)
+    except ComponentError as error:
+        if is_passing(error):
+            raise
+        raise ComponentError(error.message, remedy=_REMEDY) from error
+    if isinstance(objective, Cost) and not np.isfinite(value):
+        raise ComponentError(f"Objective {objective.name!r} returned {value} for the dense network.", remedy=_REMEDY)

@@ -1,0 +1,111 @@
+"""A broken objective is found before anything is trained, with the line of the user's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+
+import emopms
+from emopms.api import Cost, Objective, Task
+from emopms.engine.forecast.forecast import forecast
+from emopms.engine.pipeline.objective_trial import try_objectives
+from emopms.engine.timing.work_timer import WorkTimer
+from emopms.errors import ComponentError, EmopmsError
+from tests.engine.conftest import tiny
+from tests.engine.contexts import stage, tiny_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+BROKEN = """\
+from typing import Literal
+
+from emopms.api import Cost
+
+
+def layers(task):
+    return {"first": 1}["last"]
+
+
+class Memory(Cost):
+    \"\"\"Bytes.\"\"\"
+
+    name: Literal["memory"] = "memory"
+
+    def evaluate(self, genomes, task):
+        return layers(task) * genomes.sum(axis=1)
+"""
+
+
+def test_run_and_plan_name_the_line_and_train_nothing(tmp_path: Path) -> None:
+    (tmp_path / "my_cost.py").write_text(BROKEN)
+    spec = tiny(plugins=[str(tmp_path / "my_cost.py")], objectives=["capability", "memory"])
+    for attempt in (emopms.run, forecast):
+        with pytest.raises(ComponentError, match=r"failed to evaluate candidates: KeyError: 'last'") as caught:
+            attempt(spec, run_dir=tmp_path / "run", device="cpu")
+        assert caught.value.message.endswith(f"({tmp_path / 'my_cost.py'}:7)"), "the deepest line of the user's file"
+        assert "nothing was trained" in caught.value.remedy
+    assert not (tmp_path / "run" / "store" / "pretrain").exists()
+
+
+class Lasting(Cost):
+    name: Literal["lasting"] = "lasting"
+    measured: ClassVar[bool] = True
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        TRIED.append(task.subnetwork.index)
+        return np.ones(len(genomes))
+
+
+class Returning(Cost):
+    name: Literal["returning"] = "returning"
+    value: float = 0.0
+    shape: tuple[int, ...] = ()
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return np.full(self.shape or len(genomes), 1 / self.value if self.value else np.nan)
+
+
+class NeedsMany(Objective):
+    name: Literal["needs_many"] = "needs_many"
+    images: int
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        if len(task.labels) < self.images:
+            raise ValueError("too few images")
+        return np.full(len(genomes), np.nan)
+
+
+TRIED: list[int] = []
+
+
+def _try(*objectives: Objective | str, name: str = "evolve/1") -> None:
+    context = tiny_context(objectives=objectives)
+    try_objectives(WorkTimer(context), [stage(name, context)])
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [(Returning(), "returned nan for the dense network"), (Returning(value=1.0, shape=(3, 2)), r"shape \(3, 2\)")],
+)
+def test_wrong_values_of_costs(cost: Cost, said: str) -> None:
+    with pytest.raises(EmopmsError, match=said):
+        _try("capability", cost)
+    _try("capability", cost, name="join")  # no search is left to run
+
+
+def test_what_may_work_after_training_passes() -> None:
+    """Values of a quality, and an objective that needs as many images as the search has."""
+    _try(NeedsMany(images=128), "macs")
+    with pytest.raises(ComponentError, match="too few images"):
+        _try(NeedsMany(images=129), "macs")
+
+
+def test_measured_objectives_are_tried_once() -> None:
+    TRIED.clear()
+    _try("capability", Lasting())
+    assert TRIED == [0]

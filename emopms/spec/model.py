@@ -81,6 +81,20 @@ class FinetuneSettings(Training):
     """Factor `alpha` of the distillation term in the loss. With 1, labels are not used."""
 
 
+class Surgery(Settings):
+    """What happens to the kept weights when channels are removed."""
+
+    reconstruct: Literal["none", "least_squares"] = "none"
+    """`least_squares`: layer by layer, kept weights are solved anew on training images, so that each layer computes
+    what it computed in the dense network. `none`: kept weights stay as they are."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of stages that remove channels. Without reconstruction, there are none: so stages that were
+        stored before there was this key stay valid."""
+        return {} if self.reconstruct == "none" else {"surgery": self.model_dump(mode="json")}
+
+
 class Target(Settings):
     """The requirements of one pruned network. All given bounds must hold."""
 
@@ -210,6 +224,8 @@ class Spec(Settings):
     schemes are spread over the front."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
     """The targets, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`. One pruned network is produced for each target."""
+    surgery: Surgery = Surgery()
+    """The removal of channels, which makes the pruned networks."""
     finetune: FinetuneSettings = FinetuneSettings()
     """Training of each pruned network."""
     export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _component_default(
@@ -248,6 +264,7 @@ class Spec(Settings):
             points: int = ...,
             refine: int = ...,
             schemes: int = ...,
+            surgery: Surgery | Mapping[str, Any] = ...,
             finetune: FinetuneSettings | Mapping[str, Any] = ...,
             export: Sequence[Exporter | Given] = ...,
         ) -> None: ...

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from emopms.engine.comparison.row import Row
     from emopms.engine.support.progress import Progress
 
-_SHARED = ("backbone", "data", "pretrain", "targets", "finetune")
+_SHARED = ("backbone", "data", "pretrain", "targets", "surgery", "finetune")
 """Keys in which all specs of a comparison must agree."""
 
 
@@ -63,8 +63,8 @@ def compare(
     repeated. The tables are rewritten after each new row, which is the result for one method, target and seed.
 
     Args:
-        specs: Specs, or their paths. They must agree in backbone, data, pre-training, targets and fine-tuning. If there
-            are baselines, every target must bound MACs, parameters or both, and nothing else.
+        specs: Specs, or their paths. They must agree in backbone, data, pre-training, targets, surgery and fine-tuning.
+            If there are baselines, every target must bound MACs, parameters or both, and nothing else.
         run_dir: The folder that receives all results; by default ``runs/<name>-comparison`` below the current folder.
         data_root: The folder that relative paths in the specs start from, as for `emopms.run`.
         device: ``auto`` (CUDA if it is available), ``cpu`` or ``cuda``.

@@ -117,7 +117,7 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
             Finetune(
                 name=name,
                 inputs=("pretrain", "constrain", "measure"),
-                settings=settings("finetune", target=target.model_dump(mode="json")),
+                settings=settings("finetune", target=target.model_dump(mode="json"), **spec.surgery.settings),
                 target=target,
             )
             for name, target in zip(finetunes, spec.targets, strict=True)

@@ -1,5 +1,5 @@
-"""From a genome to a fine-tuned network: removal of channels, recalibration of batch norm, and fine-tuning with
-distillation.
+"""From a genome to a fine-tuned network: removal of channels, reconstruction, recalibration of batch norm, and
+fine-tuning with distillation.
 
 Networks of searches and networks of baselines (other pruning methods) are made in this way, so that they can be
 compared.
@@ -8,18 +8,21 @@ compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
 
 from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.support.seeds import torch_rng
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train
 from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.layers.batchnorm import recalibrate
+from emopms.network.reconstruction.reconstruct import reconstruct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
     from emopms.engine.training.loop import Loss
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.spec import FinetuneSettings, Target
+
+RECONSTRUCTED_ON: Final = 512
+"""Number of training images on which layers are reconstructed."""
+_BATCH: Final = 64
+"""Size of the batches that these images are taken from."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,7 @@ class Tuned:
 
 
 def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
-    """Return the network that is pruned by a genome [genes], after a comparison of its counted MACs with its predicted
-    MACs.
+    """Return the network that is pruned by a genome [genes], reconstructed if the spec says so.
 
     Raises:
         RunError: The counted MACs differ from the predicted MACs.
@@ -67,6 +74,10 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
             "the cost model is wrong for some operation of the backbone.",
             remedy="Report this backbone as a bug of emopms.",
         )
+    if context.spec.surgery.reconstruct == "least_squares":
+        batches = islice(context.image_sets.train.batches(_BATCH), RECONSTRUCTED_ON // _BATCH)
+        images = torch.cat([images for images, _ in batches])
+        reconstruct(network, dense, genome, images, torch_rng(context.spec.seed, "reconstruct"))
     return network
 
 

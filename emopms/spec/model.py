@@ -86,7 +86,8 @@ class Surgery(Settings):
 
     reconstruct: Literal["none", "least_squares"] = "none"
     """`least_squares`: layer by layer, kept weights are solved anew on training images, so that each layer computes
-    what it computed in the dense network. `none`: kept weights stay as they are."""
+    what it computed in the dense network. It helps if there is little or no fine-tuning. `none`: kept weights stay,
+    and batch norm is recalibrated. With 0 epochs of fine-tuning, `least_squares` is the default."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -319,6 +320,12 @@ class Spec(Settings):
     def _take_given_weights_as_they_are(self) -> Self:
         if self.backbone.weights is not None and "epochs" not in self.pretrain.model_fields_set:
             object.__setattr__(self, "pretrain", self.pretrain.model_copy(update={"epochs": 0}))
+        return self
+
+    @model_validator(mode="after")
+    def _reconstruct_what_is_not_trained(self) -> Self:
+        if self.finetune.epochs == 0 and "reconstruct" not in self.surgery.model_fields_set:
+            object.__setattr__(self, "surgery", Surgery(reconstruct="least_squares"))
         return self
 
     @field_validator("export")

@@ -40,8 +40,8 @@ class ExportedModel(ModelFigures):
     scheme: int
     """Row of the model's genome in `MeasuredSchemes`."""
     accuracy_before_finetune: float
-    """Share of correct answers on test images after pruning and recalibration of batch norm, but before fine-tuning,
-    from 0 to 1."""
+    """Share of correct answers on test images after pruning and recalibration or reconstruction, but before
+    fine-tuning, from 0 to 1."""
     epoch: int
     """Number of fine-tuning epochs of the model; 0 if the network before fine-tuning was best."""
     meets_target: bool

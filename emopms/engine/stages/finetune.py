@@ -1,10 +1,10 @@
-"""``finetune/<target>``: choose a scheme, prune the network by it, recalibrate batch norm, and fine-tune."""
+"""``finetune/<target>``: choose a scheme, prune the network by it, and fine-tune."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from loguru import logger
@@ -13,7 +13,7 @@ from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.engine.stages.base import Stage
 from emopms.engine.training.loop import sgd
-from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
+from emopms.engine.training.tuning import RECONSTRUCTED_ON, distillation_loss, pruned, tune
 from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.partition.importance import magnitude
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.spec import Target
 
+_PASSES: Final = 16
+"""Number of forward passes of the dense network that take as long as a reconstruction. Each layer is solved with
+passes of both networks through its residual block, which has about six layers, and with its normal equations."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Stage):
@@ -47,7 +51,7 @@ class Finetune(Stage):
     """The target of the spec for which this stage makes a pruned network."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images.
+        """Prune the network, fine-tune it on training images, and score it on validation images.
 
         Raises:
             RunError: The spec has a target that no measured scheme meets.
@@ -59,7 +63,7 @@ class Finetune(Stage):
         }
         scheme = chosen[self.target.slug]
         network = pruned(context, context.constrained(inputs["constrain"]), schemes.genomes[scheme])
-        tuned = recalibrate_and_tune(network, context, teacher=pretrained.state, target=self.target, out=out)
+        tuned = tune(network, context, teacher=pretrained.state, target=self.target, out=out)
         logger.info(
             "{}: scheme {}, {:.1%} of the MACs; validation {} {:.2%} before and {:.2%} after {} of {} epochs",
             self.target.slug,
@@ -92,7 +96,7 @@ class Finetune(Stage):
         ).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the estimated seconds of recalibration of batch norm, fine-tuning and validation."""
+        """Return the estimated seconds of recalibration or reconstruction, fine-tuning and validation."""
         settings, validation = context.spec.finetune, timer.forward(context.spec.data.validated_on(context.source))
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
@@ -104,7 +108,11 @@ class Finetune(Stage):
             return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
 
         trained = timer.training(settings, prepare, after_epoch=validation)
-        return timer.forward(context.train_size) + trained + 2 * validation
+        if context.spec.surgery.reconstruct == "none":
+            prepared = timer.forward(context.train_size)
+        else:
+            prepared = _PASSES * timer.forward(min(context.train_size, RECONSTRUCTED_ON))
+        return prepared + trained + 2 * validation
 
 
 def choose_scheme(target: Target, schemes: MeasuredSchemes, dense_accuracy: float) -> int:

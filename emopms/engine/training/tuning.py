@@ -1,5 +1,5 @@
-"""From a genome to a fine-tuned network: removal of channels, reconstruction, recalibration of batch norm, and
-fine-tuning with distillation.
+"""From a genome to a fine-tuned network: removal of channels, recalibration of batch norm or reconstruction of layers,
+and fine-tuning with distillation.
 
 Networks of searches and networks of baselines (other pruning methods) are made in this way, so that they can be
 compared.
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.spec import FinetuneSettings, Target
 
-RECONSTRUCTED_ON: Final = 512
-"""Number of training images on which layers are reconstructed."""
-_BATCH: Final = 64
-"""Size of the batches that these images are taken from."""
+RECONSTRUCTED_ON: Final = 2048
+"""Largest number of training images on which layers are reconstructed."""
+_SOME: Final = 64
+"""Size of the batches in which these images are read."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Tuned:
     """A pruned network before and after fine-tuning."""
 
     recalibrated: Mapping[str, Tensor]
-    """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
+    """State dict of the pruned network after recalibration or reconstruction, before fine-tuning."""
     state: Mapping[str, Tensor]
     """State dict of the pruned network after fine-tuning."""
     before: Score
@@ -61,7 +61,8 @@ class Tuned:
 
 
 def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
-    """Return the network that is pruned by a genome [genes], reconstructed if the spec says so.
+    """Return the network that is pruned by a genome [genes]. Then batch norm is recalibrated or, if the spec says so,
+    layers are reconstructed, on training images.
 
     Raises:
         RunError: The counted MACs differ from the predicted MACs.
@@ -74,30 +75,31 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
             "the cost model is wrong for some operation of the backbone.",
             remedy="Report this backbone as a bug of emopms.",
         )
+    train = context.image_sets.train
     if context.spec.surgery.reconstruct == "least_squares":
-        batches = islice(context.image_sets.train.batches(_BATCH), RECONSTRUCTED_ON // _BATCH)
-        images = torch.cat([images for images, _ in batches])
+        images = torch.cat([some for some, _ in islice(train.batches(_SOME), RECONSTRUCTED_ON // _SOME)])
         reconstruct(network, dense, genome, images, torch_rng(context.spec.seed, "reconstruct"))
+    else:
+        recalibrate(network, (images for images, _ in train.batches(BATCH)))
     return network
 
 
-def recalibrate_and_tune(
+def tune(
     network: nn.Module, context: Context, *, teacher: Mapping[str, Tensor], target: Target, out: Workspace
 ) -> Tuned:
-    """Recalibrate batch norm of a pruned network, fine-tune it, and keep its state with the best score on validation
-    images. The network is changed in place.
+    """Fine-tune a pruned network, and keep its state with the best score on validation images. The network is changed
+    in place.
 
     The state before fine-tuning may be kept too, so fine-tuning never lowers the accuracy on validation images. The
     order of images depends on seed and target alone, and is the same for all networks that are compared.
 
     Args:
-        network: The pruned network.
+        network: The pruned network that `pruned` returned.
         context: The context of the run; its training images and its ``finetune`` settings are used.
         teacher: State dict of the dense network.
         target: The target for which the network was pruned.
         out: The workspace of the stage, whose journals hold the progress.
     """
-    recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
     recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     validation, settings = context.image_sets.validation, context.spec.finetune
     best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))

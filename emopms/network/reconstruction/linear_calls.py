@@ -1,4 +1,4 @@
-"""Watches the calls in which a network multiplies its inputs by a weight: ``conv2d`` and ``linear``."""
+"""Watches the calls in which a network multiplies its inputs by a weight: ``conv2d``, ``linear`` and ``batch_norm``."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearCall:
-    """A call of ``conv2d`` or ``linear``. At each position, the outputs are a weight times the inputs.
+    """A call of ``conv2d``, ``linear`` or ``batch_norm``. At each position, the outputs are a weight times the inputs.
 
-    The positions of ``conv2d`` are the pixels of its outputs. Those of ``linear`` are all dimensions between the first
-    and the last one.
+    The positions are the pixels of the outputs, or all dimensions but those of images and channels.
     """
 
     inputs: Tensor
-    """[N, I, height, width], or [N, …, I]."""
+    """[N, I, height, width] of ``conv2d``, [N, …, I] of ``linear``, and normalised [N, O, …] of ``batch_norm``."""
     weight: Tensor
-    """[O, I / groups, kernel height, kernel width], or [O, I]."""
+    """[O, I / groups, kernel height, kernel width], [O, I] or [O]."""
     bias: Tensor | None
     """[O]."""
     outputs: Tensor
-    """[N, O, height, width], or [N, …, O]."""
+    """[N, O, height, width], [N, …, O] or [N, O, …]."""
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] | str = (0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -44,13 +43,15 @@ class LinearCall:
 
     def output_rows(self, at: Tensor) -> Tensor:
         """Return the outputs [N · places, O] at the positions ``at`` [N, places] of each image."""
-        return _rows(self.outputs.movedim(1, -1) if self.weight.dim() == 4 else self.outputs, at)
+        return _rows(self.outputs if self.weight.dim() == 2 else self.outputs.movedim(1, -1), at)
 
     def input_rows(self, at: Tensor) -> Tensor:
         """Return the inputs [N · places, groups, F] that are read at the positions ``at`` [N, places] of each image.
 
         F is the number of inputs of one output, in the order of the weight.
         """
+        if self.weight.dim() == 1:
+            return _rows(self.inputs.movedim(1, -1), at)[:, :, None]
         if self.weight.dim() == 2:
             return _rows(self.inputs, at)[:, None]
         padded, width = self._padded().movedim(1, -1), self.outputs.shape[3]
@@ -81,8 +82,8 @@ class Watch(TorchFunctionMode):
 
     Args:
         weights: The names of the weights by their ids.
-        report: Receives the name of the weight that is used, and the call. The call is None if it is no ``conv2d`` or
-            ``linear`` with this weight.
+        report: Receives the name of the weight that is used, and the call. The call is None if it is none of those with
+            this weight.
     """
 
     def __init__(self, weights: Mapping[int, str], report: Callable[[str, LinearCall | None], None]) -> None:
@@ -120,7 +121,22 @@ def _conv2d(
     return LinearCall(input, weight, bias, outputs, _pair(stride), sides, _pair(dilation), groups)
 
 
-_CALLS: Mapping[Any, Callable[..., LinearCall]] = {F.conv2d: _conv2d, F.linear: _linear}
+def _batch_norm(
+    outputs: Tensor,
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> LinearCall:
+    normalised = F.batch_norm(input, running_mean, running_var, training=False, eps=eps)
+    return LinearCall(normalised, weight, bias, outputs, groups=len(weight))
+
+
+_CALLS: Mapping[Any, Callable[..., LinearCall]] = {F.conv2d: _conv2d, F.linear: _linear, F.batch_norm: _batch_norm}
 """Functions that read a call of the PyTorch function. Their parameters are its result and its own parameters."""
 
 

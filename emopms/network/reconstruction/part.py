@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
-from emopms.network.layers.batchnorm import recalibrate
 from emopms.network.layers.shared_tensors import names_by_tensor
 from emopms.network.reconstruction.linear_calls import Watch
 from emopms.network.runtime.row_buffer import RowBuffer, allocate_or_spill
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 _BATCH: Final = 64
 """Images per forward pass."""
+
+
+class _ReachedError(Exception):
+    """Ends a forward pass, because nothing after the call is needed."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,6 @@ class Part:
         assert buffer.tensor is not None
         return buffer.tensor
 
-    def recalibrate(self) -> None:
-        """Re-estimate the part's batch norms on the features that enter it."""
-        recalibrate(self.module, self.batches())
-
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """The parameters that have a single name."""
@@ -58,8 +58,10 @@ class Part:
         return {names[0]: named[names[0]] for names in names_by_tensor(named.items()).values() if len(names) == 1}
 
     def layers(self) -> Mapping[str, int]:
-        """Return the names of the weights that are used in one call of ``conv2d`` or ``linear`` and nowhere else, in
-        the order of the calls, each with the number of positions of the call."""
+        """Return the weights that are used in one call of ``conv2d``, ``linear`` or ``batch_norm``, and nowhere else.
+
+        The result holds the number of positions of the call by the name of the weight, in the order of the calls.
+        """
         uses: Counter[str] = Counter()
         positions: dict[str, int] = {}
 
@@ -74,7 +76,7 @@ class Part:
         return {name: count for name, count in positions.items() if uses[name] == 1}
 
     def at_call(self, weight: str, inputs: Tensor, read: Callable[[LinearCall], T]) -> T:
-        """Run the part, and return what ``read`` returns for the call that uses a weight.
+        """Run the part up to the call that uses a weight, and return what ``read`` returns for this call.
 
         Args:
             weight: One of `layers`.
@@ -86,7 +88,8 @@ class Part:
         def take(_: str, call: LinearCall | None) -> None:
             assert call is not None
             found.append(read(call))
+            raise _ReachedError
 
-        with Watch({id(self.module.get_parameter(weight)): weight}, take):
+        with suppress(_ReachedError), Watch({id(self.module.get_parameter(weight)): weight}, take):
             self.module(inputs)
         return found[0]

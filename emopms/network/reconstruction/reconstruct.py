@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.network.reconstruction.linear_calls import LinearCall
 
-_PLACES: Final = 64
+_PLACES: Final = 32
 """Number of random positions in each image at which the outputs of a layer are compared."""
 
 
@@ -33,11 +33,11 @@ def reconstruct(
 
     The layers are taken in the order of the forward pass. From the inputs that a layer has in the pruned network, its
     outputs are brought as near as possible to those of the dense network: ridge-regularised least squares changes the
-    weight and the bias. Then batch norm is re-estimated, before the next layer is taken. He et al. 2017 (arXiv
-    1707.06168) solve layers in this way.
+    weight and the bias. He et al. 2017 (arXiv 1707.06168) solve layers in this way.
 
-    Layers are calls of ``conv2d`` and ``linear`` with a parameter that has no other use. All other parameters stay, and
-    so does everything before the first pruned channel.
+    Layers are calls of ``conv2d``, ``linear`` and ``batch_norm`` with a weight that has no other use. Batch norm keeps
+    the running statistics of the dense network, because the features come near to those of the dense network. All other
+    parameters stay, and so does everything before the first pruned channel.
 
     Args:
         pruned: The dense network after surgery by ``genome``. It is changed in place, and left in eval mode.
@@ -63,14 +63,12 @@ def _solve_layers(
     dense: Part, pruned: Part, channels: Channels, genome: NDArray[np.bool_], drawn: torch.Generator
 ) -> None:
     """Solve the layers of the same part of both networks."""
-    pruned.recalibrate()
     positions = dense.layers()
     for name, count in pruned.layers().items():
         if positions.get(name) == count:
             genes = channels.dims.get(name, {}).get(0)
             kept = slice(None) if genes is None else torch.from_numpy(np.append(genome, True)[genes])
             _solve(dense, pruned, name, kept, drawn)
-            pruned.recalibrate()
 
 
 def _solve(dense: Part, pruned: Part, name: str, kept: Tensor | slice, drawn: torch.Generator) -> None:

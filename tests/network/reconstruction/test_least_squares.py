@@ -35,7 +35,7 @@ def test_errors_that_a_change_explains_vanish(seed: int, groups: int, width: int
     x = drawn(seed, 90, groups, width) * 3 + 5
     errors = outputs(x, drawn(seed + 1, 2 * groups, width), drawn(seed + 2, 2 * groups) * shift)
     left = errors - outputs(x, *solved(x, errors, shift=shift))
-    assert left.norm() < 0.01 * errors.norm()
+    assert left.norm() < 0.05 * errors.norm()
 
 
 @given(st.integers(0, 2**16), st.integers(1, 120), st.integers(1, 5), st.floats(-8, 8), st.booleans())
@@ -53,7 +53,7 @@ def test_dead_inputs_and_layers_without_errors_do_not_change(shift: bool) -> Non
     x[:, :, 1] = 0
     change, _ = solved(x, drawn(1, 60, 2), shift=shift)
     assert change[:, 1].tolist() == [0, 0]
-    for inputs, errors in ((x, torch.zeros(60, 2)), (torch.zeros(60, 1, 3), drawn(2, 60, 2))):
+    for inputs, errors in ((x, 0 * drawn(1, 60, 2)), (0 * x, drawn(2, 60, 2))):
         change, moved = solved(inputs, errors, shift=shift)
         assert not change.any()
         assert bool(moved.any()) == (shift and bool(errors.any()))

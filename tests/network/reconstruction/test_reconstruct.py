@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from emopms.network.partition.divided_network import DividedNetwork, divide_network
+from emopms.network.reconstruction import least_squares
 from emopms.network.reconstruction import reconstruct as module
 from emopms.network.reconstruction.reconstruct import reconstruct
 from tests.examples import scaled
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from emopms.network.reconstruction.part import Part
 
     from ..networks import Genome
+
+NO_SHRINKING = (Phase.explicit, Phase.generate)
+"""Recipes are short, and every try solves a network: a failure is told at once."""
 
 
 def divided(network: nn.Module, example: Tensor) -> DividedNetwork:
@@ -66,16 +70,17 @@ def chain(*, repeated: bool, groups: int = 1) -> Net:
     )
 
 
-def test_channels_that_others_make_up_for_are_not_missed() -> None:
+def test_channels_that_others_make_up_for_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(least_squares, "RIDGE", 1e-9)
     dense = divided(chain(repeated=True), X[:2])
     genome = dense.whole.dense
     genome[[group.start + channel for group in dense.channels.groups if group.name == "a" for channel in range(4)]] = 0
     pruned, after = solved(dense, genome, X)
-    assert 0 < distance(after, dense.network, X) < 1e-4 * distance(pruned, dense.network, X)
+    assert distance(after, dense.network, X) < 1e-6 * distance(pruned, dense.network, X)
 
 
 @given(recipes(), st.integers(0, 2**16))
-@settings(max_examples=scaled(15), deadline=None)
+@settings(max_examples=scaled(15), phases=NO_SHRINKING)
 def test_nothing_pruned_nothing_changed(recipe: Recipe, seed: int) -> None:
     dense = divided(build(recipe, seed), images(seed))
     _, after = solved(dense, dense.whole.dense, images(seed + 1, 6))
@@ -91,7 +96,7 @@ def test_outputs_come_nearer_in_networks_of_all_kinds(kind: str) -> None:
 
 
 @given(recipes(), st.integers(0, 2**16))
-@settings(max_examples=scaled(15), deadline=None)
+@settings(max_examples=scaled(15), phases=NO_SHRINKING)
 def test_no_layer_gets_worse(recipe: Recipe, seed: int) -> None:
     """At the positions at which it is compared, here all."""
     dense = divided(build(recipe, seed), images(seed))
@@ -115,7 +120,7 @@ def test_no_layer_gets_worse(recipe: Recipe, seed: int) -> None:
         patch.setattr(module, "_PLACES", 10**6)
         solved(dense, random_genome(dense.whole, seed), images(seed + 1, 8))
     assert errors
-    assert all(after <= before * (1 + 1e-4) + 1e-8 for before, after in errors), errors
+    assert not [(before, after) for before, after in errors if after > before * (1 + 1e-3) + 1e-8]
 
 
 def test_shared_weights_and_what_comes_before_the_cut_stay() -> None:

@@ -18,10 +18,10 @@ _ROUNDING: Final = 1e-6
 class NormalEquations:
     """The normal equations of the change of a weight that best corrects the errors of a layer's outputs.
 
-    For each group of a convolution, they minimise ‖X Δ + s − E‖² + λ ‖D Δ‖². X are the inputs, D their standard
-    deviations, E the errors, Δ is the change of the weight, and s a shift of the outputs. λ is `RIDGE`. So a layer
-    without errors does not change, and the change never increases ‖E‖. X and E are given in batches of rows, and are
-    not kept.
+    For each group of a convolution, they minimise ‖X Δ + s − E‖² + λ ‖D Δ‖². X are the inputs, E the errors, Δ is
+    the change of the weight, s a shift of the outputs, D holds the norms of the columns of X around their means, and λ
+    is `RIDGE`. So a layer without errors does not change, and the change never increases ‖E‖. X and E are given in
+    batches of rows, and are not kept.
 
     Args:
         shift: Whether the outputs can be shifted. If not, s and the means of the inputs are taken as 0.

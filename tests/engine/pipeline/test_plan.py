@@ -75,6 +75,8 @@ def test_refining_can_be_left_out() -> None:
         ({"refine": 2}, ALL[8:]),
         ({"schemes": 5}, ALL[7:]),
         ({"finetune": {"epochs": 2}}, ALL[10:]),
+        ({"surgery": {"reconstruct": "none"}}, []),
+        ({"surgery": {"reconstruct": "least_squares"}}, ALL[10:]),
         ({"export": ["safetensors"]}, ["export"]),
         ({"targets": [{"macs": 0.6}, {"macs": 0.7}]}, ["finetune/macs-0.7", "export"]),
     ],

@@ -8,7 +8,7 @@ OLDEST := .venv/oldest
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-fast test-oldest test-install nightly check docs format bench-cifar10 bench-agreement bench-compatibility bench-speed bench-reliability released clean
+.PHONY: run test test-fast test-oldest test-install nightly check docs format bench-cifar10 bench-agreement bench-reconstruction bench-compatibility bench-speed bench-reliability released clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -58,6 +58,10 @@ bench-cifar10: .venv/installed-dev
 # docs/agreement.md. Needs the data root in EMOPMS_DATA (see plugins/emopms-timm/specs/efficientnet_lite0_photos.yaml).
 bench-agreement: .venv/installed-dev
 	$(BIN)/python -m benchmarks.efficientnet_lite0_photos
+
+# benchmarks/reconstruction.json. Needs the data root in EMOPMS_DATA, as bench-cifar10 does.
+bench-reconstruction: .venv/installed-dev
+	$(BIN)/python -m benchmarks.reconstruction
 
 # docs/compatibility.md, from random weights: needs nothing but the two plugins. About half an hour on two quiet cores.
 bench-compatibility: .venv/installed-dev

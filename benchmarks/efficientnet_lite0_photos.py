@@ -7,6 +7,7 @@ directory is in runs/. After an interruption, run it again to continue.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,13 @@ SPEC = ROOT / "plugins" / "emopms-timm" / "specs" / "efficientnet_lite0_photos.y
 def main() -> None:
     timm()  # the plugin's own import would fail if torchvision does not match torch
     spec = emopms.load_spec(SPEC)
-    result = emopms.run(spec, run_dir=ROOT / "runs" / spec.name, progress=Lines())
+    run_dir, other_dir = (ROOT / "runs" / name for name in (spec.name, f"{spec.name}-reconstructed"))
+    result = emopms.run(spec, run_dir=run_dir, progress=Lines())
+    if not other_dir.exists():  # both runs have the same search: copy it
+        shutil.copytree(run_dir / "store", other_dir / "store", ignore=shutil.ignore_patterns("lock", "holder.json"))
+    reconstructed = emopms.run(
+        emopms.load_spec(SPEC, ["surgery.reconstruct=least_squares"]), run_dir=other_dir, progress=Lines()
+    )
     context = prepare(spec, folder=data_folder(spec, None), device=Device.choose("auto"), progress=Lines()).context
     figures = {
         "command": "python -m benchmarks.efficientnet_lite0_photos",
@@ -41,6 +48,7 @@ def main() -> None:
         "photos": {"train": context.source.train_size, "test": context.source.test_size},
         "recalibrated": recalibrated(context),
         "result": result.summary,
+        "reconstructed": reconstructed.summary,
     }
     (ROOT / "benchmarks" / "efficientnet_lite0_photos.json").write_text(json.dumps(figures, indent=2) + "\n")
     (ROOT / "docs" / "agreement.md").write_text(report(figures))
@@ -63,9 +71,10 @@ def report(figures: dict[str, Any]) -> str:
         f"| dense, batch norm recalibrated | {whole} | {figures['recalibrated']:.1%} | |",
     ]
     rows += [
-        f"| `{model['target']}` | {model['macs'] / 1e6:.1f} M | {1 - model['macs_cut']:.1%} | {model['params']:,} "
+        f"| `{model['target']}`{how} | {model['macs'] / 1e6:.1f} M | {1 - model['macs_cut']:.1%} | {model['params']:,} "
         f"| {model['accuracy_before_finetune']:.1%} | {model['accuracy']:.1%} |"
-        for model in result["models"]
+        for how, made in (("", result), (", reconstructed", figures["reconstructed"]))
+        for model in made["models"]
     ]
     trained = photos["train"] - data["calibration"] - data["validation"]
     minutes = sum(stage["seconds"] for stage in result["stages"]) / 60
@@ -89,8 +98,9 @@ for any choice.
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-After surgery on the dense network, batch norm is recalibrated on the {trained} training photos. The second row shows
-the effect of recalibration alone, without pruning. Distillation takes {finetune["epochs"]} epochs over the same
+After surgery on the dense network, batch norm is recalibrated on the {trained} training photos, or layers are
+reconstructed on them ([Method](method.md#few-images)). The second row shows the effect of recalibration alone, without
+pruning. Distillation takes {finetune["epochs"]} epochs over the same
 {trained} photos, with the distillation loss only (`alpha: {finetune["alpha"]}`). The number of epochs and the learning
 rate were chosen on the validation photos.
 

@@ -84,6 +84,21 @@ class FinetuneSettings(Training):
     """Factor `alpha` of the distillation term in the loss. With 1, labels are not used."""
 
 
+class Surgery(Settings):
+    """What happens to the kept weights when channels are removed."""
+
+    reconstruct: Literal["none", "least_squares"] = "none"
+    """`least_squares`: layer by layer, kept weights are solved anew on training images, so that each layer computes
+    what it computed in the dense network. It helps if there is little or no fine-tuning. `none`: kept weights stay,
+    and batch norm is recalibrated. With 0 epochs of fine-tuning, `least_squares` is the default."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of stages that remove channels. Without reconstruction, there are none: so stages that were
+        stored before there was this key stay valid."""
+        return {} if self.reconstruct == "none" else {"surgery": self.model_dump(mode="json")}
+
+
 def _require_plugin_file(path: Path) -> Path:
     path = Path(os.path.realpath(path))  # Path.resolve raises an error for circular links
     try:
@@ -189,6 +204,8 @@ class Spec(Settings):
     within the bounds. With 0, the best measured scheme within the bounds is taken."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
     """The targets, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`. One pruned network is produced for each target."""
+    surgery: Surgery = Surgery()
+    """The removal of channels, which makes the pruned networks."""
     finetune: FinetuneSettings = FinetuneSettings()
     """Training of each pruned network."""
     export: Annotated[tuple[Annotated[Exporter, Slot("exporter")], ...], Field(strict=False)] = _component_default(
@@ -228,6 +245,7 @@ class Spec(Settings):
             refine: int = ...,
             schemes: int = ...,
             aim: int = ...,
+            surgery: Surgery | Mapping[str, Any] = ...,
             finetune: FinetuneSettings | Mapping[str, Any] = ...,
             export: Sequence[Exporter | Given] = ...,
         ) -> None: ...
@@ -297,6 +315,12 @@ class Spec(Settings):
     def _take_given_weights_as_they_are(self) -> Self:
         if self.backbone.weights is not None and "epochs" not in self.pretrain.model_fields_set:
             object.__setattr__(self, "pretrain", self.pretrain.model_copy(update={"epochs": 0}))
+        return self
+
+    @model_validator(mode="after")
+    def _reconstruct_what_is_not_trained(self) -> Self:
+        if self.finetune.epochs == 0 and "reconstruct" not in self.surgery.model_fields_set:
+            object.__setattr__(self, "surgery", Surgery(reconstruct="least_squares"))
         return self
 
     @field_validator("export")

@@ -89,6 +89,23 @@ def test_partial_settings_keep_the_other_defaults() -> None:
     assert spec.finetune.lr == 0.02
 
 
+@pytest.mark.parametrize(
+    ("given", "reconstruct"),
+    [
+        ({}, "none"),
+        ({"finetune": {"epochs": 0}}, "least_squares"),
+        ({"finetune": {"epochs": 0}, "surgery": {"reconstruct": "none"}}, "none"),
+        ({"finetune": {"epochs": 0}, "surgery": {}}, "least_squares"),
+        ({"surgery": {"reconstruct": "least_squares"}}, "least_squares"),
+    ],
+)
+def test_what_is_not_trained_is_reconstructed(given: dict[str, Any], reconstruct: str) -> None:
+    spec = Spec.model_validate(SMALL | given)
+
+    assert spec.surgery.reconstruct == reconstruct
+    assert Spec.model_validate(spec.resolved()) == spec
+
+
 def test_a_bare_list_is_short_for_the_split_at_it() -> None:
     split = Spec.model_validate(SMALL | {"split": ["layer1", "layer2"]}).split
 

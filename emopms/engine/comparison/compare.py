@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     _Given = Spec | Mapping[str, Any] | str | PathLike[str]
 
-_SHARED = ("backbone", "data", "pretrain", "targets", "finetune")
+_SHARED = ("backbone", "data", "pretrain", "targets", "surgery", "finetune")
 """Keys in which all specs of a comparison must agree."""
 
 
@@ -71,8 +71,9 @@ def compare(
     repeated. The tables are rewritten after each new row, which is the result for one method, target and seed.
 
     Args:
-        specs: Specs, mappings with their keys, or their paths. They must agree in backbone, data, pre-training, targets
-            and fine-tuning. If there are baselines, every target must bound MACs, parameters or both, and nothing else.
+        specs: Specs, mappings with their keys, or their paths. They must agree in backbone, data, pre-training,
+            targets, surgery and fine-tuning. If there are baselines, every target must bound MACs, parameters or both,
+            and nothing else.
         run_dir: The folder that receives all results; by default ``runs/<name>-comparison`` below the current folder.
         data_root: The folder that relative paths in the specs start from, as for `emopms.run`.
         device: ``auto`` (CUDA if it is available), ``cpu`` or ``cuda``.

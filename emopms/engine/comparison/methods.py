@@ -77,7 +77,7 @@ def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target) -> Ro
         Tune(
             name=tune,
             inputs=("pretrain", choose),
-            settings={"finetune": resolved["finetune"], "target": goal},
+            settings={"finetune": resolved["finetune"], "target": goal} | spec.surgery.settings,
             target=target,
             chosen_by=choose,
         ),

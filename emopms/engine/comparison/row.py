@@ -33,7 +33,7 @@ class Row:
     dense_accuracy: float
     """Accuracy of the dense network on test images."""
     accuracy_before: float
-    """Accuracy of the pruned network on test images, after recalibration of batch norm and before fine-tuning."""
+    """Accuracy of the pruned network on test images, after recalibration or reconstruction and before fine-tuning."""
     accuracy: float
     """Accuracy of the pruned network on test images, after fine-tuning."""
     validation_before: float
@@ -46,7 +46,7 @@ class Row:
     searches_seconds: float
     """Seconds of the searches alone. For a baseline, the seconds in which it chose its genome."""
     tuning_seconds: float
-    """Seconds of the stage that recalibrates batch norm and fine-tunes the pruned network."""
+    """Seconds of the stage that prunes the network, recalibrates or reconstructs it, and fine-tunes it."""
     evaluations: int
     """Number of candidate genomes that the search or the baseline evaluated."""
     training_epochs: float

@@ -1,5 +1,4 @@
-"""``tune/<method>/<target>``: prune the pretrained network by the genome that a baseline chose, recalibrate batch norm,
-and fine-tune."""
+"""``tune/<method>/<target>``: prune the pretrained network by the genome that a baseline chose, and fine-tune."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from emopms.engine.comparison.row_stage import RowStage
 from emopms.engine.results.choice import Choice
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.training.tuning import pruned, recalibrate_and_tune
+from emopms.engine.training.tuning import pruned, tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +26,8 @@ class Tune(RowStage):
     """Name of the stage that chose the genome."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images."""
+        """Prune the network, fine-tune it on training images, and score it on validation images."""
         pretrained, genome = DenseNetwork.load(inputs["pretrain"]), Choice.load(inputs[self.chosen_by]).genome
         network = pruned(context, context.divided(inputs["pretrain"]), genome)
         order = f"finetune/{self.target.slug}"  # the same order of images as for the network of a search
-        recalibrate_and_tune(network, context, teacher=pretrained.state, order=order, genome=genome, out=out).save(out)
+        tune(network, context, teacher=pretrained.state, order=order, genome=genome, out=out).save(out)

@@ -13,11 +13,10 @@ from safetensors.torch import load_file
 from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.models.load import WEIGHTS
 from emopms.engine.pipeline.publish import SPEC, Published
-from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.session.scoring import score
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import pruned
 from emopms.errors import ShortHelp, StoreError
-from emopms.network.layers.batchnorm import recalibrate
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
@@ -118,9 +117,7 @@ class Result(metaclass=ShortHelp):
     def _recalibrated(self, scheme: int) -> nn.Module:
         genome, opened = self.front.genome(scheme), self._opened
         context = opened.context
-        network = pruned(context, context.constrained(opened.artefact("constrain")), genome)
-        recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
-        return network.eval()
+        return pruned(context, context.constrained(opened.artefact("constrain")), genome).eval()
 
     def __repr__(self) -> str:
         dense, quality = self.summary["dense"], self.summary["quality"]

@@ -11,7 +11,7 @@ from emopms.api import Cost
 from emopms.engine.search.evaluation import values_by
 from emopms.engine.search.task import make_task
 from emopms.engine.stages.evolve import Evolve
-from emopms.engine.support.component_calls import is_passing
+from emopms.engine.support.machine_failures import is_passing
 from emopms.errors import ComponentError
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ def model_stages(spec: Spec, goal: Target | NDArray[np.bool_], slug: str, *, fou
         Finetune(
             name=tuned,
             inputs=("pretrain", "constrain", "measure", *aims),
-            settings=settings("finetune", target=written),
+            settings=settings("finetune", target=written, **spec.surgery.settings),
             goal=goal,
             slug=slug,
             aimed_by=aimed if aims else None,

@@ -47,8 +47,8 @@ class ExportedModel(ModelFigures):
     target: str
     """Name of the target, and of the model's folder below ``models/``."""
     accuracy_before_finetune: float
-    """Share of correct answers on test images after pruning and recalibration of batch norm, but before fine-tuning,
-    from 0 to 1."""
+    """Share of correct answers on test images after pruning and recalibration or reconstruction, but before
+    fine-tuning, from 0 to 1."""
     epoch: int
     """Number of fine-tuning epochs of the model; 0 if the network before fine-tuning was best."""
     meets_target: bool

@@ -64,7 +64,7 @@ class FinetunedNetwork:
     """The pruned network of one target."""
 
     recalibrated: Mapping[str, Tensor]
-    """State dict of the pruned network after recalibration of batch norm, before fine-tuning."""
+    """State dict of the pruned network after recalibration or reconstruction, before fine-tuning."""
     state: Mapping[str, Tensor]
     """State dict of the pruned network after fine-tuning."""
     genome: NDArray[np.bool_]

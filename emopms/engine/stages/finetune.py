@@ -1,10 +1,10 @@
-"""``finetune/<target>``: choose a scheme, prune the network by it, recalibrate batch norm, and fine-tune."""
+"""``finetune/<target>``: choose a scheme, prune the network by it, and fine-tune."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from loguru import logger
@@ -15,7 +15,7 @@ from emopms.engine.search.best_scheme import best_scheme, cost_names
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
 from emopms.engine.training.loop import sgd
-from emopms.engine.training.tuning import distillation_loss, pruned, recalibrate_and_tune
+from emopms.engine.training.tuning import RECONSTRUCTED_ON, distillation_loss, pruned, tune
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.partition.importance import magnitude
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from emopms.engine.training.loop import Loss
     from emopms.network.partition.subnetwork import SubNetwork
     from emopms.spec import Target
+
+_PASSES: Final = 16
+"""Number of forward passes of the dense network that take as long as a reconstruction. Each layer is solved with
+passes of both networks through its residual block, which has about six layers, and with its normal equations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Finetune(Stage):
     """Name of the stage that searched near the target; None without such a search."""
 
     def run(self, context: Context, inputs: Mapping[str, Artefact], out: Workspace) -> None:
-        """Prune the network, recalibrate and fine-tune it on training images, and score it on validation images.
+        """Prune the network, fine-tune it on training images, and score it on validation images.
 
         Raises:
             RunError: No measured scheme meets the target.
@@ -68,7 +72,7 @@ class Finetune(Stage):
             genome = schemes.genomes[best_scheme(goal, schemes, cost_names(context.spec), dense_accuracy)]
             lowest = 0.0 if goal.accuracy_drop is None else dense_accuracy - goal.accuracy_drop
         divided = context.constrained(inputs["constrain"])
-        tuned = recalibrate_and_tune(
+        tuned = tune(
             pruned(context, divided, genome),
             context,
             teacher=pretrained.state,
@@ -95,7 +99,7 @@ class Finetune(Stage):
         tuned.save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
-        """Return the estimated seconds of recalibration of batch norm, fine-tuning and validation."""
+        """Return the estimated seconds of recalibration or reconstruction, fine-tuning and validation."""
         settings, validation = context.spec.finetune, timer.forward(context.spec.data.validated_on(context.source))
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
@@ -110,7 +114,11 @@ class Finetune(Stage):
             return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
 
         trained = timer.training(settings, prepare, after_epoch=validation)
-        return timer.forward(context.train_size) + trained + 2 * validation
+        if context.spec.surgery.reconstruct == "none":
+            prepared = timer.forward(context.train_size)
+        else:
+            prepared = _PASSES * timer.forward(min(context.train_size, RECONSTRUCTED_ON))
+        return prepared + trained + 2 * validation
 
 
 def describe(tuned: FinetunedNetwork, epochs: int) -> str:

@@ -1,5 +1,5 @@
-"""From a genome to a fine-tuned network: removal of channels, recalibration of batch norm, and fine-tuning with
-distillation.
+"""From a genome to a fine-tuned network: removal of channels, recalibration of batch norm or reconstruction of layers,
+and fine-tuning with distillation.
 
 Networks of searches and networks of baselines (other pruning methods) are made in this way, so that they can be
 compared.
@@ -7,19 +7,22 @@ compared.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
 
 from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.session.scoring import BATCH, score
+from emopms.engine.support.seeds import torch_rng
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train
 from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.layers.batchnorm import recalibrate
+from emopms.network.reconstruction.reconstruct import reconstruct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +37,15 @@ if TYPE_CHECKING:
     from emopms.network.partition.divided_network import DividedNetwork
     from emopms.spec import FinetuneSettings
 
+RECONSTRUCTED_ON: Final = 2048
+"""Largest number of training images on which layers are reconstructed."""
+_SOME: Final = 64
+"""Size of the batches in which these images are read."""
+
 
 def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -> nn.Module:
-    """Return the network that is pruned by a genome [genes], after a comparison of its counted MACs with its predicted
-    MACs.
+    """Return the network that is pruned by a genome [genes]. Then batch norm is recalibrated or, if the spec says so,
+    layers are reconstructed, on training images.
 
     Raises:
         RunError: The counted MACs differ from the predicted MACs.
@@ -50,10 +58,16 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
             "the cost model is wrong for some operation of the backbone.",
             remedy="Report this backbone as a bug of emopms.",
         )
+    train = context.image_sets.train
+    if context.spec.surgery.reconstruct == "least_squares":
+        images = torch.cat([some for some, _ in islice(train.batches(_SOME), RECONSTRUCTED_ON // _SOME)])
+        reconstruct(network, dense, genome, images, torch_rng(context.spec.seed, "reconstruct"))
+    else:
+        recalibrate(network, (images for images, _ in train.batches(BATCH)))
     return network
 
 
-def recalibrate_and_tune(
+def tune(
     network: nn.Module,
     context: Context,
     *,
@@ -63,14 +77,14 @@ def recalibrate_and_tune(
     lowest_accuracy: float = 0.0,
     out: Workspace,
 ) -> FinetunedNetwork:
-    """Recalibrate batch norm of a pruned network, fine-tune it, and keep its state with the best score on validation
-    images. The network is changed in place.
+    """Fine-tune a pruned network, and keep its state with the best score on validation images. The network is changed
+    in place.
 
     The state before fine-tuning may be kept too, so fine-tuning never lowers the accuracy on validation images. The
     order of images depends on the seed and on ``order`` alone, so that all networks that are compared see the same.
 
     Args:
-        network: The pruned network.
+        network: The pruned network that `pruned` returned.
         context: The context of the run; its training images and its ``finetune`` settings are used.
         teacher: State dict of the dense network.
         order: Names the order of images, such as ``finetune/macs-0.5``.
@@ -78,7 +92,6 @@ def recalibrate_and_tune(
         lowest_accuracy: The lowest accuracy on validation images that the target allows.
         out: The workspace of the stage, whose journals hold the progress.
     """
-    recalibrate(network, (images for images, _ in context.image_sets.train.batches(BATCH)))
     recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     validation, settings = context.image_sets.validation, context.spec.finetune
     best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))

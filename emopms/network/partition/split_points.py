@@ -98,6 +98,19 @@ def block_points(
     return [cuts[i].point for i in kept[1:]]
 
 
+def cut_points(network: nn.Module, example: Tensor) -> list[str]:
+    """Return all split points: the network is divided into as many parts as possible.
+
+    Args:
+        network: The network.
+        example: A batch of images [N, C, H, W] that fits the network.
+
+    Raises:
+        NetworkError: The network cannot be traced.
+    """
+    return [cut.point for cut in _Traced(network, example, prune_residual=False, limits=NO_LIMITS).cuts]
+
+
 @dataclass(frozen=True)
 class _Cut:
     end: int

@@ -100,6 +100,8 @@ def test_refining_can_be_left_out() -> None:
         ({"refine": 2}, _from("refine")),
         ({"schemes": 5}, _from("join")),
         ({"finetune": {"epochs": 2}}, _from("finetune/macs-0.6")),
+        ({"surgery": {"reconstruct": "none"}}, []),
+        ({"surgery": {"reconstruct": "least_squares"}}, _from("finetune/macs-0.6")),
         ({"aim": 2}, _from("aim/macs-0.6")),
         ({"export": ["safetensors"]}, ["export/macs-0.6"]),
         (

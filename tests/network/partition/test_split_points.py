@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from emopms.errors import NetworkError
-from emopms.network.partition.split_points import block_points, even_points
+from emopms.network.partition.split_points import block_points, cut_points, even_points
 from emopms.network.partition.subnetwork import subnetworks_of
 
 from ..networks import Net
@@ -49,6 +49,11 @@ def test_a_network_of_nothing_but_residual_streams_is_told_the_switch() -> None:
     with pytest.raises(NetworkError) as caught:
         subnetworks_of(nothing, [], example)
     assert "prune_residual" not in caught.value.remedy
+
+
+def test_a_network_is_cut_wherever_one_tensor_passes() -> None:
+    network = nn.Sequential(_Streams(), nn.Softmax(1), _Streams(), nn.Flatten())
+    assert cut_points(network, torch.zeros(2, 2, 2, 2)) == ["0.a", "0", "1", "2.a", "2"]
 
 
 def test_layers_inside_a_layer_cost_where_it_runs() -> None:

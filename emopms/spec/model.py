@@ -40,6 +40,7 @@ from emopms.component import Settings, Slot, invalid
 from emopms.errors import PluginError, Problem, SpecError, did_you_mean
 from emopms.plugin_file import components_in
 from emopms.spec.document import Document, KeyPath
+from emopms.spec.duration import Duration
 from emopms.spec.scalars import dump
 from emopms.spec.target import Target
 
@@ -202,6 +203,10 @@ class Spec(Settings):
     aim: Annotated[int, Field(ge=0, le=100_000)] = 4
     """Number of generations of a third search for each target that bounds a cost. It looks for schemes that are just
     within the bounds. With 0, the best measured scheme within the bounds is taken."""
+    budget: Duration | None = None
+    """Longest time of all searches together, such as `30min`, `90s` or `2h`: the sub-networks and the refinement get
+    equal parts of it. A search ends with the generation in which its time is over, or with the last generation of the
+    algorithm if that comes first. Then the same spec can give another front on another machine."""
     targets: Annotated[tuple[Target, ...], Field(strict=False, min_length=1)]
     """The targets, such as `[{macs: 0.5}, {accuracy_drop: 0.01}]`. One pruned network is produced for each target."""
     surgery: Surgery = Surgery()
@@ -245,6 +250,7 @@ class Spec(Settings):
             refine: int = ...,
             schemes: int = ...,
             aim: int = ...,
+            budget: str | float | None = ...,
             surgery: Surgery | Mapping[str, Any] = ...,
             finetune: FinetuneSettings | Mapping[str, Any] = ...,
             export: Sequence[Exporter | Given] = ...,
@@ -338,6 +344,17 @@ class Spec(Settings):
     def folder(self) -> Path | None:
         """The folder of the file from which the spec was loaded, or None if it was not loaded from a file."""
         return Path(self._document.file).absolute().parent if self._document else None
+
+    def seconds_of_a_search(self, split_points: int) -> float | None:
+        """Return the seconds that one search may take; None without a budget.
+
+        Args:
+            split_points: Number of split points of the network.
+        """
+        if self.budget is None:
+            return None
+        searches = split_points + 1 + self.genome.prune_boundaries
+        return self.budget / (searches + (self.refine > 0 and searches > 1))
 
     def resolved(self) -> dict[str, Any]:
         """Return the whole spec as plain data, including all defaults."""

@@ -85,6 +85,8 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
     searches += ["evolve/boundaries"] * spec.genome.prune_boundaries
     refined = spec.refine > 0 and len(searches) > 1  # an undivided network was already searched as a whole
     found_by = "refine" if refined else "join"
+    seconds = spec.seconds_of_a_search(len(points))
+    limited = measured | ({} if seconds is None else {"seconds": seconds})
     models = [model_stages(spec, target, target.slug, found_by=found_by, device=device) for target in spec.targets]
     return [
         Pretrain(name="pretrain", settings=settings("backbone", "data", "pretrain")),
@@ -96,7 +98,7 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
             Evolve(
                 name=name,
                 inputs=("selectors", "constrain"),
-                settings=settings("objectives", "sampling", "genome", "algorithm", **measured),
+                settings=settings("objectives", "sampling", "genome", "algorithm", **limited),
                 index=index,
             )
             for index, name in enumerate(searches)
@@ -104,7 +106,13 @@ def _stages(spec: Spec, points: Sequence[str], device: str) -> list[Stage]:
         Rank(name="rank", inputs=("constrain", *searches), settings=settings("points")),
         Join(name="join", inputs=("constrain", "rank"), settings=settings("ranker", "schemes")),
         *(
-            [Refine(name="refine", inputs=("constrain", "join"), settings=settings("refine", "algorithm", **measured))]
+            [
+                Refine(
+                    name="refine",
+                    inputs=("constrain", "join"),
+                    settings=settings("refine", "algorithm", **limited),
+                )
+            ]
             if refined
             else []
         ),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.api import Algorithm
+    from emopms.engine.search.budget import Budget
     from emopms.engine.search.cache import EvaluationCache
     from emopms.engine.search.start import Start
     from emopms.network.channels.encoding import Encoding
@@ -57,6 +58,7 @@ def evolve(
     algorithm: Algorithm,
     seed: int,
     on_generation: Callable[[Generation], None] = lambda _: None,
+    budget: Budget | None = None,
 ) -> Generation:
     """Search one sub-network.
 
@@ -68,6 +70,7 @@ def evolve(
         algorithm: Asks for candidates, one generation at a time.
         seed: Seed of the start and of the algorithm.
         on_generation: Called after each generation.
+        budget: Ends the search after a generation when its time is over; None to run all generations.
 
     Returns:
         The last generation. Its front holds the genome that keeps all channels, unless a candidate dominates it.
@@ -100,6 +103,8 @@ def evolve(
             search.tell(front.add(genomes, found))
         state = Generation(number, candidates, cache.evaluations, cache.failed, front.genomes, front.objectives)
         on_generation(state)
+        if budget is not None and budget.is_over(number):
+            break
     if state is None:
         raise RunError(f"Algorithm {algorithm.name!r} asked for no candidates in its first generation.")
     return state

@@ -8,6 +8,7 @@ from loguru import logger
 
 from emopms.engine.results.front import Front
 from emopms.engine.results.search_summary import SearchSummary
+from emopms.engine.search.budget import Budget
 from emopms.engine.search.loop import evolve
 from emopms.engine.session.scoring import guessing_loss
 from emopms.engine.support.seeds import derive
@@ -64,6 +65,8 @@ def search(
         failed = f", {generation.failed} failed" if generation.failed else ""
         tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
 
+    seconds = context.spec.seconds_of_a_search(len(context.split_points))
+    budget = None if seconds is None else Budget(seconds, out.journal("seconds"))
     with context.progress.track(stage, algorithm.generations, "generations") as tracker:
         last = evolve(
             sub,
@@ -73,6 +76,7 @@ def search(
             algorithm=algorithm,
             seed=derive(context.spec.seed, stage, "search"),
             on_generation=lambda generation: show(tracker, generation),
+            budget=budget,
         )
     logger.info(
         "{}: evaluated {} in {}; not evaluated again: {}",

@@ -102,6 +102,7 @@ def test_refining_can_be_left_out() -> None:
         ({"finetune": {"epochs": 2}}, _from("finetune/macs-0.6")),
         ({"surgery": {"reconstruct": "none"}}, []),
         ({"surgery": {"reconstruct": "least_squares"}}, _from("finetune/macs-0.6")),
+        ({"budget": "30min"}, _from("evolve/1")),
         ({"aim": 2}, _from("aim/macs-0.6")),
         ({"export": ["safetensors"]}, ["export/macs-0.6"]),
         (

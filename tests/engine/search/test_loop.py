@@ -68,6 +68,16 @@ def test_a_replayed_search_gives_the_same_front_and_evaluates_only_what_is_missi
     assert [(g.evaluations, len(g.genomes)) for g in reshown] == [(g.evaluations, len(g.genomes)) for g in shown]
 
 
+class _Two:
+    def is_over(self, generation: int) -> bool:
+        return generation == 2
+
+
+def test_a_search_whose_time_is_over_ends_early(task: Task) -> None:
+    last = _search(task, cache_for(task, OBJECTIVES), budget=_Two())
+    assert last.number == 2
+
+
 def test_the_front_is_that_of_everything_evaluated_and_has_the_dense_genome(task: Task) -> None:
     log = ListLog()
     last = _search(task, cache_for(task, OBJECTIVES, log))

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emopms.errors import EmopmsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_NARROWEST: Final = 30
+"""Least number of columns for text behind a table's other columns."""
 
 
 class OutputError(EmopmsError):
@@ -72,10 +77,48 @@ def show_escaped(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write lines to standard error, with control characters escaped. If they cannot be written, they are lost."""
+    """Write lines to standard error, with control characters escaped. If they cannot be written, they are lost.
+
+    On a terminal, lines are broken at words. Lines that begin with four spaces are quotes from files, and stay whole.
+    """
+    lines = [line if line.startswith("    ") else fill(line, sys.stderr) for line in printable_lines(text).split("\n")]
     with suppress(OSError, ValueError, AttributeError):  # AttributeError: there is no standard error
-        sys.stderr.write(printable_lines(text) + "\n")
+        sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
+
+
+def fill(line: str, stream: Any, *, hang: int | None = None) -> str:
+    """Break a line at words, so that it fits on the terminal. If the stream is no terminal, the line stays whole.
+
+    Args:
+        line: The line. A word or path that is longer than a line of the terminal stays whole.
+        stream: The stream to which the line will be written.
+        hang: Number of spaces before the continuation; by default as many as the line begins with. If they would leave
+            fewer than 30 columns, there are four.
+    """
+    width = _width(stream)
+    if width is None or len(line) <= width:
+        return line
+    if hang is None:
+        hang = len(line) - len(line.lstrip())
+    elif width - hang < _NARROWEST:
+        hang = 4
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+
+
+def _width(stream: Any) -> int | None:
+    """Return the number of columns of a terminal; None if the stream is none."""
+    with suppress(OSError, ValueError, AttributeError):
+        if stream.isatty():
+            return os.get_terminal_size(stream.fileno()).columns or None
+    return None
 
 
 def printable(text: object) -> str:

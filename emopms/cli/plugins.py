@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from emopms.cli.output import show
+from emopms.cli.output import fill, show
 from emopms.errors import PluginError, did_you_mean
 from emopms.registry import SLOTS, names
 from emopms.spec.catalog import catalog, description, entry, example, parameters, summary
@@ -34,7 +35,8 @@ def _list(files: Files) -> Iterator[str]:
     rows = [(entry.path, _origin(entry), _summary(entry)) for entry in catalog(files)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for path, origin, text in rows:
-        yield f"{path:<{widths[0]}}  {origin:<{widths[1]}}  {text}"
+        line = f"{path:<{widths[0]}}  {origin:<{widths[1]}}  {text}"
+        yield fill(line, sys.stdout, hang=widths[0] + widths[1] + 4)
 
 
 def _origin(entry: Entry) -> str:
@@ -70,13 +72,24 @@ def _describe(path: str, files: Files) -> Iterator[str]:
         raise found.error or PluginError(f"{path} cannot be used.")
     yield f"{path}, from {found.origins[0]}"
     yield ""
-    yield description(found.component)
+    yield from _paragraphs(description(found.component))
     for number, parameter in enumerate(parameters(found.component)):
         if number == 0:
             yield "\nparameters"
         value = f"default {parameter.default}" if parameter.default else "required"
-        yield f"  {parameter.name}: {parameter.type}; {value}"
-        yield textwrap.fill(parameter.description, 100, initial_indent="      ", subsequent_indent="      ")
+        yield fill(f"  {parameter.name}: {parameter.type}; {value}", sys.stdout, hang=6)
+        yield fill(f"      {parameter.description}", sys.stdout)
     if shown := example(found.component):
         yield "\nexample"
         yield textwrap.indent(shown, "  ")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield each paragraph of a docstring as one line that fits on the terminal. Indented ones stay as they are."""
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield ""
+        if any(line.startswith(" ") for line in paragraph.split("\n")):
+            yield paragraph
+        else:
+            yield fill(" ".join(paragraph.split("\n")), sys.stdout)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from emopms.cli.output import printable, show
+from emopms.cli.output import fill, printable, show
 from emopms.cli.tables import Columns, show_tables, size
 from emopms.engine.storage.cleanup import clean, find_removable
 from emopms.engine.storage.inventory import find_runs, inspect_run
@@ -58,11 +59,11 @@ def _clean(folders: list[Path], *, remove: bool) -> None:
             found = clean(folder)
         freed += found.size
         for line in _lines(folder, found):
-            show(line)
+            show(fill(line, sys.stdout, hang=12))
     if remove:
         show(f"{size(freed)} freed")
     elif freed:
-        show(f"{size(freed)} can be freed. Nothing has been removed. To remove the files, add --yes.")
+        show(fill(f"{size(freed)} can be freed. Nothing has been removed. To remove the files, add --yes.", sys.stdout))
     else:
         show("nothing to remove")
 

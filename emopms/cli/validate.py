@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from emopms.cli.output import show, tell
+from emopms.cli.output import fill, show, tell
 from emopms.errors import SpecError
 from emopms.spec import load_spec, render
 from emopms.spec.given_weights import require_weights_file
@@ -33,6 +34,6 @@ def command(arguments: argparse.Namespace) -> None:
             show(f"{path}: valid")
             valid += 1
     if valid:
-        show("Data, weights and split points are not checked here: `emopms plan` checks them.")
+        show(fill("Data, weights and split points are not checked here: `emopms plan` checks them.", sys.stdout))
     if failed:
         raise failed

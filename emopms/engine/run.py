@@ -9,6 +9,8 @@ from loguru import logger
 
 from emopms.engine.finished.result import Result
 from emopms.engine.images.image_counts import describe_counts, image_counts
+from emopms.engine.pipeline.code_changes import log_code_changes
+from emopms.engine.pipeline.code_fingerprint import code_by_name
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
@@ -79,7 +81,9 @@ def run(
         context, fingerprint = prepared.context, prepared.fingerprint
         logger.info("{}", describe_counts(image_counts(spec.data, context.source)))
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
-        store.write_plan({step.stage.name: step.key for step in planned})
+        code = code_by_name(spec)
+        log_code_changes(store, planned, code)
+        store.write_plan({step.stage.name: step.key for step in planned}, code)
         done = run_stages(planned, context, store)
         publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
     return Result(folder)

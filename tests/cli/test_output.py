@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -172,3 +177,42 @@ def test_a_plugin_cannot_silence_the_log(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "removed the sinks of the log" in said
     assert "export: " in said
+
+
+def on_terminal(arguments: list[str], folder: Path, width: int) -> list[str]:
+    """Lines that a command shows on a terminal of this width, on both streams."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    with subprocess.Popen([*COMMAND.split(), *arguments], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        content = b""
+        with suppress(OSError):  # Linux raises an error where the terminal ends
+            while part := os.read(ours, 4096):
+                content += part
+    os.close(ours)
+    return content.decode().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    "arguments",
+    [["plugins"], ["plugins", "algorithm/nsga2"], ["plugins", "finetune"], ["plan", "spec.yaml"]],
+    ids=" ".join,
+)
+def test_lines_are_broken_at_words_on_a_terminal_alone(arguments: list[str], width: int, tmp_path: Path) -> None:
+    spec = tiny(targets=[{"macs": 0.6}]).to_yaml().replace("coding: channels", "coding: both")
+    (tmp_path / "spec.yaml").write_text(spec)
+    lines = on_terminal(arguments, tmp_path, width)
+    assert lines
+    assert all(len(line) <= width for line in lines)
+    piped = shell(f"{COMMAND} {' '.join(arguments)}", tmp_path)
+    whole = (piped.out + piped.err).split()
+    assert " ".join(lines).split() == whole, "the same words, each on one line"
+    assert len(lines) > len((piped.out + piped.err).splitlines()) or width == 120
+
+
+def test_quotes_from_files_stay_whole(tmp_path: Path) -> None:
+    comment = "# " + "word " * 40
+    (tmp_path / "spec.yaml").write_text(f"{SMALL}typo: 1 {comment}\n")
+    lines = on_terminal(["validate", "spec.yaml"], tmp_path, 60)
+    assert any(line.startswith("    typo: 1") and len(line) > 60 for line in lines)

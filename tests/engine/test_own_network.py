@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from loguru import logger
 
 import emopms
+from emopms.engine.forecast.forecast import forecast
 from emopms.errors import ComponentError, NetworkError, PluginError, WeightsError
 from emopms.network.costs.cost_model import count
 from tests.engine.conftest import stages, tiny
@@ -172,8 +174,14 @@ def test_an_edited_factory_is_run_again(own: emopms.Result, package: Path) -> No
     again = emopms.run(_spec(), run_dir=own.folder, device="cpu")
     assert all(stages(again).values())
     (package / "users_own_nets.py").write_text(SOURCE + "\n# edited\n")
+    said: list[str] = []
+    sink = logger.add(said.append, level="INFO", format="{message}", filter="emopms.engine.pipeline.code_changes")
+    forecast(_spec(), run_dir=own.folder, device="cpu")
     edited = emopms.run(_spec(), run_dir=own.folder, device="cpu")
+    logger.remove(sink)
     assert not stages(edited)["pretrain"]
+    line = "the code of users_own_nets:make changed since the last run: pretrain and all later stages run again\n"
+    assert said == [line, line], "of the plan, and of the run"
 
 
 def test_layers_that_the_forward_hides_are_refused_before_anything_runs(package: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emopms.engine.images.image_counts import image_counts
+from emopms.engine.pipeline.code_changes import log_code_changes
+from emopms.engine.pipeline.code_fingerprint import code_by_name
 from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
@@ -130,6 +132,7 @@ def forecast(
         context, parts = prepared.context, prepared.parts
         store, timer = Store(folder / "store"), WorkTimer(context, effort)
         planned = plan(spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device))
+        log_code_changes(store, planned, code_by_name(spec))
         states = [(step.stage, store.status(step.stage.name, step.key).state) for step in planned]
         to_run = [stage for stage, state in states if state != "complete"]
         try_objectives(timer, to_run)

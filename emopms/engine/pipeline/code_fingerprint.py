@@ -51,6 +51,29 @@ def code_of(values: Iterable[object]) -> dict[str, str]:
     }
 
 
+def code_by_name(spec: Spec) -> dict[str, str]:
+    """Return the hash of all code outside emopms that a spec uses, by a name that its user knows: a file such as
+    ``my_cost.py``, a package, or the function that a backbone names.
+
+    Raises:
+        PluginError: The source of a component cannot be read.
+    """
+    kinds = {type(component) for key in type(spec).model_fields for component in _components(getattr(spec, key))}
+    found = {_name(kind): _hash(kind) for kind in kinds if not kind.__module__.startswith("emopms.")}
+    if code := spec.backbone.fingerprint():
+        settings = spec.backbone.model_dump(mode="json", exclude={"name", "weights", "weights_key"})
+        named = [value for value in settings.values() if isinstance(value, str)]
+        found[", ".join(named) or f"backbone {spec.backbone.name}"] = code
+    return found
+
+
+def _name(component: type[Component]) -> str:
+    """Return the name of the package or, if it is in none, of the file that defines a component."""
+    top = component.__module__.partition(".")[0]
+    file = getattr(sys.modules[component.__module__], "__file__", None)
+    return top if hasattr(sys.modules[top], "__path__") or not file else Path(file).name
+
+
 def _components(value: object) -> Iterator[Component]:
     """Yield all components in a value of a spec, also components that are fields of other components."""
     if isinstance(value, tuple):

@@ -48,6 +48,16 @@ class StageStatus:
     """A description of the damage; empty if the stage is not damaged."""
 
 
+@dataclass(frozen=True)
+class LastRun:
+    """The record of the latest run in a store."""
+
+    stages: Mapping[str, str]
+    """The keys of the stages, by name."""
+    code: Mapping[str, str]
+    """Hashes of the code that the spec named, by its name, such as ``my_cost.py``."""
+
+
 class Store:
     """All stages of one run directory."""
 
@@ -100,14 +110,26 @@ class Store:
         )
         return any(_is_record(path) for path in records)
 
-    def write_plan(self, keys: Mapping[str, str]) -> None:
+    def write_plan(self, keys: Mapping[str, str], code: Mapping[str, str] | None = None) -> None:
         """Write the record of the stages and keys of the present run.
+
+        Args:
+            keys: The key of each stage.
+            code: Hashes of the code that the spec names, by its name.
 
         Raises:
             StoreError: The record cannot be written.
         """
         self._require_held()
-        write_sealed(self._root / PLAN, {"format": FORMAT, "stages": dict(keys)})
+        write_sealed(self._root / PLAN, {"format": FORMAT, "stages": dict(keys), "code": dict(code or {})})
+
+    def last_run(self) -> LastRun:
+        """Return what is known of the latest run. It is empty if there is no record, or if it cannot be read."""
+        with suppress(*UNREADABLE, AttributeError):
+            written = read_sealed(self._root / PLAN)
+            if written["format"] == FORMAT:
+                return LastRun(dict(written["stages"]), dict(written.get("code", {})))
+        return LastRun({}, {})
 
     def read_plan(self) -> dict[str, str] | None:
         """Return the keys of the stages of the latest run, by name; None if there is no record.

@@ -17,6 +17,7 @@ from emopms.engine.search.evaluation import Evaluations
 from emopms.engine.search.stage_search import search
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
+from emopms.engine.support.wording import counted
 from tests.engine.contexts import tiny_context
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ def test_the_summary_counts_candidates(found: tuple[Front, SearchSummary, Notes,
     assert f"evolve/1: evaluated {summary.evaluations} candidates in 3 generations" in said[0]
     warned = [line for line in said if line.startswith("WARNING")]
     assert len(warned) == (summary.failed > 0)
-    assert all(f"{summary.failed} candidates failed" in line and "no first channel" in line for line in warned)
+    assert all(
+        f"evaluation failed: {counted(summary.failed, 'candidate')}." in line and "no first channel" in line
+        for line in warned
+    )
 
 
 def test_the_progress_shows_each_generation(found: tuple[Front, SearchSummary, Notes, list[str]]) -> None:

@@ -33,7 +33,7 @@ class Point:
     scheme: int
     """Number of the scheme, by which `Result.model` and ``emopms pick --index`` find it."""
     on_front: bool
-    """Whether no other point is at least as good in loss and costs."""
+    """Whether no other point is at least as good in loss and in the costs among the objectives."""
     predicted_loss: float
     """Cross-entropy that the search predicted."""
     measured_loss: float
@@ -146,7 +146,9 @@ class JointFront:
             number += 1
         points = [replace(point, models=tuple(folders.get(key, ()))) for key, point in rows.items()]
         genomes = np.stack([np.frombuffer(key, dtype=np.bool_) for key in rows])
-        kept = nondominated(np.array([[point.measured_loss, *point.costs.values()] for point in points]))
+        kept = nondominated(
+            np.array([[point.measured_loss, *(point.costs[name] for name in names)] for point in points])
+        )
         return JointFront(
             [replace(point, on_front=row in set(kept.tolist())) for row, point in enumerate(points)], genomes
         )

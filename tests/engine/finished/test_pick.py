@@ -87,6 +87,6 @@ def test_what_cannot_be_picked(run: Path) -> None:
         emopms.pick(run, scheme=999)
     with pytest.raises(SpecError, match="'latency' is no cost among the objectives"):
         emopms.pick(run, target={"latency": 0.5})
-    with pytest.raises(SpecError, match="algorithm: .* would need another search"):
+    with pytest.raises(SpecError, match=r"algorithm: .* would need another search"):
         emopms.pick(run, knee=True, overrides=["algorithm.generations=9"])
     assert contents(run) == before

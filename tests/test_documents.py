@@ -183,3 +183,24 @@ def test_an_example_of_an_error_is_what_the_command_prints(tmp_path: Path, monke
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
     assert (tmp_path / "problems.txt").read_text(encoding="utf-8") == shown
+
+
+@pytest.mark.slow
+def test_documented_objectives_have_types(tmp_path: Path) -> None:
+    files = [
+        block for block in blocks(ROOT / "docs" / "plugins.md") if block.file in ("my_objectives.py", "my_memory.py")
+    ]
+    for block in files:
+        (tmp_path / str(block.file)).write_text(block.code)
+    assert len(files) == 2
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file",
+        os.devnull,
+        *(str(block.file) for block in files),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from emopms.api.numbers import Count
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@documented
 @dataclass(frozen=True)
 class SearchSpace:
     """The space of bit strings that an algorithm searches.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from emopms.api.objective import Task
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ _AT_ONCE = 32
 """Number of genomes that are measured in one step. A comparison that was interrupted repeats at most one such step."""
 
 
+@documented
 @dataclass(frozen=True)
 class PruningTask(Task):
     """What a baseline works on: the whole dense network, calibration images with labels, and bounds on the costs.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.api.numbers import BatchSize, Count, Rate
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from emopms.network import SubNetwork
 
 
+@documented
 @dataclass(frozen=True)
 class ChainStep:
     """One batch of constraint training: the features and labels of its images, and the sub-networks to train."""

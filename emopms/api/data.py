@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from emopms.api.added_fields import AddedFields
 from emopms.component import Component, invalid
+from emopms.documented import documented
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MOST_VALUE: Final = 8.0
 that were standardised beforehand stay below it. Pixels in 0…255 exceed it."""
 
 
+@documented
 @dataclass(frozen=True)
 class Images:
     """Images in memory, with their labels."""
@@ -37,11 +39,13 @@ class Images:
         return len(self.labels)
 
 
+@documented
 @dataclass(frozen=True)
 class Folder:
     """The folder that relative paths in a spec start from."""
 
     path: Path
+    """The folder."""
     origin: str
     """How the folder was chosen, for error messages."""
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from emopms.network.inference.pool import EvaluatorPool
 
 
+@documented
 @dataclass(frozen=True)
 class Task:
     """The search of one sub-network: its data, and its evaluators, which run the sub-network as a genome prunes it.

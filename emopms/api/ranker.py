@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@documented
 @dataclass(frozen=True)
 class SubFront:
     """The front of one search. Each point is one way to prune a sub-network, measured with the rest of the network
@@ -33,6 +35,7 @@ class SubFront:
     channels of the tensors at the split points; for it, these are costs of the whole network."""
 
 
+@documented
 @dataclass(frozen=True)
 class JointSchemes:
     """Distinct schemes for the whole network, cheapest first.

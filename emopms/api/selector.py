@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from emopms.api.numbers import BatchSize, Count, Rate
 from emopms.component import Component
+from emopms.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+@documented
 @dataclass(frozen=True)
 class Site:
     """The place after one sub-network, where a criterion evaluates the output features of this sub-network."""

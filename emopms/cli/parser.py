@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _CLEAN = "runs clean"
 """The subcommand ``runs clean``. For argparse it is one word, because argparse has no optional nested subcommands."""
+DEFAULT_FOLDER = Path("runs")
+"""The folder in which `emopms runs` looks, and in which runs without ``--run-dir`` write."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -109,7 +111,7 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
         "folder",
         nargs="?",
         type=Path,
-        default=Path("runs"),
+        default=DEFAULT_FOLDER,
         metavar="DIR",
         help="a run directory, or a folder that contains run directories (default: runs)",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from emopms.cli.output import fill, printable, show
+from emopms.cli.parser import DEFAULT_FOLDER
 from emopms.cli.tables import Columns, show_tables, size
 from emopms.engine.storage.cleanup import clean, find_removable
 from emopms.engine.storage.inventory import find_runs, inspect_run
@@ -26,6 +27,9 @@ def command(arguments: argparse.Namespace) -> None:
     Raises:
         StoreError: The folder cannot be read, or a file in it cannot be removed.
     """
+    if arguments.folder == DEFAULT_FOLDER and not arguments.folder.exists():
+        show(fill(f"no runs yet: `emopms run` writes them to {DEFAULT_FOLDER}/", sys.stdout))
+        return
     folders = find_runs(arguments.folder)
     if not folders:
         show(f"no run directories in {printable(arguments.folder)}")
@@ -34,21 +38,27 @@ def command(arguments: argparse.Namespace) -> None:
     else:
         with Console(stderr=True).status("verifying the checksums of stored files"):
             runs = [inspect_run(folder) for folder in folders]
-        show_tables(_table(runs))
+        show_tables(_table(runs, arguments.folder))
 
 
-def _table(runs: list[RunStatus]) -> Columns:
+def _table(runs: list[RunStatus], within: Path) -> Columns:
     table = Columns("run", "state", "last written", "size", "removable", left=("run", "state"))
     for run in runs:
         state = f"{run.state} ({run.detail})" if run.detail else run.state
         touched = f"{run.touched:%Y-%m-%d %H:%M}" if run.touched else ""
         table.add_row(
-            *(run.folder.name or run.folder.resolve().name, state, touched),
+            *(_name(run.folder, within), state, touched),
             *(size(run.size), size(run.cleanup.size)),
         )
     if len(runs) > 1:
         table.add_row("total", "", "", size(sum(run.size for run in runs)), size(sum(run.cleanup.size for run in runs)))
     return table
+
+
+def _name(run: Path, within: Path) -> str:
+    """Return the path of a run in a folder, such as ``mine-comparison/mine-seed-0``, or the name of the run."""
+    inside = run.is_relative_to(within) and run != within
+    return str(run.relative_to(within)) if inside else run.name or run.resolve().name
 
 
 def _clean(folders: list[Path], *, remove: bool) -> None:

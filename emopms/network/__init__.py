@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.activations import feature_maps, gate_gradients
     from emopms.network.partition.divide import divide
     from emopms.network.partition.divided_network import DividedNetwork, divide_network
-    from emopms.network.partition.filters import Filters, filters_of, mean_by_gene
+    from emopms.network.partition.filters import Filters, filters_of, kept_channels, mean_by_gene
     from emopms.network.partition.importance import magnitude, sensitivity
     from emopms.network.partition.split_points import block_points, even_points
     from emopms.network.partition.subnetwork import SubNetwork, subnetworks_of
@@ -56,6 +56,7 @@ __all__ = [
     "filters_of",
     "fit_to",
     "gate_gradients",
+    "kept_channels",
     "largest",
     "magnitude",
     "mean_by_gene",
@@ -78,7 +79,7 @@ _MODULES = {
     "partition.activations": ("feature_maps", "gate_gradients"),
     "partition.divide": ("divide",),
     "partition.divided_network": ("DividedNetwork", "divide_network"),
-    "partition.filters": ("Filters", "filters_of", "mean_by_gene"),
+    "partition.filters": ("Filters", "filters_of", "kept_channels", "mean_by_gene"),
     "partition.importance": ("magnitude", "sensitivity"),
     "partition.split_points": ("block_points", "even_points"),
     "partition.subnetwork": ("SubNetwork", "subnetworks_of"),

@@ -65,9 +65,20 @@ def explain(details: ErrorDetails, document: Document, files: Files) -> Problem:
     remedy = context.get("remedy") or _describe(path, document, files)
     if kind in ("value_error", "assertion_error") and path and isinstance(path[-1], int):
         remedy = ""  # an item as a whole is wrong: the description of the list does not help
+    if isinstance(details["input"], str) and (other := _similar_key(path, kind, document, files)):
+        remedy += f" For a name, use `{other}`."
     if kind in ("string_type", "path_type") and isinstance(details["input"], int | float):
         remedy = "Put it in quotes."
     return document.problem(path, _message(kind, context, details), remedy)
+
+
+def _similar_key(path: KeyPath, kind: str, document: Document, files: Files) -> str:
+    """Return the key for a name where a number was expected, such as ``validation_folder`` for ``validation``; empty if
+    there is none."""
+    if kind not in ("int_type", "float_type") or not path:
+        return ""
+    keys = _fields(path[:-1], document, files)
+    return next((key for key in keys if key.startswith(f"{path[-1]}_")), "")
 
 
 def _message(kind: str, context: dict[str, Any], details: ErrorDetails) -> str:

@@ -55,6 +55,28 @@ def test_the_list(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pyt
     assert emopms("runs", "runs/b-done").out.splitlines()[1].startswith("b-done ")
 
 
+def test_runs_of_a_comparison(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    compared = tmp_path / "runs" / "one-comparison"
+    for seed in (0, 1):
+        _run(compared / f"one-seed-{seed}", stale=seed)
+    _run(tmp_path / "runs" / "notes" / "mine")
+    code, out, err = emopms("runs")
+    assert (code, out, err) == (0, "no run directories in runs\n", ""), "two folders of somebody"
+    (compared / "comparison.json").write_text("{}")
+    lines = [line.partition(" ")[0] for line in emopms("runs").out.splitlines()]
+    assert lines == ["run", "one-comparison/one-seed-0", "one-comparison/one-seed-1", "total"]
+    assert "runs/one-comparison/one-seed-1/store/pretrain/old 0" in emopms("runs", "clean").out
+    assert emopms("runs", compared).out.splitlines()[1].startswith("one-seed-0 ")
+
+
+def test_before_the_first_run(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert emopms("runs") == (0, "no runs yet: `emopms run` writes them to runs/\n", "")
+    assert emopms("runs", "clean").code == 0
+    assert "elsewhere cannot be read" in emopms("runs", "elsewhere").err
+
+
 def test_cleaning(emopms: Callable[..., Shown], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = _run(tmp_path / "runs" / "one", stale=2)

@@ -140,3 +140,14 @@ def test_weights_whose_folder_the_run_may_still_choose(
 ) -> None:
     monkeypatch.delenv("EMOPMS_DATA", raising=False)
     assert emopms("validate", write(weights("w.safetensors"))).code == 0
+
+
+def test_a_name_where_a_number_belongs_hints_at_the_key_for_names(
+    emopms: Callable[..., Shown], write: Callable[..., Path]
+) -> None:
+    data = "data: {name: image_folder, root: birds, validation: val, calibration: many}"
+    shown = emopms("validate", write(SMALL.replace("data: digits", data)))
+    assert shown.code == 2
+    assert "data.validation: expected a whole number, got the text 'val'." in shown.err
+    assert shown.err.count("For a name, use `") == 1
+    assert "all of these are used. For a name, use `validation_folder`.\n" in shown.err

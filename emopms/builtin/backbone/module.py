@@ -130,7 +130,8 @@ def _imported(path: str) -> ModuleType:
             f"The backbone's module {path!r} is not installed."
             if missing
             else f"The backbone's module {path!r} cannot be imported: {reason(error)}",
-            remedy="Install the package that it is part of, or put its folder into the variable PYTHONPATH."
+            remedy="Install the package that it is part of, or put its folder into the variable PYTHONPATH: "
+            "`PYTHONPATH=. emopms run …` for a file in the current folder."
             if missing
             else "Repair it.",
         ) from error

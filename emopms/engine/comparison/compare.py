@@ -15,7 +15,7 @@ from emopms.engine.comparison.methods import labels, row_stages
 from emopms.engine.comparison.one_seed import OneSeed
 from emopms.engine.comparison.table import csv_table, markdown, summarise
 from emopms.engine.pipeline.provenance import provenance
-from emopms.engine.storage.inventory import is_run
+from emopms.engine.storage.inventory import COMPARISON, is_run
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import encode_json
 from emopms.engine.storage.store import lock_comparison
@@ -169,7 +169,7 @@ def _write(folder: Path, rows: Sequence[Row], specs: Sequence[Spec], device: Dev
     """Write the files of a comparison: one file for each row, and the tables as Markdown, CSV and JSON."""
     summary = {"name": specs[0].name, "machine": provenance(device), **summarise(rows)}
     files = {row.file: encode_json(row.as_json()) for row in rows} | {
-        "comparison.json": encode_json(summary),
+        COMPARISON: encode_json(summary),
         "comparison.csv": csv_table(rows).encode(),
         "comparison.md": markdown(summary).encode(),
     }

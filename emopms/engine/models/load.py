@@ -17,6 +17,7 @@ from emopms import registry
 from emopms.api.own_network import make_ready
 from emopms.engine.models.allocation_limit import AllocationLimit
 from emopms.engine.models.architecture import read_architecture, regular
+from emopms.engine.models.nearby import models_near
 from emopms.engine.models.weights import require_finite, require_plain, require_readable
 from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.library_log import quiet_default_sink
@@ -95,8 +96,8 @@ def load(
         state = load_file(file)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise WeightsError(
-            f"{folder} does not hold a model: {_short(error)}.",
-            remedy="Name a folder models/<target> that `emopms run` wrote.",
+            f"{folder} does not hold a model: {_short(error)}." if folder.exists() else f"There is no folder {folder}.",
+            remedy=f"Name a folder models/<target> that `emopms run` wrote. {models_near(folder)}".rstrip(),
         ) from error
     require_plain(state, file)
     require_finite(state, file, remedy="Copy or download the model again, or export it again.")

@@ -53,7 +53,9 @@ def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
                 continue
             try:
                 _try(objective, sub, timer, _FEW)
-            except ComponentError:
+            except ComponentError as error:
+                if is_passing(error):
+                    raise
                 _try(objective, sub, timer, spec.data.calibration)
 
 

@@ -27,6 +27,8 @@ RunState = Literal["finished", "running", "interrupted", "damaged", "closed"]
 """The state of a run. ``damaged``: a file changed after emopms wrote it. ``closed``: this user may not read it."""
 
 _RESULT = PurePath("result.json")
+COMPARISON = "comparison.json"
+"""The file that holds the table of a comparison."""
 _MOST_BYTES = 64 * 2**20
 """Maximum bytes of a ``result.json`` that is read."""
 _OF_THE_LOCK = {PurePath("store", LOCK), PurePath("store", HOLDER)}
@@ -49,7 +51,9 @@ class RunStatus:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Return the run directories in a folder, sorted by name. If the folder is a run directory, return only the folder.
+    """Return the run directories in a folder, sorted by name, also those of comparisons in it.
+
+    If the folder is a run directory, only the folder is returned.
 
     Raises:
         StoreError: The folder does not exist, or cannot be read.
@@ -57,12 +61,21 @@ def find_runs(folder: Path) -> list[Path]:
     try:
         if is_run(folder):
             return [folder.resolve() if folder.is_symlink() else folder]
-        return sorted(child for child in folder.iterdir() if is_run(child))
+        children = sorted(folder.iterdir())
+        return [run for child in children for run in ([child] if is_run(child) else _runs_of_comparison(child))]
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
             f"{folder} cannot be read: {why}.", remedy="Name a run directory, or a folder of run directories."
         ) from error
+
+
+def _runs_of_comparison(folder: Path) -> list[Path]:
+    """Return the run directories of a comparison. The result is empty if the folder is none of a comparison."""
+    with suppress(PermissionError):
+        if not folder.is_symlink() and ((folder / COMPARISON).is_file() or (folder / "store" / LOCK).is_file()):
+            return sorted(child for child in folder.iterdir() if _is_run(child))
+    return []
 
 
 def inspect_run(folder: Path) -> RunStatus:

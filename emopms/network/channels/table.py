@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emopms.documented import documented
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 
+@documented
 @dataclass(frozen=True)
 class Group:
     """The prunable channels that one layer produces. Their genes are next to each other in the genome."""
@@ -34,6 +37,7 @@ class Group:
         return slice(self.start, self.start + self.size)
 
 
+@documented
 @dataclass(frozen=True)
 class Layer:
     """A convolution or linear layer, with the facts that the cost model needs."""
@@ -66,17 +70,18 @@ class Cover:
         return kept.astype(np.float64) @ self.channels >= self.least
 
 
+@documented
 @dataclass(frozen=True)
 class Channels:
-    """The channel table of one sub-network.
-
-    ``dims[tensor][dim]`` holds, for each index along a dimension of a tensor, the gene that decides whether the index
-    is kept, or -1 if it is always kept. Dimensions that are not listed are never cut.
-    """
+    """The channel table of one sub-network."""
 
     groups: tuple[Group, ...]
+    """The prunable channels by layer, in the order of their genes."""
     dims: Mapping[str, Mapping[int, NDArray[np.int64]]]
+    """``dims[tensor][dim]`` holds, for each index along a dimension of a tensor, the gene that decides whether the
+    index is kept, or -1 if it is always kept. Dimensions that are not listed are never cut."""
     layers: tuple[Layer, ...]
+    """All convolutions and linear layers, also those that are never pruned."""
     pinned: Mapping[str, str]
     """Paths of layers whose output channels are never pruned, each with the reason."""
     uncounted: tuple[str, ...]

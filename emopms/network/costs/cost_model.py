@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from emopms.documented import documented
 from emopms.network.layers.attention_macs import is_attention, product_macs, projection_macs, tokens_of
 from emopms.network.layers.attributes import RESIZABLE
 from emopms.network.layers.modes import in_eval
@@ -173,6 +174,7 @@ def _factors(channels: Channels, tensor: str, shape: Sequence[int]) -> tuple[int
     return rest, [dims[dim] for dim in sorted(dims)]
 
 
+@documented
 @dataclass(frozen=True)
 class Count:
     """MACs and number of parameters of a real module for one input."""

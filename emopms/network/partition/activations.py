@@ -34,13 +34,17 @@ _METHODS: Final = frozenset(("relu", "relu_"))
 
 
 def feature_maps(subnetwork: SubNetwork, images: Tensor) -> Iterator[dict[str, Tensor]]:
-    """Yield, for batches of images, the feature maps [n, channels, …] of each layer that `filters_of` names.
+    """Yield, for each batch of images, the feature maps of the layers that `filters_of` names.
 
     They are taken after the normalisations and activations that follow the layer.
 
     Args:
         subnetwork: The whole network. It is not changed.
-        images: [N, C, H, W].
+        images: Normalised images [N, C, H, W], as in `Task.inputs` of a baseline.
+
+    Yields:
+        For n images in stored order: the feature maps [n, channels, …] by the path of their layer (`Filters.layer`),
+        on the device of the network. In a convolution, … is the height and width in positions.
     """
     recorder = _Recorder(subnetwork)
     for batch in torch.split(images, _BATCH):

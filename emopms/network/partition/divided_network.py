@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from emopms.documented import documented
 from emopms.errors import NetworkError
 from emopms.network.channels.labels import channels_of
 from emopms.network.channels.limits import KEEP_LESS, NO_LIMITS
@@ -27,11 +28,13 @@ class NoBoundaryError(NetworkError):
     """Channels that pass from one sub-network to the next are to be pruned, but none of them can be pruned."""
 
 
+@documented
 @dataclass(frozen=True)
 class DividedNetwork:
     """A network N = N_n ∘ … ∘ N_1 whose parts are searched one by one (EMO-PMS, arXiv 2303.16212)."""
 
     network: nn.Module
+    """The dense network. The sub-networks share its parameters."""
     parts: list[SubNetwork]
     """The sub-networks N_1 … N_n, in the order of the forward pass."""
     example: Tensor

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
+from emopms.documented import documented
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from emopms.network.partition.subnetwork import SubNetwork
 
 
+@documented
 @dataclass(frozen=True)
 class Filters:
     """The filters of one convolution or linear layer. A filter is the weights that compute one output channel."""
@@ -42,6 +45,27 @@ def filters_of(subnetwork: SubNetwork) -> list[Filters]:
         if genes is not None and (genes >= 0).any():
             rows = parameters[layer.weight].detach().float().movedim(dim, 0).flatten(1)
             found.append(Filters(layer.name, layer.weight, dim, rows, genes))
+    return found
+
+
+def kept_channels(subnetwork: SubNetwork, genomes: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    """Return how many output channels each convolution and linear layer keeps, by the path of the layer.
+
+    Args:
+        subnetwork: The sub-network.
+        genomes: Boolean [n, genes]. True keeps the channels of a gene.
+
+    Returns:
+        For each layer of ``subnetwork.channels.layers``: an array [n], one number for each genome.
+    """
+    parameters, found = dict(subnetwork.module.named_parameters(remove_duplicate=False)), {}
+    for layer in subnetwork.channels.layers:
+        dim = output_dim(subnetwork, layer.name)
+        genes = subnetwork.channels.dims.get(layer.weight, {}).get(dim)
+        if genes is None:
+            genes = np.full(parameters[layer.weight].shape[dim], -1)
+        free = genes[genes >= 0]
+        found[layer.name] = genomes[:, free].sum(axis=1) + (len(genes) - len(free))
     return found
 
 

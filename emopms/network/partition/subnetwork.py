@@ -50,8 +50,11 @@ class SubNetwork:
         self.name = name or str(index + 1)
         """Name of the sub-network in files and messages."""
         self.is_last = index == parts - 1
+        """Whether the sub-network gives the class scores."""
         self.module = module
+        """The dense module, traced by torch.fx: features [N, …] → features [N, …]."""
         self.channels = channels
+        """The table of genes, layers, and the gene of each index along each tensor dimension."""
         nodes = list(module.graph.nodes)
         self.output_shape: tuple[int, ...] = (shape_of(nodes[-1].all_input_nodes[0]) or ())[1:]
         """Shape of the sub-network's output for one input."""

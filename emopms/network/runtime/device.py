@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from emopms.documented import documented
 from emopms.errors import RunError
 from emopms.network.layers.attributes import kernels_of
 from emopms.network.layers.modes import in_eval
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@documented
 @dataclass(frozen=True)
 class Device:
     """A device with its fastest number formats: bf16 autocast if the hardware supports bf16, otherwise fp32.

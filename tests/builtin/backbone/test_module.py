@@ -50,7 +50,7 @@ def test_what_names_no_function_is_refused(factory: str) -> None:
 @pytest.mark.parametrize(
     ("factory", "kind", "message", "remedy"),
     [
-        ("no_such_package.nets:make", PluginError, "'no_such_package.nets' is not installed", "PYTHONPATH"),
+        ("no_such_package.nets:make", PluginError, "'no_such_package.nets' is not installed", "`PYTHONPATH=. emopms"),
         (f"{HERE}.more:make", PluginError, "is not installed", "PYTHONPATH"),
         (f"{HERE}:two_convolution", PluginError, "has no 'two_convolution'", "Did you mean 'two_convolutions'"),
         (f"{HERE}:Holder.mak", PluginError, "has no 'mak'", "Did you mean 'make'"),

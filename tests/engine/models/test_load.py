@@ -53,6 +53,17 @@ def test_a_folder_without_a_model(folder: Path, name: str) -> None:
     assert caught.value.message == f"{folder} does not hold a model: there is no file {name} in it."
 
 
+@pytest.mark.parametrize("wrong", ["models/macs-0.7", "models/old/macs-0.6", "model/macs-0.6", "."])
+def test_a_wrong_path_lists_the_models_that_are_near(wrong: str, tmp_path: Path) -> None:
+    for name in ("macs-0.6", "macs-0.4"):
+        (tmp_path / "run" / "models" / name).mkdir(parents=True)
+        (tmp_path / "run" / "models" / name / "architecture.json").write_text("{}")
+    with pytest.raises(WeightsError) as caught:
+        emopms.load(tmp_path / "run" / wrong)
+    assert caught.value.message.startswith("There is no folder " if wrong != "." else f"{tmp_path / 'run'} does not")
+    assert caught.value.remedy.endswith(f" Models in {tmp_path / 'run' / 'models'}: macs-0.4, macs-0.6.")
+
+
 @pytest.mark.parametrize(
     "changes", [{"format": 2}, {"input": {}}, {"backbone": {"name": "small_resnet", "widths": "wide"}}, {"classes": 3}]
 )

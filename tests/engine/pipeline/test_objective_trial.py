@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -103,6 +104,17 @@ def test_what_may_work_after_training_passes() -> None:
     _try(NeedsMany(images=128), "macs")
     with pytest.raises(ComponentError, match="too few images"):
         _try(NeedsMany(images=129), "macs")
+
+
+def test_a_failure_of_the_machine_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_once(self: Lasting, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        monkeypatch.undo()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Lasting, "evaluate", fail_once)
+    with pytest.raises(ComponentError, match="No space left") as caught:
+        _try("capability", Lasting())
+    assert "nothing was trained" not in caught.value.remedy
 
 
 def test_measured_objectives_are_tried_once() -> None:

@@ -74,7 +74,7 @@ def _runs_of_comparison(folder: Path) -> list[Path]:
     """Return the run directories of a comparison. The result is empty if the folder is none of a comparison."""
     with suppress(PermissionError):
         if not folder.is_symlink() and ((folder / COMPARISON).is_file() or (folder / "store" / LOCK).is_file()):
-            return sorted(child for child in folder.iterdir() if _is_run(child))
+            return sorted(child for child in folder.iterdir() if is_run(child))
     return []
 
 

@@ -1,4 +1,4 @@
-"""The baseline ``fpgm``: the pruning method FPGM."""
+"""The baseline ``fpgm``: removes the filters nearest to the geometric median of their layer."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _convolution(incoming: int, outgoing: int, size: int, *, stride: int = 1, gr
 
 
 def _multiple_of_8(channels: float) -> int:
-    """Return the multiple of 8 nearest to ``channels``, or the next larger one if it is over 10 % below
-    ``channels``."""
+    """Return the multiple of 8 nearest to ``channels``, or the next larger multiple if the nearest one is
+    more than 10 % below ``channels``."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest

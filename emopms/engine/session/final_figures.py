@@ -65,5 +65,6 @@ def figures_of_model(
 
 
 def _with_macs(name: str, macs: int | None) -> str:
-    """Return the name of a kind of layer with the MACs that are not counted, if these are known."""
+    """Return a text such as ``LSTM (1,000 MACs)``: a kind of layer that the MACs leave out, with its own MACs. If these
+    are not known, return the name alone."""
     return name if macs is None else f"{name} ({macs:,} MACs)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from emopms.documented import documented
 from emopms.errors import NetworkError, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _ROUNDING = 1e-9
 """Largest rounding error in the product of a ratio and a number of channels: 0.29 · 100 must count as 29."""
 
 
+@documented
 @dataclass(frozen=True)
 class Limits:
     """What layers keep, whatever a search or a baseline prefers. By default, there are no limits.

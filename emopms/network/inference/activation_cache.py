@@ -114,7 +114,7 @@ class ActivationCache:
         Args:
             count: Number of rows.
             piece: A tensor [rows, …] in which the elements of each row are next to each other in memory. The new tensor
-                gets its strides, its dtype and the shape of its rows.
+                has the strides, the dtype and the row shape of ``piece``.
 
         Returns:
             A tensor [count, …], or None if the cache does not have enough memory.

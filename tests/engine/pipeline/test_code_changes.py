@@ -17,7 +17,7 @@ from tests.engine.contexts import stage, tiny_context
 if TYPE_CHECKING:
     from pathlib import Path
 
-LAST = {"pretrain": "a", "join": "b", "export": "c"}
+LAST = {"pretrain": "a", "join": "b", "export/macs-0.6": "c"}
 
 
 def _said(store: Store, keys: dict[str, str], code: dict[str, str]) -> list[str]:
@@ -32,12 +32,12 @@ def _said(store: Store, keys: dict[str, str], code: dict[str, str]) -> list[str]
 @pytest.mark.parametrize(
     ("keys", "code", "stages"),
     [
-        ({"pretrain": "x", "join": "y", "export": "z"}, {"net.py": "2"}, "pretrain and all later stages run"),
-        ({"pretrain": "a", "join": "y", "export": "z"}, {"net.py": "2"}, "join and all later stages run"),
-        ({"pretrain": "a", "join": "b", "export": "z"}, {"net.py": "2"}, "export runs"),
+        ({"pretrain": "x", "join": "y", "export/macs-0.6": "z"}, {"net.py": "2"}, "pretrain and all later stages run"),
+        ({"pretrain": "a", "join": "y", "export/macs-0.6": "z"}, {"net.py": "2"}, "join and all later stages run"),
+        ({"pretrain": "a", "join": "b", "export/macs-0.6": "z"}, {"net.py": "2"}, "export/macs-0.6 runs"),
         (LAST, {"net.py": "2"}, None),
-        ({"pretrain": "x", "join": "y", "export": "z"}, {"net.py": "1"}, None),
-        ({"pretrain": "x", "join": "y", "export": "z"}, {"other.py": "2"}, None),
+        ({"pretrain": "x", "join": "y", "export/macs-0.6": "z"}, {"net.py": "1"}, None),
+        ({"pretrain": "x", "join": "y", "export/macs-0.6": "z"}, {"other.py": "2"}, None),
     ],
 )
 def test_one_line_if_changed_code_repeats_stages(

@@ -72,6 +72,12 @@ class SpecError(EmopmsError):
         self.problems = tuple(problems)
 
 
+class CommandError(EmopmsError):
+    """The command line does not say what to do, or says two things at once."""
+
+    exit_code = 2
+
+
 class PluginError(EmopmsError):
     """A component cannot be used: it is missing or broken, or two plugins define it."""
 

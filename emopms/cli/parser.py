@@ -132,7 +132,7 @@ def _add_goal(command: argparse.ArgumentParser) -> None:
     point = command.add_argument_group("or a point of the front").add_mutually_exclusive_group()
     point.add_argument("--accuracy", type=float, metavar="SHARE", help="the cheapest with this validation accuracy")
     point.add_argument("--knee", action="store_true", help="the knee of the front")
-    point.add_argument("--index", type=int, metavar="SCHEME", help="the scheme of this number")
+    point.add_argument("--index", "--scheme", type=int, metavar="SCHEME", help="the scheme of this number")
 
 
 def _add_overrides(

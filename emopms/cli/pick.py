@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.text import Text
+
 from emopms.cli.engine import show_results
+from emopms.cli.output import printable
 from emopms.cli.terminal import closing_table, progress_on_terminal
-from emopms.errors import RunError
+from emopms.errors import CommandError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 
 def command(arguments: argparse.Namespace) -> None:
@@ -18,10 +23,11 @@ def command(arguments: argparse.Namespace) -> None:
     target = _target(arguments)
     goals = (bool(target), arguments.accuracy is not None, arguments.knee, arguments.index is not None)
     if sum(goals) != 1:
-        raise RunError(
-            "`emopms pick` makes one model: say which.",
+        raise CommandError(
+            "`emopms pick` makes one model: these options exclude each other." if any(goals) else "Which model?",
             remedy="Give bounds (--macs, --params, --cost, --accuracy-drop), or one of --accuracy, --knee and --index.",
         )
+    existing = {model["target"] for model in _models(arguments.run)}
     with progress_on_terminal(quiet=arguments.quiet, log_level=arguments.log_level) as progress:
         from emopms.engine.finished.pick import pick
 
@@ -38,10 +44,22 @@ def command(arguments: argparse.Namespace) -> None:
                 progress=progress,
                 command=["emopms", *sys.argv[1:]],
             )
+        except ValueError as error:
+            raise CommandError(f"{error}.", remedy="Write --accuracy 0.75 for 75 %.") from error
         except KeyError as error:
-            raise RunError(f"The front has {error.args[0]}.", remedy="`emopms show` lists the front.") from error
+            raise CommandError(f"The front has {error.args[0]}.", remedy="`emopms show` lists the front.") from error
     if not arguments.quiet:
-        show_results(closing_table(result.summary, result.folder), result.folder)
+        made = [model["path"] for model in result.summary["models"] if model["target"] not in existing]
+        told = f"made {result.folder / made[0]}" if made else "nothing was made: the model is there already"
+        table = closing_table(result.summary, result.folder)
+        show_results(Group(table, Text(), Text(printable(told), overflow="fold")), result.folder)
+
+
+def _models(folder: Path) -> list[dict[str, Any]]:
+    from emopms.engine.finished.result import Result
+
+    models: list[dict[str, Any]] = Result(folder).summary["models"]
+    return models
 
 
 def _target(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -50,8 +68,10 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
     target: dict[str, Any] = {name: bound for name, bound in given.items() if bound is not None}
     for written in arguments.cost:
         name, _, bound = written.partition("=")
+        if name in target:
+            raise CommandError(f"{name} has two bounds.", remedy="Give one of them.")
         try:
             target[name] = {"at_most": float(bound)}
         except ValueError as error:
-            raise RunError(f"--cost {written}: expected NAME=NUMBER.", remedy="Write --cost latency=5.") from error
+            raise CommandError(f"--cost {written}: expected NAME=NUMBER.", remedy="Write --cost latency=5.") from error
     return target

@@ -34,11 +34,11 @@ def command(arguments: argparse.Namespace) -> None:
     if arguments.model is not None and arguments.model not in models:
         raise RunError(f"The run has no model {arguments.model!r}.", remedy=did_you_mean(arguments.model, models))
     shown = [models[arguments.model]] if arguments.model is not None else list(models.values())
-    parts: list[RenderableType] = [closing_table(result.summary, result.folder), _front(result.front)]
-    parts += [_subnetworks(shown)]
+    parts: list[RenderableType]
     if arguments.model is not None:
-        parts.append(_layers(shown[0]))
+        parts = [_subnetworks(shown), _layers(shown[0])]
     else:
+        parts = [closing_table(result.summary, result.folder), _front(result.front), _subnetworks(shown)]
         parts.append(Text(f"`emopms show {printable(arguments.run)} --model {next(iter(models))}` shows its layers."))
     show_tables(Group(*(line for part in parts for line in (part, Text()))))
 

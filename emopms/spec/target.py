@@ -118,7 +118,7 @@ class Target(Settings, extra="allow"):
 
     @property
     def slug(self) -> str:
-        """A unique folder name of the target, such as ``macs-0.5_params-0.6`` or ``latency-at-most-5.0``."""
+        """A unique folder name of the target, such as ``macs-0.5_params-0.6`` or ``latency-at-most-5``."""
         bounds = {name: _slug(bound) for name, bound in self.cost_bounds.items()}
         if self.accuracy_drop is not None:
             bounds["accuracy_drop"] = repr(self.accuracy_drop)
@@ -130,4 +130,6 @@ def _plain(bound: float | AtMost) -> float | dict[str, float]:
 
 
 def _slug(bound: float | AtMost) -> str:
-    return f"at-most-{bound.at_most!r}" if isinstance(bound, AtMost) else repr(bound)
+    if not isinstance(bound, AtMost):
+        return repr(bound)
+    return f"at-most-{int(bound.at_most) if bound.at_most.is_integer() else bound.at_most!r}"

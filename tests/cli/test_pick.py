@@ -30,17 +30,23 @@ def test_a_model_is_added(emopms: Callable[..., Shown], run: Path) -> None:
         "macs-0.6",
         "macs-0.8_params-0.9",
     ]
-    assert (run / "models" / "macs-0.8_params-0.9" / "model.safetensors").exists()
+    made = run / "models" / "macs-0.8_params-0.9"
+    assert (made / "model.safetensors").exists()
+    assert shown.out.splitlines()[-1] == f"made {made}"
+    again = emopms("pick", run, "--macs", "0.8", "--params", "0.9", *words)
+    assert again.out.splitlines()[-1] == "nothing was made: the model is there already"
 
 
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        ((), 3, "say which"),
-        (("--knee", "--macs", "0.5"), 3, "say which"),
+        ((), 2, "Which model?"),
+        (("--knee", "--macs", "0.5"), 2, "these options exclude each other"),
+        (("--macs", "0.5", "--cost", "macs=3000"), 2, "macs has two bounds"),
+        (("--accuracy", "75"), 2, "a share from 0 to 1"),
         (("--knee", "--index", "3"), 2, "not allowed with argument"),
-        (("--index", "999"), 3, "The front has no scheme 999"),
-        (("--cost", "latency"), 3, "expected NAME=NUMBER"),
+        (("--index", "999"), 2, "The front has no scheme 999"),
+        (("--cost", "latency"), 2, "expected NAME=NUMBER"),
         (("--cost", "latency=5"), 2, "'latency' is no cost among the objectives"),
         (("--macs", "5"), 2, "expected at most 1"),
         (("--accuracy", "1.0"), 3, "No scheme has a validation accuracy of 100.00%"),

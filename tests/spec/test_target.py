@@ -44,7 +44,7 @@ def test_slugs_are_distinct_folder_names() -> None:
     slugs = [target.slug for target in targets]
     assert len(set(slugs)) == len(slugs)
     assert slugs[0] == "macs-0.5"
-    assert slugs[4] == "macs-0.5_latency-at-most-5.0"
+    assert slugs[4] == "macs-0.5_latency-at-most-5"
 
 
 @given(st.floats(1e-6, 1), st.floats(1e-6, 1e9))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.pipeline.publish import MANIFEST, SPEC
+from emopms.engine.pipeline.runner import Done
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.serialization import UNREADABLE, decode_json
 from emopms.engine.storage.store import Store
@@ -36,6 +37,8 @@ class OpenedRun:
     planned: list[Planned]
     """The stages of the spec, with the keys of their results."""
     store: Store
+    folder: Path
+    """The run directory."""
 
     @classmethod
     def open(cls, folder: Path, *, data_root: str | PathLike[str] | None, device: str, progress: Progress) -> OpenedRun:
@@ -57,7 +60,7 @@ class OpenedRun:
         prepared = prepare(spec, folder=data_folder(spec, root), device=chosen, progress=progress)
         context = prepared.context
         planned = plan(spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device))
-        return cls(context, prepared.fingerprint, planned, Store(folder / "store"))
+        return cls(context, prepared.fingerprint, planned, Store(folder / "store"), folder)
 
     def artefact(self, stage: str) -> Artefact:
         """Return the stored result of a stage of the spec.
@@ -69,10 +72,19 @@ class OpenedRun:
         found = self.store.find(stage, key).artefact
         if found is None:
             raise StoreError(
-                f"The store of {self.store.folder} has no result of {stage} for these data on this device.",
+                f"{self.folder} has no result of {stage} for these data on this device.",
                 remedy="Run the spec again with `emopms run`, which makes what is missing.",
             )
         return found
+
+    def done(self) -> dict[str, Done]:
+        """Return all stages of the spec with their stored results.
+
+        Raises:
+            StoreError: A result is not in the store (see `artefact`).
+        """
+        found = {step.stage.name: self.artefact(step.stage.name) for step in self.planned}
+        return {name: Done(name, artefact, artefact.meta["seconds"], cached=True) for name, artefact in found.items()}
 
 
 def _data_root(folder: Path) -> str:

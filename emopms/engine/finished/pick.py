@@ -13,6 +13,7 @@ from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.plan import model_stages, with_keys
 from emopms.engine.pipeline.publish import SPEC, publish
 from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.log_sinks import logging_to, open_log
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from emopms.engine.results.joint_front import Point
     from emopms.engine.support.progress import Progress
     from emopms.spec import Spec
 
@@ -69,7 +71,7 @@ def pick(
         The finished run with the new model.
 
     Raises:
-        ValueError: Not exactly one network is asked for.
+        ValueError: Not exactly one network is asked for, or ``accuracy`` is not a share.
         KeyError: The front has no scheme of this number.
         RunError: No scheme is accurate enough, or meets the target.
         SpecError: The target bounds a cost that the run did not measure, or ``overrides`` change the search.
@@ -77,6 +79,8 @@ def pick(
     """
     if sum((target is not None, accuracy is not None, knee, scheme is not None)) != 1:
         raise ValueError("give exactly one of target, accuracy, knee and scheme")
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy is a share from 0 to 1, such as 0.75; got {accuracy}")
     quiet_default_sink()
     folder = Path(run)
     before = Result(folder)
@@ -87,9 +91,12 @@ def pick(
         opened = OpenedRun.open(
             folder, data_root=data_root, device=device, progress=progress if progress is not None else Silent()
         )
-        planned, context = opened.planned, opened.context
-        for needed in ("pretrain", "constrain", "measure"):
-            opened.artefact(needed)
+        planned, context, done = opened.planned, opened.context, opened.done()
+        asked = goal.model_dump() if isinstance(goal, Target) else {"scheme": before.front.number_of(goal)}
+        if isinstance(goal, Target) and not goal.cost_bounds:
+            assert goal.accuracy_drop is not None
+            least = DenseNetwork.load(done["pretrain"].artefact).score.accuracy - goal.accuracy_drop
+            goal = before.front.genome(_cheapest(before, least).scheme)
         found_by = "refine" if any(step.stage.name == "refine" for step in planned) else "join"
         made, slug = {model["target"]: model["key"] for model in before.summary["models"]}, name
         while True:
@@ -99,9 +106,8 @@ def pick(
                 break
             slug = f"{name}-{int(slug.removeprefix(name)[1:] or 1) + 1}"
         if slug in made:
-            logger.info("{} is there already: {}", slug, folder / "models" / slug)
+            logger.info("{} is there already, in {}", slug, folder / "models" / slug)
             return before
-        done = run_stages(planned, context, opened.store)
         done = run_stages(steps, context.with_finetuning(changed.finetune), opened.store, earlier=done)
         publish(
             context,
@@ -110,6 +116,7 @@ def pick(
             fingerprint=opened.fingerprint,
             command=command or sys.argv,
             plan={step.stage.name: step.key for step in planned},
+            picked={slug: {"target": asked, "finetune": changed.finetune.model_dump()}},
         )
     return Result(folder)
 
@@ -124,16 +131,26 @@ def _goal(
         (checked,) = type(run.spec)(**values).targets
         return checked, checked.slug
     if accuracy is not None:
-        point = run.front.cheapest(accuracy)
-        if point is None:
-            best = max(point.accuracy for point in run.front)
-            raise RunError(
-                f"No scheme has a validation accuracy of {accuracy:.2%} before fine-tuning; the best has {best:.2%}.",
-                remedy="Ask for less, or search longer.",
-            )
+        point = _cheapest(run, accuracy)
     else:
         point = run.front.knee if scheme is None else run.front[scheme]
     return run.front.genome(point.scheme), f"scheme-{point.scheme}"
+
+
+def _cheapest(run: Result, accuracy: float) -> Point:
+    """Return the scheme with the fewest MACs that is accurate enough.
+
+    Raises:
+        RunError: No scheme is.
+    """
+    point = run.front.cheapest(accuracy)
+    if point is None:
+        best = max(point.accuracy for point in run.front)
+        raise RunError(
+            f"No scheme has a validation accuracy of {accuracy:.2%} before fine-tuning; the best has {best:.2%}.",
+            remedy="Ask for less, or search longer.",
+        )
+    return point
 
 
 def _require_same_search(before: Spec, changed: Spec) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file
@@ -14,6 +15,7 @@ from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.models.load import WEIGHTS
 from emopms.engine.pipeline.publish import SPEC, Published
 from emopms.engine.session.scoring import score
+from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import pruned
 from emopms.errors import ShortHelp, StoreError
@@ -21,7 +23,7 @@ from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from os import PathLike
 
     from torch import nn
 
@@ -53,19 +55,33 @@ class Result(metaclass=ShortHelp):
         StoreError: The folder holds no finished run.
     """
 
-    def __init__(self, folder: Path) -> None:
-        published = Published.read(folder)
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self._folder = Path(folder)
+        published = Published.read(self._folder)
         if published is None:
+            begun = Store(self._folder / "store").is_marked()
             raise StoreError(
-                f"{folder} holds no finished run.",
-                remedy="Name a finished run: `emopms runs` lists them.",
+                f"The run in {folder} is not finished." if begun else f"{folder} holds no finished run.",
+                remedy="The same `emopms run` continues it." if begun else "`emopms runs` lists finished runs.",
             )
-        self.folder = folder
+        self._published = published
+
+    @property
+    def folder(self) -> Path:
         """The run directory."""
-        self.summary: dict[str, Any] = dict(published.summary)
+        return self._folder
+
+    @property
+    def summary(self) -> dict[str, Any]:
         """The content of ``result.json``."""
-        self.front: JointFront = published.front
-        """The measured schemes: the points of the front, and those of the models."""
+        return dict(self._published.summary)
+
+    @property
+    def front(self) -> JointFront:
+        """The measured schemes, cheapest first: the points of the front, and those of the models. ``front[17]`` is
+        scheme 17, ``front.dense`` the network without pruning, ``front.knee`` the knee, and ``front.cheapest(0.9)`` the
+        cheapest with that validation accuracy."""
+        return self._published.front
 
     @property
     def spec(self) -> Spec:

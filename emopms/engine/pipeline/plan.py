@@ -142,7 +142,7 @@ def model_stages(spec: Spec, goal: Target | NDArray[np.bool_], slug: str, *, fou
     settings, measured = _settings_of(spec), _measured(spec, device)
     target = None if isinstance(goal, np.ndarray) else goal
     written = {"genome": np.packbits(goal).tobytes().hex()} if isinstance(goal, np.ndarray) else goal.model_dump()
-    tuned, aimed = f"finetune/{slug}", f"aim/{slug}"
+    tuned, aimed = f"finetune/{slug}", "" if target is None else f"aim/{target.slug}"
     stages: list[Stage] = []
     if target is not None and target.cost_bounds and spec.aim:
         stages.append(

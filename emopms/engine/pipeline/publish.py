@@ -74,6 +74,7 @@ def publish(
     fingerprint: str,
     command: Sequence[str],
     plan: Mapping[str, str] | None = None,
+    picked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write models, ``front.csv``, ``front.npz``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see
     `Outputs`). Models that were made earlier from the same search stay among the results.
@@ -85,6 +86,7 @@ def publish(
         fingerprint: Hash of the data and of the weights.
         command: The command line that the manifest records.
         plan: The keys of the stages of the spec, if more stages were run; otherwise those of ``done``.
+        picked: For each model that no target of the spec asks for: its name, and what it was made with.
 
     Returns:
         The content of ``result.json``.
@@ -99,7 +101,11 @@ def publish(
     kept = [model for model in earlier if model["target"] not in made]
     front = published.front if published is not None and published.summary["search"]["key"] == search else None
     front = _extended(front or JointFront.empty(), context, done, made)
-    summary = _summary(context, done, made, kept, front)
+    made_with = {
+        target.slug: {"target": target.model_dump(), "finetune": context.spec.finetune.model_dump()}
+        for target in context.spec.targets
+    } | dict(picked or {})
+    summary = _summary(context, done, {slug: made_with[slug] for slug in made}, kept, front)
     exported = [done[f"export/{slug}"].artefact for slug in made]
     files = {
         file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")
@@ -119,16 +125,21 @@ def _extended(front: JointFront, context: Context, done: Mapping[str, Done], mad
     """Return a front with the measured schemes of the run, and with those that were found near its targets."""
     names = cost_names(context.spec)
     genomes = {slug: FinetunedNetwork.load(done[f"finetune/{slug}"].artefact).genome for slug in made}
-    for name in ["measure", *(f"aim/{slug}" for slug in made if f"aim/{slug}" in done)]:
+    for name in ["measure", *(name for name in done if name.startswith("aim/"))]:
         front = front.with_more(MeasuredSchemes.load(done[name].artefact), names, genomes)
     return front
 
 
 def _summary(
-    context: Context, done: Mapping[str, Done], made: Sequence[str], kept: Sequence[dict[str, Any]], front: JointFront
+    context: Context,
+    done: Mapping[str, Done],
+    made: Mapping[str, Any],
+    kept: Sequence[dict[str, Any]],
+    front: JointFront,
 ) -> dict[str, Any]:
     measured, dense = MeasureSummary.load(done["measure"].artefact), ModelFigures.load(done["dense"].artefact)
-    searches = [stage for name, stage in done.items() if name.startswith(("evolve/", "aim/")) or name == "refine"]
+    of_the_spec = {f"aim/{target.slug}" for target in context.spec.targets}
+    searches = [s for name, s in done.items() if name.startswith("evolve/") or name == "refine" or name in of_the_spec]
     asked = {target.slug for target in context.spec.targets}
     return {
         "name": context.spec.name,
@@ -143,9 +154,9 @@ def _summary(
         },
         "given": asdict(given) if (given := DenseNetwork.load(done["pretrain"].artefact).given) else None,
         "models": [
-            *(_model(done, slug, dense, front) for slug in made if slug in asked),
+            *(_model(done, slug, dense, front, made[slug]) for slug in made if slug in asked),
             *kept,
-            *(_model(done, slug, dense, front) for slug in made if slug not in asked),
+            *(_model(done, slug, dense, front, made[slug]) for slug in made if slug not in asked),
         ],
         "search": {
             "key": done["measure"].artefact.meta["key"],
@@ -163,7 +174,9 @@ def _summary(
     }
 
 
-def _model(done: Mapping[str, Done], slug: str, dense: ModelFigures, front: JointFront) -> dict[str, Any]:
+def _model(
+    done: Mapping[str, Done], slug: str, dense: ModelFigures, front: JointFront, made_with: Any
+) -> dict[str, Any]:
     model, breakdown = (done[f"{stage}/{slug}"].artefact for stage in ("export", "breakdown"))
     figures, genome = ExportedModel.load(model), FinetunedNetwork.load(done[f"finetune/{slug}"].artefact).genome
     return {
@@ -182,6 +195,7 @@ def _model(done: Mapping[str, Done], slug: str, dense: ModelFigures, front: Join
         "recall": list(figures.recall),
         "epoch": figures.epoch,
         "meets_target": figures.meets_target,
+        "made_with": made_with,
         "key": model.meta["key"],
         **breakdown.json("breakdown"),
     }

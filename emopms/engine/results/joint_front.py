@@ -82,7 +82,8 @@ class JointFront:
     @property
     def knee(self) -> Point:
         """The point that is farthest below the line between the ends of the front, in the plane of MACs and loss, both
-        scaled to 0…1. Beyond it, each further cut costs more (the knee of Satopää et al. 2011)."""
+        scaled to 0…1. Beyond it, each further cut costs more (the knee of Satopää et al. 2011). It can move when
+        schemes are added."""
         front = [point for point in self if point.on_front]
         cost = np.array([point.costs["macs"] for point in front])
         loss = np.array([point.measured_loss for point in front])
@@ -104,8 +105,15 @@ class JointFront:
         return genome
 
     def number_of(self, genome: NDArray[np.bool_]) -> int:
-        """Return the number of the scheme with a genome [genes]. The scheme must be among the points."""
-        return self._points[int((self._genomes == genome).all(axis=1).argmax())].scheme
+        """Return the number of the scheme with a genome [genes].
+
+        Raises:
+            KeyError: No point has this genome.
+        """
+        (rows,) = np.nonzero((self._genomes == genome).all(axis=1))
+        if not len(rows):
+            raise KeyError("no scheme has this genome")
+        return self._points[int(rows[0])].scheme
 
     def with_more(
         self, schemes: MeasuredSchemes, names: Sequence[str], models: Mapping[str, NDArray[np.bool_]]
@@ -238,4 +246,4 @@ class JointFront:
         for row, point in enumerate(self._points):
             if point.scheme == scheme:
                 return row
-        raise KeyError(f"no scheme {scheme}; there are {', '.join(str(point.scheme) for point in self)}")
+        raise KeyError(f"no scheme {scheme} among its {len(self)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,31 @@ def test_the_same_pick_twice_makes_nothing(run: Path) -> None:
     assert (run / "result.json").stat().st_mtime_ns == stamp
     longer = emopms.pick(run, scheme=scheme, overrides=["finetune.epochs=1"], device="cpu")
     assert names(longer) == ["macs-0.6", f"scheme-{scheme}", f"scheme-{scheme}-2"], "with other settings, another model"
+    made = [model["made_with"] for model in longer.summary["models"]]
+    assert made[0]["target"] == {"macs": 0.6}
+    assert [(each["target"], each["finetune"]["epochs"]) for each in made[1:]] == [
+        ({"scheme": scheme}, 0),
+        ({"scheme": scheme}, 1),
+    ]
+
+
+def test_a_target_with_other_settings_is_the_same_scheme_again(run: Path) -> None:
+    before = emopms.Result(run).summary["search"]
+    emopms.pick(run, target={"macs": 0.9}, overrides=QUICK, device="cpu")
+    result = emopms.pick(run, target={"macs": 0.9}, overrides=["finetune.epochs=1"], device="cpu")
+    assert names(result) == ["macs-0.6", "macs-0.9", "macs-0.9-2"]
+    _, first, second = result.summary["models"]
+    assert first["scheme"] == second["scheme"]
+    assert result.front[first["scheme"]].models == ("macs-0.9", "macs-0.9-2")
+    assert result.summary["search"] == before, "the figures of the search are those of the spec"
+
+
+def test_a_bound_on_accuracy_alone_takes_the_cheapest_of_the_whole_front(run: Path) -> None:
+    result = emopms.pick(run, target={"accuracy_drop": 0.3}, overrides=QUICK, device="cpu")
+    (score,) = (run / "store" / "pretrain").glob("*/score.json")
+    cheapest = result.front.cheapest(json.loads(score.read_text())["accuracy"] - 0.3)
+    assert cheapest is not None
+    assert cheapest.models == ("accuracy_drop-0.3",)
 
 
 def test_the_cheapest_that_is_accurate_enough(run: Path) -> None:
@@ -83,6 +109,8 @@ def test_what_cannot_be_picked(run: Path) -> None:
         emopms.pick(run)
     with pytest.raises(ValueError, match="exactly one"):
         emopms.pick(run, knee=True, scheme=1)
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        emopms.pick(run, accuracy=75)
     with pytest.raises(KeyError, match="no scheme 999"):
         emopms.pick(run, scheme=999)
     with pytest.raises(SpecError, match="'latency' is no cost among the objectives"):

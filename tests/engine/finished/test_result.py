@@ -26,7 +26,7 @@ def measured(finished: emopms.Result) -> MeasuredSchemes:
 
 
 def test_it_is_the_same_when_it_is_opened_again(finished: emopms.Result) -> None:
-    again = emopms.Result(finished.folder)
+    again = emopms.Result(str(finished.folder))
     assert again.summary == finished.summary
     assert list(again.front) == list(finished.front)
     assert again.spec.name == "tiny"
@@ -77,7 +77,13 @@ def test_other_folders(tmp_path: Path) -> None:
         emopms.Result(tmp_path)
 
 
+def test_a_run_that_is_not_finished(run: Path) -> None:
+    (run / "result.json").unlink()
+    with pytest.raises(StoreError, match=r"is not finished\.\nThe same `emopms run` continues it"):
+        emopms.Result(run)
+
+
 def test_a_changed_table(run: Path) -> None:
     (run / "front.csv").write_text("scheme\n1\n")
-    with pytest.raises(StoreError, match="holds no finished run"):
+    with pytest.raises(StoreError, match="is not finished"):
         emopms.Result(run)

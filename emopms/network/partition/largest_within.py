@@ -24,7 +24,8 @@ def largest_within(sub: SubNetwork, scores: NDArray[np.float64], fits: Fits, *, 
 
     Channels are added in the order of their scores until the next channel would exceed a bound. Then channels with
     worse scores are added if they still fit. Every layer keeps at least its best channel, and so does every group: the
-    channels of one layer, or of layers that must keep the same channels.
+    channels of one layer, or of layers that must keep the same channels. If not even the smallest genome fits, it is
+    returned.
 
     Args:
         sub: The sub-network, or the whole network.

@@ -176,7 +176,7 @@ def test_a_plugin_cannot_silence_the_log(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["run", str(tmp_path / "spec.yaml"), "--run-dir", str(tmp_path / "run"), "--device", "cpu"]) == 0
     said = capsys.readouterr().err
     assert "removed the sinks of the log" in said
-    assert "export: " in said
+    assert "export/macs-0.6: " in said
 
 
 def on_terminal(arguments: list[str], folder: Path, width: int) -> list[str]:

@@ -83,6 +83,7 @@ def test_a_target_that_the_search_did_not_reach(tmp_path: Path, capsys: pytest.C
     spec = _write(
         tmp_path,
         targets=[{"macs": 0.3}],
+        aim=0,
         sampling={"name": "importance", "least": 0.9},
         algorithm={"name": "random", "pop_size": 4, "generations": 1},
         pretrain={"epochs": 2, "lr": 0.1, "batch_size": 32},

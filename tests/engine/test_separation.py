@@ -14,6 +14,7 @@ import emopms
 from emopms.api import Folder, Images, Source
 from emopms.builtin.data.digits import Digits
 from emopms.engine.images.image_sets import ImageSets
+from emopms.engine.stages.dense import Dense
 from emopms.engine.stages.export import Export
 from emopms.errors import DataError
 from emopms.network.runtime.device import Device
@@ -22,6 +23,8 @@ from tests.engine.conftest import TINY, Unlabelled, weights
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from emopms.engine.stages.base import Stage
 
 
 class Watched(Digits):
@@ -83,7 +86,7 @@ def test_what_ranks_was_not_searched_with(
     monkeypatch.setattr(ImageSets, "ranking", property(lambda image_sets: image_sets.validation))
     other = emopms.run(spec, run_dir=tmp_path / "other", device="cpu")
     for pattern, equal in (("front.npz", True), ("front-*.npz", False)):
-        found = [sorted(run.folder.rglob(pattern)) for run in (clean, other)]
+        found = [sorted((run.folder / "store").rglob(pattern)) for run in (clean, other)]
         assert len(found[0]) == len(found[1]) > 0
         same = [
             np.array_equal(np.load(a)[name], np.load(b)[name])
@@ -94,25 +97,32 @@ def test_what_ranks_was_not_searched_with(
 
 
 @pytest.mark.slow
-def test_only_the_last_stage_reads_test_images(
+def test_only_final_figures_come_from_test_images(
     spec: emopms.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exporting = False
-    original = Export.run
+    allowed, read = 0, set()
 
-    def export(self: Export, *arguments: object) -> None:
-        nonlocal exporting
-        exporting = True
-        original(self, *arguments)  # type: ignore[arg-type]
+    def permitted(stage: type[Stage]) -> None:
+        original = stage.run
+
+        def run(*arguments: Any) -> None:
+            nonlocal allowed
+            allowed += 1
+            original(*arguments)
+            allowed -= 1
+            read.add(stage)
+
+        monkeypatch.setattr(stage, "run", run)
 
     def check(images: Images) -> Images:
-        assert exporting, "test images were read before the export stage"
+        assert allowed, "test images were read by another stage"
         return images
 
-    monkeypatch.setattr(Export, "run", export)
+    for stage in (Dense, Export):
+        permitted(stage)
     monkeypatch.setitem(globals(), "_on_test", check)
     emopms.run(spec, run_dir=tmp_path / "run", device="cpu")
-    assert exporting
+    assert read == {Dense, Export}
 
 
 class Numbered(Source):

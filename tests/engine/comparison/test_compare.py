@@ -11,6 +11,7 @@ import emopms
 from emopms.api import Baseline, Images, PruningTask
 from emopms.engine.comparison.assess import Assess
 from emopms.engine.comparison.compare import compare
+from emopms.engine.stages.dense import Dense
 from emopms.engine.stages.export import Export
 from emopms.engine.storage.cleanup import find_removable
 from emopms.engine.storage.inventory import find_runs, inspect_run
@@ -238,10 +239,10 @@ def test_only_final_figures_come_from_test_images(tmp_path: Path, monkeypatch: p
         assert allowed, "test images were read too early"
         return images
 
-    for stage in (Export, Assess):
+    for stage in (Dense, Export, Assess):
         monkeypatch.setattr(stage, "run", opened(stage.run))
     monkeypatch.setattr(test_separation, "_on_test", check)
     data = test_separation.Watched(calibration=128, validation=128)
-    # Export comes first and keeps the images, so that only a comparison that starts anew would tell.
+    # Dense comes first and keeps the images, so that only a comparison that starts anew would tell.
     spec = compared(data=data, seeds=[3], targets=[{"macs": 0.7}], baselines=["l1", "thinet", "ccep"])
     assert len(compare(spec, run_dir=tmp_path, device="cpu").rows) == 4

@@ -175,7 +175,7 @@ def test_what_an_edited_plugin_takes_from_the_store(spec: Path, tmp_path: Path) 
     emopms.run(spec, run_dir=path, device="cpu")
     edit(spec)
     cached = stages(emopms.run(spec, run_dir=path, device="cpu"))
-    assert {name for name, taken in cached.items() if taken} == {"pretrain", "selectors", "constrain"}
+    assert {name for name, taken in cached.items() if taken} == {"pretrain", "selectors", "constrain", "dense"}
 
 
 def test_what_a_plugin_file_imports_from_its_own_folder_counts(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_whole_runs(changes: dict[str, Any], tmp_path: Path) -> None:
     assert np.isfinite(schemes["costs"]).all()
     assert (np.diff(schemes["costs"][:, 0]) >= 0).all()
     (model,) = result.summary["models"]
-    assert model["macs"] == schemes["macs"][model["scheme"]]
+    assert model["macs"] == result.front[model["scheme"]].costs["macs"]
     if "refine" in keys:
         refined = store.status("refine", keys["refine"]).artefact
         assert refined is not None

@@ -44,5 +44,7 @@ def test_without_a_bound_everything_is_kept(whole: SubNetwork) -> None:
 
 
 def test_if_nothing_fits_the_smallest_is_kept(whole: SubNetwork) -> None:
-    genome = largest_within(whole, np.arange(whole.channels.genes), lambda some: np.zeros(len(some), dtype=bool))
+    genome = largest_within(
+        whole, np.arange(whole.channels.genes, dtype=float), lambda some: np.zeros(len(some), dtype=bool)
+    )
     assert [int(genome[group.genes].sum()) for group in whole.channels.groups] == [1, 1, 1]

@@ -18,7 +18,7 @@ from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.progress import Silent
-from emopms.errors import RunError, SpecError
+from emopms.errors import RunError
 from emopms.process_state import plain_torch
 from emopms.spec import Target, load_spec
 
@@ -162,10 +162,6 @@ def _require_same_search(before: Spec, changed: Spec) -> None:
     old, new = before.resolved(), changed.resolved()
     wrong = [key for key in old if old[key] != new[key] and key not in _CHANGEABLE]
     if wrong:
-        raise SpecError(
-            changed.problem(
-                (wrong[0],),
-                "differs from the run, and would need another search.",
-                "A pick may change `finetune` only.",
-            ).problems
+        raise changed.problem(
+            (wrong[0],), "differs from the run, and would need another search.", "A pick may change `finetune` only."
         )

@@ -154,12 +154,9 @@ class JointFront:
             number += 1
         points = [replace(point, models=tuple(folders.get(key, ()))) for key, point in rows.items()]
         genomes = np.stack([np.frombuffer(key, dtype=np.bool_) for key in rows])
-        kept = nondominated(
-            np.array([[point.measured_loss, *(point.costs[name] for name in names)] for point in points])
-        )
-        return JointFront(
-            [replace(point, on_front=row in set(kept.tolist())) for row, point in enumerate(points)], genomes
-        )
+        compared = np.array([[point.measured_loss, *(point.costs[name] for name in names)] for point in points])
+        front = set(nondominated(compared).tolist())
+        return JointFront([replace(point, on_front=row in front) for row, point in enumerate(points)], genomes)
 
     def as_csv(self) -> str:
         """Return the table as CSV, cheapest scheme first."""

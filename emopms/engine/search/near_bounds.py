@@ -62,8 +62,8 @@ class NearBounds:
         """Return the schemes nearest to the bounds on both sides, made as large as the bounds allow."""
         macs = self._whole.costs.macs(self._parents)
         fits = self._fits(self._bounds())
-        largest, below = macs[fits(self._parents)].max(initial=0), macs <= macs[fits(self._parents)].max(initial=0)
-        near = np.argsort(np.abs(macs - largest) + np.where(below, 0.0, 0.5), kind="stable")[:CANDIDATES]
+        largest = macs[fits(self._parents)].max(initial=0)
+        near = np.argsort(np.abs(macs - largest) + np.where(macs <= largest, 0.0, 0.5), kind="stable")[:CANDIDATES]
         return self._made([(self._parents[row], fits) for row in near])
 
     def next(self, genomes: NDArray[np.bool_], losses: NDArray[np.float64]) -> NDArray[np.bool_]:

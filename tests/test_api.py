@@ -187,6 +187,7 @@ logger.debug("of the program")
 """
 
 
+@pytest.mark.slow
 def test_as_a_library_it_is_quiet(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", LIBRARY], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,6 +22,7 @@ def run(finished: package.Result, tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
+@pytest.mark.slow
 def test_a_model_is_added(emopms: Callable[..., Shown], run: Path) -> None:
     words = ("--set", "finetune.epochs=0", "--device", "cpu", "--log-level", "warning")
     shown = emopms("pick", run, "--macs", "0.8", "--params", "0.9", *words)

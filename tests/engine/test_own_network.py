@@ -104,6 +104,7 @@ def own(package: Path, tmp_path_factory: pytest.TempPathFactory) -> emopms.Resul
     return emopms.run(_spec(), run_dir=tmp_path_factory.mktemp("own"), device="cpu")
 
 
+@pytest.mark.slow
 def test_the_network_that_the_user_makes_becomes_the_pruned_one(
     own: emopms.Result, make: Callable[..., nn.Module]
 ) -> None:

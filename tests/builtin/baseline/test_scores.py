@@ -38,6 +38,11 @@ CHANNEL = 2
 """The channel of the first group that is changed."""
 
 
+@pytest.fixture(scope="module")
+def setting() -> Tiny:
+    return tiny(points=())
+
+
 def _task(setting: Tiny | None = None, macs: float = 0.5, **more: Any) -> PruningTask:
     return pruning_task(setting or tiny(points=()), {"macs": macs}, **more)
 
@@ -116,9 +121,9 @@ def test_searches_beat_random_choices(baseline: Any) -> None:
 @pytest.mark.parametrize(
     ("macs", "multiple"), [(0.35, 1), (0.6, 1), (0.9, 1), (1.0, 1), (0.6, 2), (1.0, 2), (0.8, 4), (1.0, 4)]
 )
-def test_no_further_channel_fits(macs: float, multiple: int) -> None:
+def test_no_further_channel_fits(setting: Tiny, macs: float, multiple: int) -> None:
     for seed in range(10):
-        task = _task(_SETTING, macs, multiple=multiple)
+        task = _task(setting, macs, multiple=multiple)
         genome = task.largest_within(np.random.default_rng(seed).random(task.genes))
         assert task.fits(genome[None])[0]
         if multiple == 1 and not genome.all():
@@ -126,14 +131,11 @@ def test_no_further_channel_fits(macs: float, multiple: int) -> None:
             assert not task.fits(wider).any()
 
 
-_SETTING = tiny(points=())
-
-
 @pytest.mark.parametrize("macs", [0.75, 0.8, 0.9, 1.0])
 def test_no_further_channel_fits_within_limits(macs: float) -> None:
-    setting = tiny(points=(), limits=Limits(keep=("stage2.1.first.0",), min_channels=3, max_ratio=0.6))
+    limited = tiny(points=(), limits=Limits(keep=("stage2.1.first.0",), min_channels=3, max_ratio=0.6))
     for seed in range(10):
-        task = _task(setting, macs)
+        task = _task(limited, macs)
         genome = task.largest_within(np.random.default_rng(seed).random(task.genes))
         assert task.fits(genome[None])[0]
         assert all(cover.met_by(genome[None])[0] for cover in task.subnetwork.channels.covers)

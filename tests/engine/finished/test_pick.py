@@ -55,6 +55,7 @@ def test_models_are_added_and_those_that_are_there_stay_as_they_are(run: Path) -
     assert "models/macs-0.8/model.safetensors" in contents(run), "but stay until they are cleaned away"
 
 
+@pytest.mark.slow
 def test_the_same_pick_twice_makes_nothing(run: Path) -> None:
     scheme = emopms.Result(run).front.dense.scheme - 1
     scheme = next(point.scheme for point in emopms.Result(run).front if not point.models and point.scheme != scheme + 1)
@@ -73,6 +74,7 @@ def test_the_same_pick_twice_makes_nothing(run: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_target_with_other_settings_is_the_same_scheme_again(run: Path) -> None:
     before = emopms.Result(run).summary["search"]
     emopms.pick(run, target={"macs": 0.9}, overrides=QUICK, device="cpu")

@@ -67,6 +67,7 @@ def test_splits_that_find_their_points_heed_the_limits() -> None:
     assert prepared(spec).context.split_points == ["stage1"]
 
 
+@pytest.mark.slow
 def test_the_smallest_network_obeys_limits() -> None:
     free, some = limited(), limited(min_channels=3, max_ratio=0.5)
     assert free.floor == free.floor_without_limits == some.floor_without_limits

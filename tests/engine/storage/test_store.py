@@ -139,6 +139,7 @@ def test_what_happens_under_the_lock_is_not_blamed_on_it(tmp_path: Path) -> None
         raise OSError("mine")
 
 
+@pytest.mark.slow
 def test_a_second_holder_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     with (

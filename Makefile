@@ -75,7 +75,9 @@ bench-speed: .venv/installed-dev
 # The figures of docs/reliability.md; about half an hour on two cores.
 bench-reliability: .venv/installed-dev
 	$(BIN)/python -m benchmarks.reliability kill
-	$(BIN)/python -m benchmarks.reliability faults
+	$(BIN)/python -m benchmarks.reliability finished
+	$(BIN)/python -m benchmarks.reliability unfinished
+	$(BIN)/python -m benchmarks.reliability full_disk
 	$(BIN)/python -m benchmarks.reliability growth
 
 # Once for each release: what later versions must be able to read.

@@ -14,15 +14,12 @@ from emopms.engine.pipeline.code_fingerprint import code_by_name
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
+from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
-from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
-from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
-from emopms.engine.support.seeds import seeded_globals
 from emopms.network.runtime.device import Device
-from emopms.process_state import plain_torch
 from emopms.spec import as_spec
 
 if TYPE_CHECKING:
@@ -63,13 +60,7 @@ def run(
     quiet_default_sink()
     spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
-    store = Store(folder / "store")
-    with (
-        plain_torch(),
-        seeded_globals(spec.seed),
-        store.lock(),
-        logging_to(open_log(folder), level="DEBUG", filter="emopms"),
-    ):
+    with working_in(folder, seed=spec.seed) as store:
         logger.debug("run of {!r} begins", spec.name)
         prepared = prepare(
             spec,

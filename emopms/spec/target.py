@@ -109,12 +109,7 @@ class Target(Settings, extra="allow"):
             costs: Costs [n] of the networks, by name of the cost.
             dense: Index of the dense network among the networks.
         """
-        import numpy as np
-
-        allowed = np.ones(len(next(iter(costs.values()))), dtype=np.bool_)
-        for name, limit in self.limits({name: float(values[dense]) for name, values in costs.items()}).items():
-            allowed &= costs[name] <= limit
-        return allowed
+        return within_limits(costs, self.limits({name: float(values[dense]) for name, values in costs.items()}))
 
     @property
     def slug(self) -> str:
@@ -123,6 +118,21 @@ class Target(Settings, extra="allow"):
         if self.accuracy_drop is not None:
             bounds["accuracy_drop"] = repr(self.accuracy_drop)
         return "_".join(f"{name}-{bound}" for name, bound in bounds.items())
+
+
+def within_limits(costs: Mapping[str, NDArray[np.float64]], limits: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Return whether each network [n] has costs of at most the limits.
+
+    Args:
+        costs: Costs [n] of the networks, by name of the cost.
+        limits: The largest allowed costs, by name.
+    """
+    import numpy as np
+
+    allowed = np.ones(len(next(iter(costs.values()))), dtype=np.bool_)
+    for name, limit in limits.items():
+        allowed &= costs[name] <= limit
+    return allowed
 
 
 def _plain(bound: float | AtMost) -> float | dict[str, float]:

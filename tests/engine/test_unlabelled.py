@@ -26,7 +26,7 @@ from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import distillation_loss
 from emopms.errors import SpecError
 from emopms.network.runtime.device import Device
-from emopms.spec.model import FinetuneSettings
+from emopms.spec.settings import FinetuneSettings
 from tests.engine.conftest import Unlabelled
 
 if TYPE_CHECKING:

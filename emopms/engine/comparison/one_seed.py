@@ -10,13 +10,12 @@ from emopms.engine.comparison.row import Row
 from emopms.engine.pipeline.plan import plan, with_keys
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
+from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.choice import Choice
 from emopms.engine.results.exported import ExportedModel, ModelFigures
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.search_summary import SearchSummary
-from emopms.engine.storage.store import Store
-from emopms.engine.support.log_sinks import logging_to, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +52,7 @@ class OneSeed:
         progress: Progress,
         command: Sequence[str],
     ) -> None:
-        self.spec, self._folder, self._store = spec, folder, Store(folder / "store")
+        self.spec, self._folder = spec, folder
         self._data, self._device, self._progress, self._command = data, device, progress, command
         self._done: dict[str, Done] = {}
         self.fresh = False
@@ -69,7 +68,7 @@ class OneSeed:
             other: An earlier spec with the same seed; None if there is none. Its stored pretrained network is copied if
                 it has the same key as the pretrained network of this spec.
         """
-        with self._store.lock(), logging_to(open_log(self._folder), level="DEBUG", filter="emopms"):
+        with working_in(self._folder, seed=self.spec.seed) as self._store:
             prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
             require_reachable_targets(self.spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
             self._context, fingerprint = prepared.context, prepared.fingerprint

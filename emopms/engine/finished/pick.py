@@ -12,14 +12,12 @@ from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.plan import model_stages, with_keys
 from emopms.engine.pipeline.publish import SPEC, publish
+from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.networks import DenseNetwork
-from emopms.engine.storage.store import Store
 from emopms.engine.support.library_log import quiet_default_sink
-from emopms.engine.support.log_sinks import logging_to, open_log
 from emopms.engine.support.progress import Silent
 from emopms.errors import RunError
-from emopms.process_state import plain_torch
 from emopms.spec import Target, load_spec
 
 if TYPE_CHECKING:
@@ -87,7 +85,7 @@ def pick(
     changed = load_spec(folder / SPEC, overrides)
     _require_same_search(before.spec, changed)
     goal, name = _goal(before, target, accuracy=accuracy, knee=knee, scheme=scheme)
-    with plain_torch(), Store(folder / "store").lock(), logging_to(open_log(folder), level="DEBUG", filter="emopms"):
+    with working_in(folder, seed=changed.seed):
         opened = OpenedRun.open(
             folder, data_root=data_root, device=device, progress=progress if progress is not None else Silent()
         )

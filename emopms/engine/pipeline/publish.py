@@ -14,7 +14,7 @@ from emopms.engine.results.joint_front import GENOMES, TABLE, JointFront
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import JoinSummary, MeasuredSchemes, MeasureSummary
 from emopms.engine.results.search_summary import SearchSummary
-from emopms.engine.search.best_scheme import cost_names
+from emopms.engine.search.named_costs import cost_names
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import UNREADABLE, decode_arrays, decode_json, encode_arrays, encode_json
@@ -54,17 +54,6 @@ class Published:
         except (*UNREADABLE, UnicodeDecodeError):
             return None
 
-    def models_of(self, search: str, outputs: Outputs) -> list[dict[str, Any]]:
-        """Return the figures of the models that were made from a search, and whose files are whole.
-
-        Args:
-            search: Key of the search's ``measure`` stage.
-            outputs: The published files.
-        """
-        if self.summary["search"]["key"] != search:
-            return []
-        return [model for model in self.summary["models"] if outputs.holds(model["path"])]
-
 
 def publish(
     context: Context,
@@ -95,12 +84,12 @@ def publish(
         StoreError: A file cannot be written.
     """
     outputs, made = Outputs(folder), [name.removeprefix("export/") for name in done if name.startswith("export/")]
-    search = done["measure"].artefact.meta["key"]
-    published = Published.read(folder)
-    earlier = [] if published is None else published.models_of(search, outputs)
-    kept = [model for model in earlier if model["target"] not in made]
-    front = published.front if published is not None and published.summary["search"]["key"] == search else None
-    front = _extended(front or JointFront.empty(), context, done, made)
+    kept: list[dict[str, Any]] = []
+    front, published = JointFront.empty(), Published.read(folder)
+    if published is not None and published.summary["search"]["key"] == done["measure"].artefact.meta["key"]:
+        front, models = published.front, published.summary["models"]
+        kept = [model for model in models if model["target"] not in made and outputs.holds(model["path"])]
+    front = _extended(front, context, done, made)
     made_with = {
         target.slug: {"target": target.model_dump(), "finetune": context.spec.finetune.model_dump()}
         for target in context.spec.targets

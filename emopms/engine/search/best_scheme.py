@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.api import Cost
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
     from emopms.engine.results.schemes import MeasuredSchemes
-    from emopms.spec import Spec, Target
-
-
-def cost_names(spec: Spec) -> list[str]:
-    """Return the names of the spec's cost objectives, in the order of the columns of measured costs."""
-    return [objective.name for objective in spec.objectives if isinstance(objective, Cost)]
+    from emopms.spec import Target
 
 
 def best_scheme(target: Target, schemes: MeasuredSchemes, names: list[str], dense_accuracy: float) -> int:

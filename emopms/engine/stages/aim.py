@@ -11,17 +11,19 @@ from loguru import logger
 from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.results.schemes import MeasuredSchemes, Schemes
 from emopms.engine.results.search_summary import SearchSummary
-from emopms.engine.search.best_scheme import best_scheme, cost_names
+from emopms.engine.search.best_scheme import best_scheme
 from emopms.engine.search.cache import EvaluationCache
 from emopms.engine.search.evaluation import failures
 from emopms.engine.search.log import EvaluationLog
 from emopms.engine.search.measurement import measure_schemes
+from emopms.engine.search.named_costs import cost_names, named_costs
 from emopms.engine.search.near_bounds import CANDIDATES, NearBounds
 from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.search.network_evaluation import NetworkEvaluation
 from emopms.engine.session.scoring import Scorer
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.seeds import numpy_rng
+from emopms.spec.target import COUNTED, within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.storage.artefact import Artefact, Workspace
     from emopms.engine.timing.work_timer import WorkTimer
-    from emopms.network.partition.divided_network import DividedNetwork
     from emopms.spec import Target
 
 _MEASURED = 8
@@ -80,7 +81,9 @@ class Aim(Stage):
                     break
                 candidates = search.next(genomes, losses) if number else search.first()
                 values, asked = cache.evaluate(candidates), asked + len(candidates)
-                within = ~failures(values) & _within(limits, divided, names, candidates, values[:, 1:])
+                within = ~failures(values) & within_limits(
+                    named_costs(names, values[:, 1:], candidates, divided.costs), limits
+                )
                 genomes, losses = _distinct(
                     np.concatenate([genomes, candidates[within]]), np.concatenate([losses, values[within, 0]])
                 )
@@ -111,19 +114,6 @@ class Aim(Stage):
         return candidates * ranking + _MEASURED * timer.forward(context.spec.data.validated_on(context.source))
 
 
-def _within(
-    limits: Mapping[str, float],
-    divided: DividedNetwork,
-    names: Sequence[str],
-    genomes: NDArray[np.bool_],
-    costs: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Return whether each genome [n, genes] with the measured costs [n, k] is within the limits."""
-    by_name = dict(zip(names, costs.T, strict=True))
-    by_name |= {name: getattr(divided.costs, name)(genomes) for name in ("macs", "params")}
-    return np.logical_and.reduce([by_name[name] <= limit for name, limit in limits.items()])  # type: ignore[no-any-return]
-
-
 def _bounds(
     limits: Mapping[str, float],
     costs: Mapping[str, NDArray[np.float64]],
@@ -135,7 +125,7 @@ def _bounds(
     Bounds on other costs, which only a measurement tells, become a random bound on the MACs: between the largest scheme
     within the bounds and the next larger one.
     """
-    counted = {name: limit for name, limit in limits.items() if name in ("macs", "params")}
+    counted = {name: limit for name, limit in limits.items() if name in COUNTED}
     if len(counted) == len(limits):
         return lambda: counted
     macs = costs["macs"]

@@ -16,8 +16,8 @@ from emopms.api import PrunedModel
 from emopms.engine.models.model_card import model_card
 from emopms.engine.results.exported import ModelFigures
 from emopms.engine.results.networks import FinetunedNetwork
-from emopms.engine.search.best_scheme import cost_names
 from emopms.engine.search.evaluation import failures
+from emopms.engine.search.named_costs import cost_names, named_costs
 from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.session.final_figures import figures_of_model
 from emopms.engine.session.networks import example_images
@@ -28,7 +28,6 @@ from emopms.errors import RunError
 from emopms.network.channels.surgery import kept_indices
 from emopms.network.costs.cost_model import count
 from emopms.network.runtime.device import in_layout
-from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,8 +120,7 @@ class Export(Stage):
                 f"The costs of the model {self.slug} cannot be evaluated: {found.cause}",
                 remedy="Fix this objective, or leave it out of `objectives`; run.log may show more details.",
             )
-        counted = {name: getattr(divided.costs, name)(genomes) for name in COUNTED}
-        by_name = dict(zip(cost_names(context.spec), found.values.T, strict=True)) | counted
+        by_name = named_costs(cost_names(context.spec), found.values, genomes, divided.costs)
         return (
             {name: float(values[0]) for name, values in by_name.items()},
             {name: float(values[1]) for name, values in by_name.items()},

@@ -11,7 +11,8 @@ from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.search.best_scheme import best_scheme, cost_names
+from emopms.engine.search.best_scheme import best_scheme
+from emopms.engine.search.named_costs import cost_names
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
 from emopms.engine.training.loop import sgd

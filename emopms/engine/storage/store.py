@@ -33,7 +33,7 @@ PLAN: Final = "plan.json"
 """File name of the record of the latest run's stages and keys."""
 MARK: Final = "emopms.json"
 """File name of the record that marks a folder as a store of emopms."""
-COMPARISON: Final = "comparison.json"
+_COMPARISON_MARK: Final = "comparison.json"
 """File name of the record that marks the store of a comparison. It holds no stages: each seed has a run directory."""
 
 
@@ -87,7 +87,7 @@ class Store:
         Raises:
             StoreError: The folder belongs to a comparison, or has files, and no record of emopms is among them.
         """
-        if _is_record(self._root / COMPARISON):
+        if _is_record(self._root / _COMPARISON_MARK):
             raise StoreError(
                 f"{self._root.parent} is the folder of a comparison: a run there would take over its files.",
                 remedy="Choose another --run-dir.",
@@ -248,8 +248,8 @@ def lock_comparison(root: Path) -> Iterator[None]:
         StoreError: Another process holds the lock, or the folder cannot be written.
     """
     with hold_lock(root):
-        if not _is_record(root / COMPARISON):
-            write_sealed(root / COMPARISON, {"format": FORMAT, "emopms": version("emopms")})
+        if not _is_record(root / _COMPARISON_MARK):
+            write_sealed(root / _COMPARISON_MARK, {"format": FORMAT, "emopms": version("emopms")})
         yield
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from emopms.engine.results.schemes import MeasuredSchemes
-from emopms.engine.search.best_scheme import best_scheme, cost_names
+from emopms.engine.search.best_scheme import best_scheme
 from emopms.errors import RunError
 from emopms.spec import AtMost, Target
-from tests.engine.conftest import tiny
 
 SCHEMES = MeasuredSchemes(
     genomes=np.ones((5, 3), dtype=np.bool_),
@@ -51,7 +50,3 @@ def test_accuracy_is_compared_with_the_pretrained_network() -> None:
 def test_a_bound_that_nothing_meets_names_what_there_is() -> None:
     with pytest.raises(RunError, match=r"macs-0\.1: the smallest macs are 0\.200 of the dense network's"):
         best_scheme(Target(macs=0.1), SCHEMES, [], dense_accuracy=0.9)
-
-
-def test_the_names_of_costs() -> None:
-    assert cost_names(tiny(objectives=["macs", "capability", "params"])) == ["macs", "params"]

@@ -30,7 +30,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> emopms.Result:
     from tests.engine.conftest import tiny
 
     base = tmp_path_factory.getbasetemp()
-    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished" / "tiny"
+    made.parent.mkdir(exist_ok=True)
     with FileLock(f"{made}.lock"):
         if not (made / "result.json").exists():
             emopms.run(tiny(), run_dir=made, device="cpu")

@@ -29,7 +29,16 @@ and every run writes this file. ``named error``: an error names the file. ``sile
 was reported. ``wrong``: the result differs.
 """
 
-WRITTEN_ANEW = ("models/", "front.csv", "front.npz", "result.json", "manifest.json", "spec.resolved.yaml", "run.log")
+WRITTEN_ANEW = (
+    "models/",
+    "front.csv",
+    "front.npz",
+    "report.html",
+    "result.json",
+    "manifest.json",
+    "spec.resolved.yaml",
+    "run.log",
+)
 """Files of a run directory that every run writes."""
 ABOUT_THE_RUN = ("store/plan.json", "store/published.json", "store/emopms.json", "store/holder.json", "store/lock")
 """Files of the store that every run writes."""

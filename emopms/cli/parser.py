@@ -62,6 +62,19 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("first", type=Path, metavar="RUN", help="a run directory")
     diff.add_argument("second", type=Path, metavar="RUN", help="another run directory")
 
+    report = commands.add_parser("report", help="write the report of finished runs, to open in a browser")
+    report.add_argument(
+        "run", type=Path, nargs="+", metavar="RUN", help="a run directory; several are laid over each other"
+    )
+    report.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the new file; by default report.html in the current folder",
+    )
+
     plan = commands.add_parser("plan", help="show the stages of a run, and estimate its time and memory")
     plan.add_argument("spec", help="the spec, a YAML file")
     _add_overrides(plan)

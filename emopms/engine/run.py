@@ -76,5 +76,5 @@ def run(
         log_code_changes(store, planned, code)
         store.write_plan({step.stage.name: step.key for step in planned}, code)
         done = run_stages(planned, context, store)
-        publish(context, done, folder=folder, fingerprint=fingerprint, command=command or sys.argv)
+        publish(prepared, done, folder=folder, command=command or sys.argv)
     return Result(folder)

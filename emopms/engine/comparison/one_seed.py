@@ -86,7 +86,7 @@ class OneSeed:
             self._done = run_stages(planned, self._context, self._store, last=False)
             self.fresh = not all(stage.cached for stage in self._done.values())
             yield
-            publish(self._context, self._done, folder=self._folder, fingerprint=fingerprint, command=self._command)
+            publish(prepared, self._done, folder=self._folder, command=self._command)
 
     def _take_pretrained(self, key: str, other: OneSeed) -> None:
         """Copy the stored pretrained network of another spec, if it is stored under the key ``key``."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emopms.engine.pipeline.plan import Planned
+    from emopms.engine.pipeline.preflight import Prepared
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Artefact
     from emopms.engine.support.progress import Progress
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 class OpenedRun:
     """A finished run with its data and its network at hand."""
 
-    context: Context
-    fingerprint: str
-    """Hash of the data and of the weights."""
+    prepared: Prepared
     planned: list[Planned]
     """The stages of the spec, with the keys of their results."""
     store: Store
@@ -60,7 +59,12 @@ class OpenedRun:
         prepared = prepare(spec, folder=data_folder(spec, root), device=chosen, progress=progress)
         context = prepared.context
         planned = plan(spec, points=context.split_points, fingerprint=prepared.fingerprint, device=str(context.device))
-        return cls(context, prepared.fingerprint, planned, Store(folder / "store"), folder)
+        return cls(prepared, planned, Store(folder / "store"), folder)
+
+    @property
+    def context(self) -> Context:
+        """The context of the run."""
+        return self.prepared.context
 
     def artefact(self, stage: str) -> Artefact:
         """Return the stored result of a stage of the spec.

@@ -99,7 +99,7 @@ def pick(
         made, slug = {model["target"]: model["key"] for model in before.summary["models"]}, name
         while True:
             stages = model_stages(changed, goal, slug, found_by=found_by, device=str(context.device))
-            steps = with_keys(stages, seed=changed.seed, fingerprint=opened.fingerprint, earlier=planned)
+            steps = with_keys(stages, seed=changed.seed, fingerprint=opened.prepared.fingerprint, earlier=planned)
             if made.get(slug) in (None, steps[-1].key):
                 break
             slug = f"{name}-{int(slug.removeprefix(name)[1:] or 1) + 1}"
@@ -108,10 +108,9 @@ def pick(
             return before
         done = run_stages(steps, context.with_finetuning(changed.finetune), opened.store, earlier=done)
         publish(
-            context,
+            opened.prepared,
             done,
             folder=folder,
-            fingerprint=opened.fingerprint,
             command=command or sys.argv,
             plan={step.stage.name: step.key for step in planned},
             picked={slug: {"target": asked, "finetune": changed.finetune.model_dump()}},

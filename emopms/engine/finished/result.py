@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from emopms.engine.results.joint_front import JointFront
@@ -82,6 +84,12 @@ class Result(metaclass=ShortHelp):
         scheme 17, ``front.dense`` the network without pruning, ``front.knee`` the knee, and ``front.cheapest(0.9)`` the
         cheapest with that validation accuracy."""
         return self._published.front
+
+    @property
+    def widths(self) -> NDArray[np.int32]:
+        """Number of output channels [schemes, layers] that each scheme keeps. Rows are in the order of `front`, columns
+        in the order of ``summary["layers"]``."""
+        return self._published.widths
 
     @property
     def spec(self) -> Spec:

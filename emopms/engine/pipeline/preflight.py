@@ -13,6 +13,7 @@ from emopms.engine.images.image_counts import few_left, image_counts
 from emopms.engine.models.network_checks import require_usable
 from emopms.engine.models.weights import weights_fingerprint
 from emopms.engine.session.context import Context
+from emopms.engine.session.layer_table import LayerTable
 from emopms.engine.session.networks import (
     divide_as_specified,
     encoding_for,
@@ -53,6 +54,8 @@ class Prepared:
     """Hash of the data, of the weights, and of code that the backbone's settings name."""
     parts: tuple[PartSummary, ...]
     """The summary of each search."""
+    layers: LayerTable
+    """The layers of the network."""
     dense: Size
     """The size of the dense network."""
     least: Size
@@ -126,6 +129,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         context,
         fingerprint,
         summarise_parts(parts, encodings),
+        LayerTable(parts),
         dense=dense,
         least=least,
         least_without_limits=least_without_limits,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from emopms.engine.images.image_counts import image_counts
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
+from emopms.engine.report.page import render
+from emopms.engine.report.story import RunStory, searches_of
 from emopms.engine.results.exported import ExportedModel, ModelFigures
 from emopms.engine.results.joint_front import GENOMES, TABLE, JointFront
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.engine.pipeline.preflight import Prepared
     from emopms.engine.pipeline.runner import Done
     from emopms.engine.session.context import Context
 
 RESULT: Final = "result.json"
 MANIFEST: Final = "manifest.json"
 SPEC: Final = "spec.resolved.yaml"
+REPORT: Final = "report.html"
 _MOST_BYTES = 64 * 2**20
 """Maximum bytes of a published file that is read."""
 
@@ -41,6 +48,8 @@ class Published:
     """The content of ``result.json``."""
     front: JointFront
     """The content of ``front.csv`` and ``front.npz``."""
+    widths: NDArray[np.int32]
+    """Number of output channels [schemes, layers] that each scheme keeps, from ``front.npz``."""
 
     @classmethod
     def read(cls, folder: Path) -> Published | None:
@@ -48,31 +57,29 @@ class Published:
         try:
             summary = decode_json(read_regular(folder / RESULT, most=_MOST_BYTES))
             table = read_regular(folder / TABLE, most=_MOST_BYTES).decode()
-            genomes = decode_arrays(read_regular(folder / GENOMES, most=_MOST_BYTES))["genomes"]
-            front = JointFront.read(table, genomes)
-            return cls(summary, front) if summary["search"]["key"] else None
+            arrays = decode_arrays(read_regular(folder / GENOMES, most=_MOST_BYTES))
+            front = JointFront.read(table, arrays["genomes"])
+            return cls(summary, front, arrays["widths"]) if summary["search"]["key"] else None
         except (*UNREADABLE, UnicodeDecodeError):
             return None
 
 
 def publish(
-    context: Context,
+    prepared: Prepared,
     done: Mapping[str, Done],
     *,
     folder: Path,
-    fingerprint: str,
     command: Sequence[str],
     plan: Mapping[str, str] | None = None,
     picked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write models, ``front.csv``, ``front.npz``, ``spec.resolved.yaml``, ``manifest.json`` and ``result.json`` (see
-    `Outputs`). Models that were made earlier from the same search stay among the results.
+    """Write models, ``front.csv``, ``front.npz``, ``spec.resolved.yaml``, ``manifest.json``, ``result.json`` and
+    ``report.html`` (see `Outputs`). Models that were made earlier from the same search stay among the results.
 
     Args:
-        context: The context of the run.
+        prepared: The spec of the run with its data and its network.
         done: The complete stages.
         folder: The run directory.
-        fingerprint: Hash of the data and of the weights.
         command: The command line that the manifest records.
         plan: The keys of the stages of the spec, if more stages were run; otherwise those of ``done``.
         picked: For each model that no target of the spec asks for: its name, and what it was made with.
@@ -83,6 +90,7 @@ def publish(
     Raises:
         StoreError: A file cannot be written.
     """
+    context, layers = prepared.context, prepared.layers
     outputs, made = Outputs(folder), [name.removeprefix("export/") for name in done if name.startswith("export/")]
     kept: list[dict[str, Any]] = []
     front, published = JointFront.empty(), Published.read(folder)
@@ -95,15 +103,22 @@ def publish(
         for target in context.spec.targets
     } | dict(picked or {})
     summary = _summary(context, done, {slug: made_with[slug] for slug in made}, kept, front)
+    summary["layers"] = [asdict(layer) for layer in layers.layers]
+    arrays = front.as_arrays()
+    arrays["widths"] = layers.widths(arrays["genomes"])
+    manifest, spec = _manifest(context, done, prepared.fingerprint, command), context.spec.to_yaml()
+    searches = searches_of({name: stage.artefact for name, stage in done.items()})
+    story = RunStory(folder.name, summary, front, arrays["widths"], searches, manifest, spec)
     exported = [done[f"export/{slug}"].artefact for slug in made]
     files = {
         file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")
     } | {
         TABLE: front.as_csv().encode(),
-        GENOMES: encode_arrays(front.as_arrays()),
-        SPEC: context.spec.to_yaml().encode(),
-        MANIFEST: encode_json(_manifest(context, done, fingerprint, command)),
+        GENOMES: encode_arrays(arrays),
+        SPEC: spec.encode(),
+        MANIFEST: encode_json(manifest),
         RESULT: encode_json(summary),
+        REPORT: render([story]).encode(),
     }
     keys = {name: stage.artefact.meta["key"] for name, stage in done.items()}
     outputs.publish(files, plan or keys, stay=[model["path"] for model in kept])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emopms.engine.results.stored import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -23,3 +27,6 @@ class SearchSummary(Summary):
     """Number of candidates whose evaluation failed."""
     first_failure: str
     """Reason why the first of the failed evaluations failed; empty if no evaluation failed."""
+    history: Sequence[tuple[int, float]] = ()
+    """After each generation: the number of distinct candidates evaluated up to then, and the hypervolume of the front.
+    Empty if it was not stored."""

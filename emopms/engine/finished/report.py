@@ -1,0 +1,57 @@
+"""``emopms report``: writes the report of one or several finished runs again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emopms.engine.finished.result import Result
+from emopms.engine.pipeline.publish import MANIFEST, SPEC
+from emopms.engine.report.page import render
+from emopms.engine.report.story import RunStory, searches_of
+from emopms.engine.storage.atomic import read_regular
+from emopms.engine.storage.serialization import decode_json
+from emopms.engine.storage.store import Store
+from emopms.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+
+def report(runs: Sequence[str | PathLike[str]], file: str | PathLike[str]) -> Path:
+    """Write the report of finished runs to a new file. The fronts of several runs are laid over each other.
+
+    Args:
+        runs: The run directories; at least one.
+        file: The file of HTML.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        StoreError: A folder holds no finished run, the file exists already, or it cannot be written.
+    """
+    page = render([_story(Path(run)) for run in runs])
+    try:
+        with Path(file).open("x", encoding="utf-8") as out:
+            out.write(page)
+    except FileExistsError as error:
+        raise StoreError(f"{file} exists already.", remedy="Name another file, or move this one away.") from error
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}.", remedy="Name another file.") from error
+    return Path(file)
+
+
+def _story(folder: Path) -> RunStory:
+    result, store = Result(folder), Store(folder / "store")
+    stored = {name: store.status(name, key).artefact for name, key in (store.read_plan() or {}).items()}
+    return RunStory(
+        folder.resolve().name,
+        result.summary,
+        result.front,
+        result.widths,
+        searches_of({name: artefact for name, artefact in stored.items() if artefact is not None}),
+        decode_json(read_regular(folder / MANIFEST)),
+        read_regular(folder / SPEC).decode(),
+    )

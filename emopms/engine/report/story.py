@@ -1,0 +1,86 @@
+"""What a report tells of a run, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from emopms.engine.results.front import RankedFront
+from emopms.engine.results.search_summary import SearchSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emopms.engine.results.joint_front import JointFront
+    from emopms.engine.storage.artefact import Artefact
+
+
+@dataclass(frozen=True)
+class SearchStory:
+    """What a report tells of one search."""
+
+    name: str
+    """Name of the stage, such as ``evolve/1``."""
+    history: Sequence[tuple[int, float]]
+    """Numbers of evaluated candidates and hypervolumes, one pair for each generation; empty if they were not stored."""
+    front: Sequence[tuple[float, float]]
+    """Costs of the front's points, as shares of the dense sub-network's, and their impairments. Empty for a search of
+    the whole network."""
+
+
+def searches_of(artefacts: Mapping[str, Artefact]) -> list[SearchStory]:
+    """Return what a report tells of the searches of a run.
+
+    Args:
+        artefacts: The stored results of the stages, by name of the stage.
+    """
+    found = []
+    for name, artefact in artefacts.items():
+        kind, _, index = name.partition("/")
+        if kind == "evolve":
+            ranked = RankedFront.load(artefacts["rank"], index)
+            shares = ranked.costs[:, 0] / ranked.costs[ranked.dense, 0]
+            front = list(zip(shares.tolist(), ranked.impairment.tolist(), strict=True))
+        elif kind == "refine":
+            front = []
+        else:
+            continue
+        found.append(SearchStory(name, SearchSummary.load(artefact).history, front))
+    return found
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """What a report tells of one run."""
+
+    name: str
+    """Name of the run directory."""
+    summary: Mapping[str, Any]
+    """The content of ``result.json``."""
+    front: JointFront
+    """The measured schemes."""
+    widths: NDArray[np.int32]
+    """Number of output channels [schemes, layers] that each scheme keeps, in the order of ``front``."""
+    searches: Sequence[SearchStory]
+    """The searches."""
+    manifest: Mapping[str, Any]
+    """The content of ``manifest.json``."""
+    spec: str
+    """The spec with all defaults, in YAML."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the story in the form that the script of the report reads."""
+        points = [
+            asdict(point) | {"widths": widths} for point, widths in zip(self.front, self.widths.tolist(), strict=True)
+        ]
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "points": points,
+            "knee": self.front.knee.scheme,
+            "dense": self.front.dense.scheme,
+            "searches": [asdict(search) for search in self.searches],
+        }

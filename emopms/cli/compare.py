@@ -32,7 +32,7 @@ def command(arguments: argparse.Namespace) -> None:
 
 def _table(comparison: Comparison) -> Group:
     table = Columns(
-        *("target", "method", "MACs kept", "before fine-tuning", "after", "search", "evaluations"),
+        *("target", "method", "MACs kept", "speed-up", "before fine-tuning", "after", "search", "evaluations"),
         left=("target", "method"),
     )
     for entry in comparison.summary["methods"]:
@@ -40,6 +40,7 @@ def _table(comparison: Comparison) -> Group:
             entry["target"],
             entry["method"],
             f"{entry['macs_share']['mean']:.3f}",
+            f"{entry['speedup']['mean']:.2f}",
             _percent(entry["accuracy_before"]),
             _percent(entry["accuracy"]),
             f"{entry['search_seconds']['mean']:.1f} s",

@@ -29,8 +29,9 @@ def test_the_table_is_shown(emopms: Callable[..., Shown], write: Callable[..., P
     assert shown.code == 0, shown.err
     counted = re.findall(r"\(stage (\d+)( of \d+)?", shown.err)
     assert counted == [(str(number), "") for number in range(1, len(counted) + 1)]
-    assert len(counted) > 12, "the stages of the spec, and three of the baseline"
+    assert len(counted) > 14, "the stages of the spec, and four of the baseline, and one latency"
     lines = shown.out.splitlines()
+    assert "speed-up" in lines[0]
     assert {line.split()[1] for line in lines[1:3]} == {"tiny", "random"}
     assert (tmp_path / "out" / "comparison.md").exists()
     quiet = emopms("compare", _spec(write), "--run-dir", tmp_path / "out", "--device", "cpu", "--quiet")

@@ -121,7 +121,7 @@ def compare(
                 )
                 baselines = named if spec is first else []
                 planned = [
-                    (label, baseline, target, row_stages(one.spec, baseline, label, target))
+                    (label, baseline, target, row_stages(one.spec, baseline, label, target, device=str(chosen)))
                     for target in spec.targets
                     for label, baseline in baselines
                 ]

@@ -1,4 +1,4 @@
-"""The baselines of a comparison, which are pruning methods: their labels, and the stages that make their pruned
+"""The pruning methods of a comparison: the labels of baselines, and the stages that make and measure pruned
 networks."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emopms.engine.comparison.assess import Assess
 from emopms.engine.comparison.choose import Choose
+from emopms.engine.comparison.measure_latency import MeasureLatency
 from emopms.engine.comparison.tune import Tune
 from emopms.engine.pipeline.code_fingerprint import code_of
 
@@ -27,11 +28,13 @@ class RowStages:
     choose: Stage
     tune: Stage
     assess: Stage
+    latency: Stage
 
     @property
     def all(self) -> list[Stage]:
-        """The stages that make one row of a comparison: choose a genome, fine-tune the pruned network, test it."""
-        return [self.choose, self.tune, self.assess]
+        """The stages that make one row of a comparison: choose a genome, fine-tune the pruned network, test it, and
+        time it."""
+        return [self.choose, self.tune, self.assess, self.latency]
 
 
 def labels(baselines: Sequence[Baseline], taken: Sequence[str] = ()) -> list[str]:
@@ -60,8 +63,16 @@ def labels(baselines: Sequence[Baseline], taken: Sequence[str] = ()) -> list[str
     return found[len(taken) :]
 
 
-def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target) -> RowStages:
-    """Return the stages that prune the pretrained network with a baseline for a target, fine-tune it and measure it."""
+def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target, *, device: str) -> RowStages:
+    """Return the stages that prune the pretrained network with a baseline for a target, fine-tune it and measure it.
+
+    Args:
+        spec: The spec.
+        baseline: The baseline.
+        label: The label of the baseline.
+        target: The target.
+        device: The device on which the latency is measured.
+    """
     resolved, goal = spec.resolved(), target.model_dump(mode="json")
     code = code_of([baseline])
     written = {"baseline": baseline.model_dump(mode="json"), "target": goal, "genome": resolved["genome"]}
@@ -82,4 +93,23 @@ def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target) -> Ro
             chosen_by=choose,
         ),
         Assess(name=assess, inputs=(tune,), settings={}, target=target, tuned_by=tune),
+        latency_stage(label, target, tuned_by=tune, device=device),
+    )
+
+
+def latency_stage(method: str, target: Target, *, tuned_by: str, device: str) -> Stage:
+    """Return the stage that measures the latency of a pruned network.
+
+    Args:
+        method: Name of the pruning method: the name of a spec, or the label of a baseline.
+        target: The target of the pruned network.
+        tuned_by: Name of the stage that made the fine-tuned network.
+        device: The device on which the latency is measured. A stored latency serves for this device only.
+    """
+    return MeasureLatency(
+        name=f"latency/{method}/{target.slug}",
+        inputs=("pretrain", tuned_by),
+        settings={"device": device},
+        target=target,
+        tuned_by=tuned_by,
     )

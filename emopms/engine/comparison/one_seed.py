@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from emopms.api import ConstraintTraining
+from emopms.engine.comparison.methods import latency_stage
 from emopms.engine.comparison.row import Row
 from emopms.engine.pipeline.plan import plan, with_keys
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
@@ -14,6 +15,7 @@ from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.choice import Choice
 from emopms.engine.results.exported import ExportedModel, ModelFigures
+from emopms.engine.results.latency import Latency
 from emopms.engine.results.networks import DenseNetwork, FinetunedNetwork
 from emopms.engine.results.search_summary import SearchSummary
 
@@ -78,13 +80,19 @@ class OneSeed:
                 fingerprint=fingerprint,
                 device=str(self._context.device),
             )
+            name, device = self.spec.name, str(self._device)
+            self._latencies = [
+                latency_stage(name, target, tuned_by=f"finetune/{target.slug}", device=device)
+                for target in self.spec.targets
+            ]
+            more = [*self._latencies, *more]
             of_rows = with_keys(more, seed=self.spec.seed, fingerprint=fingerprint, earlier=planned)
             self._of_rows = {step.stage.name: step for step in of_rows}
             self._store.write_plan({step.stage.name: step.key for step in (*planned, *of_rows)})
             if other is not None:
                 self._take_pretrained(planned[0].key, other)
             self._done = run_stages(planned, self._context, self._store, last=False)
-            self.fresh = not all(stage.cached for stage in self._done.values())
+            self._searched_anew = not all(stage.cached for stage in self._done.values())
             yield
             publish(prepared, self._done, folder=self._folder, command=self._command)
 
@@ -104,7 +112,8 @@ class OneSeed:
         outside = [name for name in done if name in ("pretrain", "dense") or name.startswith(of_models)]
         constraint = self.spec.constraint
         prepared = constraint.epochs if isinstance(constraint, ConstraintTraining) else 0
-        for target in self.spec.targets:
+        for target, latency in zip(self.spec.targets, self._latencies, strict=True):
+            self.fresh = self._complete([latency]) or self._searched_anew
             aims = [done[name] for name in (f"aim/{target.slug}",) if name in done]
             own = [*(stage for name, stage in done.items() if name not in outside), *aims]
             yield self._row(
@@ -112,6 +121,7 @@ class OneSeed:
                 None,
                 ExportedModel.load(done[f"export/{target.slug}"].artefact),
                 tuned=done[f"finetune/{target.slug}"],
+                latency=self._done[latency.name],
                 search_seconds=sum(stage.seconds for stage in own),
                 searches_seconds=sum(stage.seconds for stage in [*searches, *aims]),
                 evaluations=sum(SearchSummary.load(stage.artefact).evaluations for stage in [*searches, *aims]),
@@ -121,20 +131,25 @@ class OneSeed:
     def baseline_row(self, label: str, baseline: Baseline, target: Target, stages: RowStages) -> Row:
         """Complete the stages of a baseline for one target, and return the row with the figures of the pruned
         network."""
-        planned = [self._of_rows[stage.name] for stage in stages.all]
-        self._done = run_stages(planned, self._context, self._store, earlier=self._done, last=False)
-        self.fresh = not all(self._done[stage.name].cached for stage in stages.all)
-        choose, tune, assess = (self._done[stage.name] for stage in stages.all)
+        self.fresh = self._complete(stages.all)
+        choose, tune, assess, latency = (self._done[stage.name] for stage in stages.all)
         return self._row(
             label,
             baseline.model_dump(mode="json"),
             ExportedModel.load(assess.artefact),
             tuned=tune,
+            latency=latency,
             search_seconds=choose.seconds,
             searches_seconds=choose.seconds,
             evaluations=Choice.load(choose.artefact).evaluations,
             prepared_epochs=0,
         )
+
+    def _complete(self, stages: Sequence[Stage]) -> bool:
+        """Complete stages of a row, and return whether at least one of them had to run."""
+        planned = [self._of_rows[stage.name] for stage in stages]
+        self._done = run_stages(planned, self._context, self._store, earlier=self._done, last=False)
+        return not all(self._done[stage.name].cached for stage in stages)
 
     def _row(
         self,
@@ -143,13 +158,14 @@ class OneSeed:
         model: ExportedModel,
         *,
         tuned: Done,
+        latency: Done,
         search_seconds: float,
         searches_seconds: float,
         evaluations: int,
         prepared_epochs: int,
     ) -> Row:
         dense = ModelFigures.load(self._done["dense"].artefact)
-        network = FinetunedNetwork.load(tuned.artefact)
+        network, times = FinetunedNetwork.load(tuned.artefact), Latency.load(latency.artefact)
         return Row(
             method=method,
             baseline=baseline,
@@ -164,6 +180,10 @@ class OneSeed:
             accuracy=model.accuracy,
             validation_before=network.before.accuracy,
             validation=network.after.accuracy,
+            latency_ms=times.pruned_ms,
+            dense_latency_ms=times.dense_ms,
+            speedup=times.speedup,
+            latency_batch=times.batch_size,
             search_seconds=round(search_seconds, 3),
             searches_seconds=round(searches_seconds, 3),
             tuning_seconds=tuned.seconds,

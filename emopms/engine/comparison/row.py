@@ -40,6 +40,16 @@ class Row:
     """Accuracy of the pruned network on validation images, before fine-tuning."""
     validation: float
     """Accuracy of the pruned network on validation images, after fine-tuning."""
+    latency_ms: float
+    """Latency of the pruned network: median milliseconds of a forward pass of one batch, in fp32 and in eval mode."""
+    dense_latency_ms: float
+    """Latency of the dense network in milliseconds. Passes of the dense and of the pruned network were timed in
+    turns."""
+    speedup: float
+    """Latency of the dense network, divided by the latency of the pruned network; above 1 if the pruned network is
+    faster."""
+    latency_batch: int
+    """Number of images in the batch of the latencies."""
     search_seconds: float
     """Seconds of all stages after pre-training and before fine-tuning. For a search, these include constraint training,
     the training of selector criteria, ranking and measuring."""

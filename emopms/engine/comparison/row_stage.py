@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RowStage(Stage):
-    """A stage of a comparison, for one baseline (a pruning method that searches are compared with) and one target."""
+    """A stage of a comparison, for one pruning method and one target."""
 
     target: Target
-    """The target for which the baseline prunes the network."""
+    """The target for which the method prunes the network."""
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return 0 as the estimated seconds. No estimate is needed, because ``emopms plan`` forecasts runs but not

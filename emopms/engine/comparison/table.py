@@ -8,13 +8,16 @@ import io
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
+from emopms.engine.support.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emopms.engine.comparison.row import Row
 
 _FIGURES: Final = (
-    *("macs_share", "params_share", "macs", "params", "accuracy_before", "accuracy", "validation_before", "validation"),
+    *("macs_share", "params_share", "macs", "params", "latency_ms", "dense_latency_ms", "speedup", "latency_batch"),
+    *("accuracy_before", "accuracy", "validation_before", "validation"),
     *("search_seconds", "searches_seconds", "tuning_seconds", "evaluations", "training_epochs", "dense_accuracy"),
 )
 
@@ -66,12 +69,14 @@ def markdown(summary: Mapping[str, Any]) -> str:
             f"## {target}",
             "",
             f"The dense network has {_percent(own[0]['dense_accuracy'])} % on test images. Accuracies are in %, on "
-            "test images; ± is the standard deviation over seeds. The search's seconds contain all that leads from the "
-            "pretrained network to a choice; training counts fine-tuning and constraint training.",
+            "test images; ± is the standard deviation over seeds. Latency is the median time of a forward pass for "
+            f"{counted(round(own[0]['latency_batch']['mean']), 'image')}, and speed-up the latency of the dense "
+            "network, timed in turns with the pruned one, divided by it. The search's seconds contain all that leads "
+            "from the pretrained network to a choice; training counts fine-tuning and constraint training.",
             "",
-            "| method | seeds | MACs kept | parameters kept | before fine-tuning | after fine-tuning | search, s | "
-            "evaluations | training, epochs |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+            "| method | seeds | MACs kept | parameters kept | latency, ms | speed-up | before fine-tuning | "
+            "after fine-tuning | search, s | evaluations | training, epochs |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]
         for entry in own:
             cells = (
@@ -79,6 +84,8 @@ def markdown(summary: Mapping[str, Any]) -> str:
                 str(len(entry["seeds"])),
                 f"{entry['macs_share']['mean']:.3f}",
                 f"{entry['params_share']['mean']:.3f}",
+                f"{entry['latency_ms']['mean']:.2f}",
+                _with_deviation(entry["speedup"]),
                 _percent(entry["accuracy_before"]),
                 _percent(entry["accuracy"]),
                 f"{entry['search_seconds']['mean']:.1f}",
@@ -94,6 +101,10 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _percent(spread: Mapping[str, float | None]) -> str:
+    return _with_deviation(spread, factor=100)
+
+
+def _with_deviation(spread: Mapping[str, float | None], *, factor: float = 1) -> str:
     mean, deviation = spread["mean"], spread["sd"]
     assert mean is not None
-    return f"{100 * mean:.2f}" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
+    return f"{factor * mean:.2f}" + (f" ± {factor * deviation:.2f}" if deviation is not None else "")

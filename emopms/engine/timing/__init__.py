@@ -1,1 +1,1 @@
-"""Short timings on random images, from which stages estimate their duration."""
+"""Short timings on random images: stages estimate their duration from them, and comparisons measure latencies."""

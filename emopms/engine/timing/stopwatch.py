@@ -1,8 +1,9 @@
-"""Estimates the seconds of long work: small sizes of the work are timed, and the result is extrapolated."""
+"""Estimates the seconds of long work from timings of smaller sizes, and compares the seconds of several functions."""
 
 from __future__ import annotations
 
 import resource
+import statistics
 import sys
 from dataclasses import dataclass
 from time import perf_counter
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emopms.network.runtime.device import Device
 
@@ -30,8 +31,7 @@ class TimingEffort:
     """Minimum seconds of a timing. The size of the work grows until one repetition takes these seconds, and the work is
     repeated until all repetitions together take these seconds."""
     min_repetitions: int = 3
-    """Minimum number of repetitions of the work in a timing. The fastest repetition counts, because other processes
-    disturbed it least."""
+    """Minimum number of repetitions of the work in a timing."""
     max_seconds: float = 1.0
     """Seconds after which a timing stops: the size of the work no longer grows, and the work is not repeated."""
 
@@ -92,21 +92,41 @@ class Stopwatch:
         self.peak = max(self.peak, self._memory())
         return perf_counter() - began
 
+    def by_turns(self, works: Sequence[Callable[[], object]]) -> list[float]:
+        """Return the median seconds of a call of each function.
+
+        In each round, every function is called once, so that a slow period of the machine affects all of them. The
+        first round is not timed, because it also sets up caches.
+        """
+        deadline = perf_counter() + self._effort.max_seconds
+        for work in works:
+            work()
+        return [statistics.median(took) for took in zip(*self._rounds(works, deadline), strict=True)]
+
     def _try(self, prepare: Callable[[int], Callable[[], object]], size: int, deadline: float) -> _Trial:
         return _Trial(size, self._clock(prepare(size), deadline), self._memory())
 
     def _clock(self, work: Callable[[], object], deadline: float) -> float:
-        """Repeat a piece of work, and return the seconds of the fastest repetition."""
-        effort, took = self._effort, list[float]()
+        """Repeat a piece of work, and return the seconds of the fastest repetition, which other processes disturbed
+        least."""
+        return min(seconds for (seconds,) in self._rounds([work], deadline))
+
+    def _rounds(self, works: Sequence[Callable[[], object]], deadline: float) -> list[list[float]]:
+        """Call all functions in turns, round by round, and return the seconds of each call in each round."""
+        effort, rounds, total = self._effort, list[list[float]](), 0.0
         self._wait()
-        while not took or (
-            (len(took) < effort.min_repetitions or sum(took) < effort.min_seconds) and perf_counter() < deadline
+        while not rounds or (
+            (len(rounds) < effort.min_repetitions or total < effort.min_seconds) and perf_counter() < deadline
         ):
-            began = perf_counter()
-            work()
-            self._wait()
-            took.append(perf_counter() - began)
-        return min(took)
+            rounds.append([self._clocked(work) for work in works])
+            total += sum(rounds[-1])
+        return rounds
+
+    def _clocked(self, work: Callable[[], object]) -> float:
+        began = perf_counter()
+        work()
+        self._wait()
+        return perf_counter() - began
 
     def _wait(self) -> None:
         """Wait until the GPU has finished, because CUDA calls return before their work is done."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emopms.engine.comparison.compare import Comparison
+    from emopms.engine.comparison.row import Row
 
 
 pytestmark = pytest.mark.slow
@@ -99,6 +102,25 @@ def test_nothing_is_repeated(comparison: Comparison, monkeypatch: pytest.MonkeyP
     again = compare(compared(), run_dir=comparison.folder, device="cpu")
     assert again.rows == comparison.rows
     assert {path: path.read_bytes() for path in comparison.folder.glob("*.*")} == before
+
+
+def test_a_comparison_without_latencies_gets_them_and_nothing_else(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(comparison.folder, tmp_path / "earlier")
+    for latencies in folder.glob("*/store/latency"):
+        shutil.rmtree(latencies)
+    monkeypatch.setattr(loop, "descend", _never)
+    monkeypatch.setattr(PruningTask, "measure", _never)
+    again = compare(compared(), run_dir=folder, device="cpu")
+    assert list(map(_without_latency, again.rows)) == list(map(_without_latency, comparison.rows))
+    assert all(row.speedup == pytest.approx(row.dense_latency_ms / row.latency_ms) for row in again.rows)
+    written = [json.loads((folder / row.file).read_text()) for row in again.rows]
+    assert [row["latency_ms"] for row in written] == [row.latency_ms for row in again.rows]
+
+
+def _without_latency(row: Row) -> Row:
+    return replace(row, latency_ms=0.0, dense_latency_ms=0.0, speedup=0.0)
 
 
 def _never(*arguments: Any, **more: Any) -> Any:

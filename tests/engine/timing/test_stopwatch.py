@@ -1,4 +1,4 @@
-"""The stopwatch on a simulated clock: what it extrapolates, and where it stops."""
+"""The stopwatch on a simulated clock: what it extrapolates, what it compares, and where it stops."""
 
 from __future__ import annotations
 
@@ -87,3 +87,27 @@ def test_work_without_a_size_is_done_once(monkeypatch: pytest.MonkeyPatch) -> No
     watch = Stopwatch(Device("cpu"))
     assert watch.once(world.prepare(500)) == pytest.approx(0.502)
     assert watch.peak == 10**6 + 1000 * 500
+
+
+def _slow_in_one_round(world: World, name: str, seconds: float, called: list[str]) -> Callable[[], object]:
+    def work() -> None:
+        called.append(name)
+        world.now += seconds + (10.0 if 2 < len(called) <= 4 else 0.0)  # the machine is slow in the second round
+
+    return work
+
+
+def test_functions_run_in_turns_and_the_median_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, called = World(monkeypatch, unit=0.0), list[str]()
+    works = [_slow_in_one_round(world, name, seconds, called) for name, seconds in (("dense", 0.4), ("pruned", 0.1))]
+    watch = Stopwatch(Device("cpu"), TimingEffort(min_repetitions=5, min_seconds=0.0, max_seconds=100.0))
+    assert watch.by_turns(works) == pytest.approx([0.4, 0.1])
+    assert called == ["dense", "pruned"] * 6, "a first round that does not count, and five that do"
+
+
+def test_turns_end_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, called = World(monkeypatch, unit=0.0), list[str]()
+    works = [_slow_in_one_round(world, name, 1.0, called) for name in ("dense", "pruned")]
+    watch = Stopwatch(Device("cpu"), TimingEffort(min_repetitions=5, max_seconds=1.0))
+    assert watch.by_turns(works) == pytest.approx([11.0, 11.0])
+    assert len(called) == 4

@@ -13,6 +13,7 @@ from loguru import logger
 
 from emopms.engine.comparison.methods import labels, row_stages
 from emopms.engine.comparison.one_seed import OneSeed
+from emopms.engine.comparison.picture import PICTURE, can_draw, draw
 from emopms.engine.comparison.table import csv_table, markdown, summarise
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.storage.inventory import COMPARISON, is_run
@@ -47,8 +48,9 @@ class Comparison:
     """The results of a comparison of pruning methods."""
 
     folder: Path
-    """The folder that holds the tables (``comparison.md``, ``comparison.csv`` and ``comparison.json``), a file for each
-    row in ``rows/``, and a run directory for each spec and seed."""
+    """The folder that holds the tables (``comparison.md``, ``comparison.csv`` and ``comparison.json``), the picture
+    ``comparison.svg`` if matplotlib is installed, a file for each row in ``rows/``, and a run directory for each spec
+    and seed."""
     rows: Sequence[Row]
     """The rows of the table: the figures of one pruned network for each pruning method, target and seed."""
     summary: dict[str, Any]
@@ -68,7 +70,8 @@ def compare(
     seed.
 
     A baseline is another pruning method. Stages that an earlier comparison completed in the same folder are not
-    repeated. The tables are rewritten after each new row, which is the result for one method, target and seed.
+    repeated. The tables and the picture are rewritten after each new row, which is the result for one method, target
+    and seed. Without matplotlib, no picture is made.
 
     Args:
         specs: Specs, mappings with their keys, or their paths. They must agree in backbone, data, pre-training,
@@ -133,6 +136,8 @@ def compare(
                         add(row, fresh=one.fresh)
                 made.append(one)
         _write(folder, rows, read, chosen)
+    if not can_draw():
+        logger.info("{} is not made, because matplotlib is not installed: pip install 'emopms[plot]'", PICTURE)
     return Comparison(folder, rows, summarise(rows))
 
 
@@ -166,11 +171,13 @@ def _require_comparable(specs: Sequence[Spec]) -> None:
 
 
 def _write(folder: Path, rows: Sequence[Row], specs: Sequence[Spec], device: Device) -> None:
-    """Write the files of a comparison: one file for each row, and the tables as Markdown, CSV and JSON."""
+    """Write the files of a comparison: one file for each row, the tables as Markdown, CSV and JSON, and the picture if
+    matplotlib is installed."""
     summary = {"name": specs[0].name, "machine": provenance(device), **summarise(rows)}
     files = {row.file: encode_json(row.as_json()) for row in rows} | {
         COMPARISON: encode_json(summary),
         "comparison.csv": csv_table(rows).encode(),
         "comparison.md": markdown(summary).encode(),
+        **({PICTURE: draw(summary)} if can_draw() else {}),
     }
     Outputs(folder).publish(files, {})

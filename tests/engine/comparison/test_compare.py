@@ -3,16 +3,19 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from loguru import logger
 
 import emopms
 from emopms.api import Baseline, Images, PruningTask
 from emopms.engine.comparison.assess import Assess
 from emopms.engine.comparison.compare import compare
+from emopms.engine.comparison.picture import draw
 from emopms.engine.stages.dense import Dense
 from emopms.engine.stages.export import Export
 from emopms.engine.storage.cleanup import find_removable
@@ -74,6 +77,7 @@ def test_what_is_written(comparison: Comparison) -> None:
         assert entry["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
     with (folder / "comparison.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(rows)
+    assert (folder / "comparison.svg").read_bytes() == draw(summary)
     text = (folder / "comparison.md").read_text()
     assert "## macs-0.7" in text
     assert "| **tiny** | 2 |" in text
@@ -117,6 +121,23 @@ def test_a_comparison_without_latencies_gets_them_and_nothing_else(
     assert all(row.speedup == pytest.approx(row.dense_latency_ms / row.latency_ms) for row in again.rows)
     written = [json.loads((folder / row.file).read_text()) for row in again.rows]
     assert [row["latency_ms"] for row in written] == [row.latency_ms for row in again.rows]
+
+
+def test_without_matplotlib_there_is_no_picture(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, said = shutil.copytree(comparison.folder, tmp_path / "copy"), list[str]()
+    (folder / "comparison.svg").unlink()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    sink = logger.add(said.append, level="INFO", format="{message}")
+    try:
+        compare(compared(), run_dir=folder, device="cpu")
+    finally:
+        logger.remove(sink)
+    assert not (folder / "comparison.svg").exists()
+    assert [line for line in said if "emopms[plot]" in line] == [
+        "comparison.svg is not made, because matplotlib is not installed: pip install 'emopms[plot]'\n"
+    ]
 
 
 def _without_latency(row: Row) -> Row:

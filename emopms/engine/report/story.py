@@ -24,7 +24,7 @@ class SearchStory:
 
     name: str
     """Name of the stage, such as ``evolve/1``."""
-    history: Sequence[tuple[int, float]]
+    history: Sequence[Sequence[float]]
     """Numbers of evaluated candidates and hypervolumes, one pair for each generation; empty if they were not stored."""
     front: Sequence[tuple[float, float]]
     """Costs of the front's points, as shares of the dense sub-network's, and their impairments. Empty for a search of

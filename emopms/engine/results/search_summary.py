@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emopms.engine.results.stored import Summary
@@ -27,6 +27,6 @@ class SearchSummary(Summary):
     """Number of candidates whose evaluation failed."""
     first_failure: str
     """Reason why the first of the failed evaluations failed; empty if no evaluation failed."""
-    history: Sequence[tuple[int, float]] = ()
+    history: Sequence[Sequence[float]] = field(default_factory=list)
     """After each generation: the number of distinct candidates evaluated up to then, and the hypervolume of the front.
     Empty if it was not stored."""

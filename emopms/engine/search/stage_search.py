@@ -58,12 +58,12 @@ def search(
     """
     loss, cost = shown
     dense = cache.evaluate(sub.dense[None, :])[0]
-    history: list[tuple[int, float]] = []
+    history: list[list[float]] = []
 
     def show(tracker: Tracker, generation: Generation) -> None:
         points = generation.objectives[:, [loss, cost]] / (1.0, dense[cost])
         volume = hypervolume(points, (guessing_loss(context.classes), 1.0))
-        history.append((generation.evaluations, volume))
+        history.append([generation.evaluations, volume])
         failed = f", {generation.failed} failed" if generation.failed else ""
         tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def test_a_search_summary_comes_back_from_its_file(out: Workspace, stored: Callable[[], Artefact]) -> None:
-    summary = SearchSummary(evaluations=30, asked=33, generations=4, failed=1, first_failure="Δ is “nan”")
+    summary = SearchSummary(
+        evaluations=30, asked=33, generations=4, failed=1, first_failure="Δ is “nan”", history=[[30, 0.25]]
+    )
     summary.save(out)
     artefact = stored()
     assert artefact.files == ["search.json"]

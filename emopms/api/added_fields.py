@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from emopms.component import Settings
+
+WITH_ADDED = {"added": True}
+"""Context of a serialisation that writes added fields, too, whatever their values are."""
 
 
 class AddedFields(Settings):
@@ -22,9 +25,13 @@ class AddedFields(Settings):
     """Names of the added fields. A subclass that adds fields lists them together with those of its base class."""
 
     @model_serializer(mode="wrap")
-    def _without_added_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_added_defaults(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         """Return the fields to store: all fields except the added fields that hold their defaults."""
         written: dict[str, Any] = handler(self)
+        if info.context == WITH_ADDED:
+            return written
         fields = type(self).model_fields
         return {
             name: value

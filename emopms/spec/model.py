@@ -33,6 +33,7 @@ from emopms.api import (
     Selector,
     Split,
 )
+from emopms.api.added_fields import WITH_ADDED
 from emopms.component import Settings, Slot, invalid
 from emopms.errors import PluginError, Problem, SpecError, did_you_mean
 from emopms.plugin_file import components_in
@@ -280,6 +281,10 @@ class Spec(Settings):
 
     def resolved(self) -> dict[str, Any]:
         """Return the whole spec as plain data, including all defaults."""
+        return self.model_dump(mode="json", context=WITH_ADDED)
+
+    def keyed(self) -> dict[str, Any]:
+        """Return the whole spec as plain data for the keys of stored results (see `AddedFields`)."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:

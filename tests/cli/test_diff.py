@@ -26,7 +26,7 @@ def test_settings_figures_and_models_side_by_side(
     lines = [line.split() for line in shown.out.splitlines() if line]
     assert ["algorithm.generations", "4", "7"] in lines
     hypervolume = f"{finished.summary['search']['hypervolume']:.4f}"
-    assert ["hypervolume", hypervolume, hypervolume] in lines
+    assert [*["hypervolume", "of", "loss", "and", "macs"], hypervolume, hypervolume] in lines
     assert any(line[0] == "macs-0.6" for line in lines)
 
 

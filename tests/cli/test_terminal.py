@@ -209,18 +209,28 @@ def test_columns_that_belong_together_stay_together() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_closing_table_cuts_nothing(width: int) -> None:
     model = {"macs": 20_515_840, "params": 137_334, "macs_cut": 0.324, "params_cut": 0.52, "accuracy": 0.9721}
+    model |= {"costs": {"macs": 20_515_840.0, "latency": 4.25}, "dense_costs": {"macs": 3e7, "latency": 8.5}}
     summary = {
         "name": "cifar10-resnet20",
         "quality": "accuracy",
         "dense": model | {"accuracy": 0.9777},
-        "models": [model | {"target": STAGES[-1][9:], "accuracy_before_finetune": 0.5}],
+        "models": [model | {"target": STAGES[-1][9:], "accuracy_before_finetune": 0.5, "meets_target": False}],
         "search": {"evaluations": 1941, "seconds": 11.5, "hypervolume": 1.711},
         "rank": {"schemes": 69, "measured": 44, "kendall_tau": 0.95},
     }
     folder = Path("/somewhere/with/a/very/long/name/that/needs/more/than/eighty/columns/by/itself/alone/runs/x")
     lines = shown(terminal(width), closing_table(summary, folder))
     words = " ".join(" ".join(lines).split())
-    for figure in ("20,515,840 (67.6%)", "137,334 (48.0%)", "97.21%", "97.77%", "-0.56", "50.00%"):
+    for figure in (
+        "20,515,840 (67.6%)",
+        "137,334 (48.0%)",
+        "97.21%",
+        "97.77%",
+        "-0.56",
+        "50.00%",
+        "4.25 (50.0%)",
+        "missed",
+    ):
         assert figure in words
     assert str(folder / "result.json") in "".join(lines)
     assert max(map(len, lines)) <= width

@@ -70,16 +70,25 @@ def test_wrong_limits_are_refused(genome: dict[str, Any]) -> None:
     assert messages(genome=genome)
 
 
-def test_limits_are_written_only_if_they_are_set() -> None:
+def test_limits_enter_keys_only_if_they_are_set() -> None:
     plain, same = (
-        Spec.model_validate(SMALL | {"genome": genome}).resolved()["genome"]
+        Spec.model_validate(SMALL | {"genome": genome}).keyed()["genome"]
         for genome in ({}, {"keep": [], "min_channels": 1, "max_ratio": 1.0})
     )
     assert plain == same
     assert "keep" not in plain
     limits = {"keep": ["stage1.*"], "min_channels": 4, "max_ratio": 0.5}
-    written = Spec.model_validate(SMALL | {"genome": limits}).resolved()["genome"]
+    written = Spec.model_validate(SMALL | {"genome": limits}).keyed()["genome"]
     assert written == plain | limits
+
+
+def test_the_resolved_spec_has_all_defaults() -> None:
+    resolved = Spec.model_validate(SMALL).resolved()
+    assert resolved["genome"] == Spec.model_validate(SMALL).keyed()["genome"] | {
+        "keep": [],
+        "min_channels": 1,
+        "max_ratio": 1.0,
+    }
 
 
 def test_partial_settings_keep_the_other_defaults() -> None:

@@ -73,9 +73,9 @@ def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target, *, de
         target: The target.
         device: The device on which the latency is measured.
     """
-    resolved, goal = spec.resolved(), target.model_dump(mode="json")
+    keyed, goal = spec.keyed(), target.model_dump(mode="json")
     code = code_of([baseline])
-    written = {"baseline": baseline.model_dump(mode="json"), "target": goal, "genome": resolved["genome"]}
+    written = {"baseline": baseline.model_dump(mode="json"), "target": goal, "genome": keyed["genome"]}
     choose, tune, assess = (f"{step}/{label}/{target.slug}" for step in ("choose", "tune", "assess"))
     return RowStages(
         Choose(
@@ -88,7 +88,7 @@ def row_stages(spec: Spec, baseline: Baseline, label: str, target: Target, *, de
         Tune(
             name=tune,
             inputs=("pretrain", choose),
-            settings={"finetune": resolved["finetune"], "target": goal} | spec.surgery.settings,
+            settings={"finetune": keyed["finetune"], "target": goal} | spec.surgery.settings,
             target=target,
             chosen_by=choose,
         ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emopms.engine.search.named_costs import cost_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,15 +74,15 @@ def _search(result: Result) -> dict[str, str]:
     summary, front = result.summary, result.front
     found = {
         "dense, on test images": f"{summary['dense']['accuracy']:.2%}",
-        "hypervolume": f"{summary['search']['hypervolume']:.4f}",
+        f"hypervolume of loss and {cost_names(result.spec)[0]}": f"{summary['search']['hypervolume']:.4f}",
         "evaluations": f"{summary['search']['evaluations']:,}",
         "search, seconds": f"{summary['search']['seconds']:,.1f}",
         "Kendall's tau": f"{summary['rank']['kendall_tau']:.3f}",
-        "knee": f"{front.knee.accuracy:.2%} at {front.knee.shares['macs']:.1%} of the MACs",
+        "knee, on validation images": f"{front.knee.accuracy:.2%} at {front.knee.shares['macs']:.1%} of the MACs",
     }
     for share in _SHARES:
         points = [point.accuracy for point in front if point.shares["macs"] <= share]
-        found[f"best within {share:.0%} of the MACs"] = f"{max(points):.2%}" if points else "none"
+        found[f"best within {share:.0%} of the MACs, on validation images"] = f"{max(points):.2%}" if points else "none"
     return found
 
 

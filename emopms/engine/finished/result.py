@@ -18,7 +18,7 @@ from emopms.engine.session.scoring import score
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import pruned
-from emopms.errors import ShortHelp, StoreError
+from emopms.errors import ShortHelp, StoreError, did_you_mean
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
@@ -61,11 +61,7 @@ class Result(metaclass=ShortHelp):
         self._folder = Path(folder)
         published = Published.read(self._folder)
         if published is None:
-            begun = Store(self._folder / "store").is_marked()
-            raise StoreError(
-                f"The run in {folder} is not finished." if begun else f"{folder} holds no finished run.",
-                remedy="The same `emopms run` continues it." if begun else "`emopms runs` lists finished runs.",
-            )
+            raise _missing(self._folder)
         self._published = published
 
     @property
@@ -156,12 +152,25 @@ class Result(metaclass=ShortHelp):
         return f"<pre>{escape(repr(self))}</pre>{self.front._repr_html_()}"
 
 
+def _missing(folder: Path) -> StoreError:
+    """Return the error for a folder without a finished run."""
+    if not folder.exists():
+        usual = Path("runs") / folder.name
+        remedy = f"Did you mean {usual}?" if usual.is_dir() else "`emopms runs` lists finished runs."
+        return StoreError(f"There is no folder {folder}.", remedy=remedy)
+    if Store(folder / "store").is_marked():
+        return StoreError(f"The run in {folder} is not finished.", remedy="The same `emopms run` continues it.")
+    return StoreError(f"{folder} holds no finished run.", remedy="`emopms runs` lists finished runs.")
+
+
 class _Models(Mapping[str, "nn.Module"]):
     def __init__(self, result: Result) -> None:
         self._result = result
         self._paths = {model["target"]: result.folder / model["path"] for model in result.summary["models"]}
 
     def __getitem__(self, target: str) -> nn.Module:
+        if target not in self._paths:
+            raise KeyError(f"no model {target!r}. {did_you_mean(target, self._paths)}")
         state = load_file(self._paths[target] / WEIGHTS)
         return self._result._opened.context.network(state).cpu().eval()
 

@@ -69,7 +69,8 @@ def load(
 
     Raises:
         WeightsError: The folder does not hold a model of this format, the weights changed since the export, the weights
-            are not finite, or the model was not pruned from ``network``. Also raised if the dense network that the
+            are not finite, or they do not fit ``network``. A network with the same tensors that computes something
+            else is not noticed. Also raised if the dense network that the
             model describes does not fit into memory, is more than a thousand times as large as the model, or has many
             more layers than the model.
         PluginError: The backbone is neither installed nor defined in ``plugins``, or the spec named a function that

@@ -9,10 +9,13 @@ from loguru import logger
 
 from emopms.api import Cost
 from emopms.engine.search.evaluation import values_by
+from emopms.engine.search.named_costs import cost_names
+from emopms.engine.search.network_costs import NetworkCosts
 from emopms.engine.search.task import make_task
 from emopms.engine.stages.evolve import Evolve
 from emopms.engine.support.machine_failures import is_passing
-from emopms.errors import ComponentError
+from emopms.errors import ComponentError, Problem, SpecError
+from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,11 +28,15 @@ if TYPE_CHECKING:
 _FEW = 2
 """Number of random images on which objectives are tried first: the fewest that batch norm can train with."""
 
+_NOISE = 1.1
+"""Factor by which a measured cost of the smallest network may exceed a bound, since measured times vary."""
+
 _REMEDY = "Repair it, or take it out of `objectives`. A trial before all stages found this; nothing was trained."
 
 
 def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
-    """Evaluate the dense genome of each sub-network, with random weights, by each objective.
+    """Evaluate the dense genome of each sub-network, with random weights, by each objective. Refuse bounds on costs
+    that not even the smallest network meets.
 
     An objective that fails on two images is tried again with as many images as the search evaluates. Measured
     objectives, which may take long, are tried with one sub-network. Values of objectives that are no costs depend on
@@ -42,6 +49,7 @@ def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
     Raises:
         ComponentError: An objective fails, or a cost is not finite.
         RunError: An objective returns an array of the wrong shape.
+        SpecError: A bound on a cost cannot be met.
     """
     if not any(isinstance(stage, Evolve) for stage in stages):
         return
@@ -57,6 +65,39 @@ def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
                 if is_passing(error):
                     raise
                 _try(objective, sub, timer, spec.data.calibration)
+    _require_reachable(timer)
+
+
+def _require_reachable(timer: WorkTimer) -> None:
+    """Refuse bounds on evaluated costs that the network with the fewest channels exceeds. Bounds on MACs and parameters
+    are checked without a trial.
+
+    Raises:
+        SpecError: A bound cannot be met. The error lists all of them.
+    """
+    context, divided = timer.context, timer.divided
+    bounded = {name for target in context.spec.targets for name in target.cost_bounds} - set(COUNTED)
+    if not bounded:
+        return
+    least = np.concatenate([context.encoding(sub).least for sub in divided.searched])
+    values = NetworkCosts(context, divided.whole).evaluate(np.stack([divided.whole.dense, least])).values
+    measured = {objective.name for objective in context.spec.objectives if objective.measured}
+    problems: list[Problem] = []
+    for column, name in enumerate(cost_names(context.spec)):
+        dense, smallest = values[:, column]
+        allowed_error = _NOISE if name in measured else 1.0
+        for index, target in enumerate(context.spec.targets):
+            limit = target.limits(dict.fromkeys(bounded, dense) | {"macs": 1.0, "params": 1.0}).get(name)
+            if name not in bounded or limit is None or not smallest > allowed_error * limit:
+                continue
+            problems += context.spec.problem(
+                ("targets", index, name),
+                f"cannot be met: the {name} of the smallest network is {smallest:,.4g}, {smallest / dense:.3f} of the "
+                f"dense network's.",
+                "Raise the target, or choose fewer or other split points: what crosses a split keeps its width.",
+            ).problems
+    if problems:
+        raise SpecError(problems)
 
 
 def _try(objective: Objective, sub: SubNetwork, timer: WorkTimer, images: int) -> None:
@@ -66,13 +107,15 @@ def _try(objective: Objective, sub: SubNetwork, timer: WorkTimer, images: int) -
         ComponentError, RunError: See `try_objectives`.
     """
     task = make_task(timer.images(images), timer.divided, sub, timer.criteria, timer.context.device)
-    genomes = sub.dense[None].copy()
+    genomes = np.stack([sub.dense, sub.dense])  # two, so that a wrong shape is seen
     genomes.flags.writeable = False  # as in a search
     try:
-        (value,) = values_by(objective, genomes, task)
+        values = values_by(objective, genomes, task)
     except ComponentError as error:
         if is_passing(error):
             raise
         raise ComponentError(error.message, remedy=_REMEDY) from error
-    if isinstance(objective, Cost) and not np.isfinite(value):
-        raise ComponentError(f"Objective {objective.name!r} returned {value} for the dense network.", remedy=_REMEDY)
+    if isinstance(objective, Cost) and not np.isfinite(values).all():
+        raise ComponentError(
+            f"Objective {objective.name!r} returned {values[0]} for the dense network.", remedy=_REMEDY
+        )

@@ -178,11 +178,11 @@ def model_stages(spec: Spec, goal: Target | NDArray[np.bool_], slug: str, *, fou
 
 def _settings_of(spec: Spec) -> Callable[..., dict[str, Any]]:
     """Return a function that gives some settings of a spec with their defaults, and with the code that they name."""
-    resolved = spec.resolved()
+    keyed = spec.keyed()
 
     def settings(*names: str, **more: Any) -> dict[str, Any]:
         code = code_fingerprint(spec, names)
-        return {name: resolved[name] for name in names} | more | ({"code": code} if code else {})
+        return {name: keyed[name] for name in names} | more | ({"code": code} if code else {})
 
     return settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from emopms.engine.session.networks import (
 )
 from emopms.engine.session.partition_summary import PartSummary, Size, size_of, summarise_parts
 from emopms.engine.support.component_calls import guarded_call
-from emopms.errors import DataError, NetworkError, Problem, SpecError
+from emopms.errors import DataError, NetworkError, Problem, SpecError, WeightsError
 from emopms.network.channels.limits import NO_LIMITS, LimitsError
 from emopms.network.costs.cost_model import count
 from emopms.network.graph.fingerprint import graph_fingerprint
@@ -32,7 +33,7 @@ from emopms.network.partition.divide import SplitPointError, require_same_functi
 from emopms.network.partition.divided_network import NoBoundaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -83,12 +84,13 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         WeightsError: The weights file cannot be read, or does not fit the network.
         NetworkError: The network cannot be pruned.
     """
-    with guarded_call(spec.data, "open its files"):
+    with _located(spec, "data"), guarded_call(spec.data, "open its files"):
         source = spec.data.open(folder)
     _check_data(spec, source)
     if not source.labelled:
         _check_teacher(spec)
-    network = given_network(spec, source, folder)
+    with _located(spec, "backbone", "weights"):
+        network = given_network(spec, source, folder)
     example = example_images(source)
     require_usable(network, lambda: fresh_network(spec, source, seeded=False), example)
     fingerprint = source.fingerprint
@@ -134,6 +136,16 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
         least=least,
         least_without_limits=least_without_limits,
     )
+
+
+@contextmanager
+def _located(spec: Spec, *path: str) -> Iterator[None]:
+    """Name the key of the spec, with its file and line, in errors about data or weights."""
+    try:
+        yield
+    except (DataError, WeightsError) as error:
+        (problem,) = spec.problem(path, error.message).problems
+        raise type(error)(str(problem), remedy=error.remedy) from error
 
 
 def _least(divided: DividedNetwork, encodings: Sequence[Encoding]) -> Size:

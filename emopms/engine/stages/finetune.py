@@ -128,7 +128,8 @@ def describe(tuned: FinetunedNetwork, epochs: int) -> str:
     if not epochs:
         return f"{before} without fine-tuning"
     if not tuned.epoch:
-        return f"{before}: {counted(epochs, 'epoch')} of fine-tuning did not help, so the state before is kept"
+        tried = f"{counted(epochs, 'epoch')} of fine-tuning did not help, so the state before is kept"
+        return f"{before}: {tried}; a lower `finetune.lr` may help"
     return f"{before} before and {tuned.after.accuracy:.2%} after {tuned.epoch} of {counted(epochs, 'epoch')}"
 
 

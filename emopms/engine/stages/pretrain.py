@@ -9,12 +9,14 @@ import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
+from emopms.engine.session.class_order import class_order
 from emopms.engine.session.knowledge import count_by_class, require_knowledge
 from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
 from emopms.engine.training.best_state import BestState
 from emopms.engine.training.loop import sgd, train
+from emopms.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from emopms.engine.session.class_order import ClassOrder
     from emopms.engine.session.context import Context
     from emopms.engine.session.partition_summary import PartSummary
     from emopms.engine.storage.artefact import Artefact, Workspace
@@ -42,7 +45,7 @@ class Pretrain(Stage):
         """Train the network on training images, and score it on validation images.
 
         Raises:
-            RunError: The network is no better than guessing.
+            RunError: The network is no better than guessing, or its classes have another order than those of the data.
         """
         spec, validation = context.spec, context.image_sets.validation
         network = context.given_network()
@@ -55,6 +58,7 @@ class Pretrain(Stage):
                 given.accuracy,
                 given.loss,
             )
+            _check_class_order(context, class_order(network.eval(), validation, context.classes))
         train(
             network,
             sgd(network, spec.pretrain),
@@ -91,6 +95,23 @@ class Pretrain(Stage):
             return sgd(network, schedule), classification_loss(network)
 
         return timer.training(schedule, prepare, after_epoch=validation) + validation
+
+
+def _check_class_order(context: Context, found: ClassOrder) -> None:
+    """Warn if the given weights number the classes in another order than the data. Training may mend this.
+
+    Raises:
+        RunError: Without training, the weights would be right at least twice as often in another order.
+    """
+    said = (
+        f"The given weights are right for {found.as_given:.1%} of {counted(found.images, 'validation image')}. If the "
+        f"classes had another order, it would be {found.reordered:.1%}: the weights seem to number them in another way."
+    )
+    remedy = context.source.doubt or "Number the classes of the data as they were when the weights were trained."
+    if found.is_wrong and not context.spec.pretrain.epochs:
+        raise RunError(said, remedy=remedy)
+    if found.is_doubtful:
+        logger.warning("{} {}", said, remedy)
 
 
 def _described(epoch: int, epochs: int) -> str:

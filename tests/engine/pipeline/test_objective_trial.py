@@ -13,7 +13,7 @@ from emopms.api import Cost, Objective, Task
 from emopms.engine.forecast.forecast import forecast
 from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.timing.work_timer import WorkTimer
-from emopms.errors import ComponentError, EmopmsError
+from emopms.errors import ComponentError, EmopmsError, SpecError
 from tests.engine.conftest import tiny
 from tests.engine.contexts import stage, tiny_context
 
@@ -91,7 +91,11 @@ def _try(*objectives: Objective | str, name: str = "evolve/1") -> None:
 
 @pytest.mark.parametrize(
     ("cost", "said"),
-    [(Returning(), "returned nan for the dense network"), (Returning(value=1.0, shape=(3, 2)), r"shape \(3, 2\)")],
+    [
+        (Returning(), "returned nan for the dense network"),
+        (Returning(value=1.0, shape=(3, 2)), r"shape \(3, 2\)"),
+        (Returning(value=1.0, shape=(1,)), r"shape \(1,\)"),
+    ],
 )
 def test_wrong_values_of_costs(cost: Cost, said: str) -> None:
     with pytest.raises(EmopmsError, match=said):
@@ -121,3 +125,40 @@ def test_measured_objectives_are_tried_once() -> None:
     TRIED.clear()
     _try("capability", Lasting())
     assert TRIED == [0]
+
+
+class Kept(Cost):
+    """Channels kept, and ten."""
+
+    name: Literal["kept"] = "kept"
+
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        kept: NDArray[Any] = genomes.sum(axis=1) + 10.0
+        return kept
+
+
+class KeptOnAClock(Kept):
+    measured: ClassVar[bool] = True
+
+
+def _bounded(cost: Cost, *targets: dict[str, Any]) -> None:
+    context = tiny_context(objectives=["capability", "macs", cost], targets=list(targets))
+    try_objectives(WorkTimer(context), [stage("evolve/1", context)])
+
+
+def test_bounds_that_no_network_meets_are_refused_before_anything_is_trained() -> None:
+    timer = WorkTimer(tiny_context())
+    genes, channels = timer.divided.whole.channels.genes, len(timer.divided.whole.channels.groups)
+    dense, least = genes + 10, channels + 10
+    _bounded(Kept(), {"kept": {"at_most": least}}, {"kept": least / dense + 1e-9}, {"macs": 0.5})
+    with pytest.raises(SpecError, match=rf"kept of the smallest network is {least}, {least / dense:.3f}") as caught:
+        _bounded(Kept(), {"macs": 0.5}, {"kept": 0.2}, {"kept": {"at_most": least - 1.0}}, {"kept": 0.9})
+    assert [problem.dotted for problem in caught.value.problems] == ["targets[1].kept", "targets[2].kept"]
+
+
+def test_measured_costs_may_exceed_a_bound_a_little() -> None:
+    timer = WorkTimer(tiny_context())
+    least = len(timer.divided.whole.channels.groups) + 10
+    _bounded(KeptOnAClock(), {"kept": {"at_most": least / 1.05}})
+    with pytest.raises(SpecError, match="cannot be met"):
+        _bounded(KeptOnAClock(), {"kept": {"at_most": least / 1.2}})

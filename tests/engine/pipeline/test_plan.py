@@ -59,7 +59,7 @@ def test_stages_follow_their_inputs() -> None:
 
 
 def test_limits_that_are_not_set_change_no_key() -> None:
-    assert tiny().resolved()["genome"] == {
+    assert tiny().keyed()["genome"] == {
         "coding": "channels",
         "channel_multiple": 1,
         "prune_residual": False,

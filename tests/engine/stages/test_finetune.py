@@ -47,7 +47,11 @@ def test_a_genome_that_was_picked_is_taken_as_it_is(
     ("epoch", "epochs", "said"),
     [
         (0, 0, "65.00% without fine-tuning"),
-        (0, 2, "65.00%: 2 epochs of fine-tuning did not help, so the state before is kept"),
+        (
+            0,
+            2,
+            "65.00%: 2 epochs of fine-tuning did not help, so the state before is kept; a lower `finetune.lr` may help",
+        ),
         (1, 1, "65.00% before and 70.00% after 1 of 1 epoch"),
     ],
 )

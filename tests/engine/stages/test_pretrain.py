@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 import torch.nn.functional as F
+from loguru import logger
+from safetensors.torch import save_file
 from torch import nn
 
 from emopms.engine.results.networks import DenseNetwork
@@ -53,3 +55,22 @@ def test_the_loss_is_cross_entropy_in_training_mode() -> None:
     loss = classification_loss(network)(images, labels, torch.Generator())
     assert network.training
     torch.testing.assert_close(loss, F.cross_entropy(network(images), labels))
+
+
+def test_given_weights_with_classes_in_another_order_are_refused(
+    context: Context, artefacts: dict[str, Artefact], tmp_path: Path
+) -> None:
+    state = dict(DenseNetwork.load(artefacts["pretrain"]).state)
+    for name in ("head.2.weight", "head.2.bias"):
+        state[name] = state[name].roll(3, dims=0)
+    save_file(state, tmp_path / "rolled.safetensors")
+    backbone = {"name": "small_resnet", "widths": [8, 8, 16], "weights": str(tmp_path / "rolled.safetensors")}
+    with pytest.raises(RunError, match="If the classes had another order, it would be") as caught:
+        run_stage("pretrain", tiny_context(backbone=backbone, pretrain={"epochs": 0}), {}, tmp_path / "refused")
+    assert "Number the classes of the data" in caught.value.remedy
+    trained = tiny_context(backbone=backbone, pretrain={"epochs": 4, "lr": 0.1, "batch_size": 32})
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    run_stage("pretrain", trained, {}, tmp_path / "trained")
+    logger.remove(sink)
+    assert any("If the classes had another order" in line for line in said)

@@ -41,6 +41,7 @@ SLOTS: Final = (
     "ranker",
     "exporter",
     "baseline",
+    "tracker",
 )
 
 

@@ -16,6 +16,7 @@ from emopms.api.ranker import JointSchemes, Ranker, SubFront
 from emopms.api.sampling import Sampling
 from emopms.api.selector import Selector, Site, TrainedSelector
 from emopms.api.split import Split
+from emopms.api.tracker import TrackedResult, TrackedRun, Tracker, Tracking
 from emopms.component import Settings, Slot, invalid
 
 __all__ = [
@@ -51,6 +52,10 @@ __all__ = [
     "Split",
     "SubFront",
     "Task",
+    "TrackedResult",
+    "TrackedRun",
+    "Tracker",
+    "Tracking",
     "TrainedSelector",
     "Weight",
     "Width",

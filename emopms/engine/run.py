@@ -16,6 +16,8 @@ from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
+from emopms.engine.pipeline.tracking import tracked
+from emopms.engine.storage.outputs import Outputs
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
 from emopms.engine.support.progress import Silent
@@ -75,6 +77,9 @@ def run(
         code = code_by_name(spec)
         log_code_changes(store, planned, code)
         store.write_plan({step.stage.name: step.key for step in planned}, code)
-        done = run_stages(planned, context, store)
-        publish(prepared, done, folder=folder, command=command or sys.argv)
-    return Result(folder)
+        with tracked(spec, folder, context.device) as trackers:
+            done = run_stages(planned, context, store, on_stage=trackers.stage)
+            publish(prepared, done, folder=folder, command=command or sys.argv)
+            result = Result(folder)
+            trackers.finish(result.summary, result.front, Outputs(folder).paths())
+    return result

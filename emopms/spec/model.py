@@ -32,6 +32,7 @@ from emopms.api import (
     Sampling,
     Selector,
     Split,
+    Tracker,
 )
 from emopms.api.added_fields import WITH_ADDED
 from emopms.component import Settings, Slot, invalid
@@ -140,6 +141,9 @@ class Spec(Settings):
         ("safetensors", "pt2")
     )
     """The file formats to write. `safetensors` must be one of them."""
+    trackers: Annotated[tuple[Annotated[Tracker, Slot("tracker")], ...], Field(strict=False)] = ()
+    """Where the figures of the run go besides the run directory, such as `[tensorboard]`. `emopms compare` ignores
+    them."""
     baselines: Annotated[tuple[Annotated[Baseline, Slot("baseline")], ...], Field(strict=False)] = ()
     """Other pruning methods, with which `emopms compare` compares this spec. `emopms run` ignores them."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(strict=False)] = ()
@@ -177,6 +181,7 @@ class Spec(Settings):
             surgery: Surgery | Mapping[str, Any] = ...,
             finetune: FinetuneSettings | Mapping[str, Any] = ...,
             export: Sequence[Exporter | Given] = ...,
+            trackers: Sequence[Tracker | Given] = ...,
         ) -> None: ...
 
     else:

@@ -25,6 +25,7 @@ from emopms.testing.ranker import RankerConformance
 from emopms.testing.sampling import SamplingConformance
 from emopms.testing.selector import SelectorConformance
 from emopms.testing.split import SplitConformance
+from emopms.testing.tracker import TrackerConformance
 
 __all__ = [
     "AlgorithmConformance",
@@ -39,4 +40,5 @@ __all__ = [
     "SamplingConformance",
     "SelectorConformance",
     "SplitConformance",
+    "TrackerConformance",
 ]

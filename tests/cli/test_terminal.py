@@ -208,7 +208,13 @@ def test_columns_that_belong_together_stay_together() -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_closing_table_cuts_nothing(width: int) -> None:
-    model = {"macs": 20_515_840, "params": 137_334, "macs_cut": 0.324, "params_cut": 0.52, "accuracy": 0.9721}
+    model: dict[str, Any] = {
+        "macs": 20_515_840,
+        "params": 137_334,
+        "macs_cut": 0.324,
+        "params_cut": 0.52,
+        "accuracy": 0.9721,
+    }
     model |= {"costs": {"macs": 20_515_840.0, "latency": 4.25}, "dense_costs": {"macs": 3e7, "latency": 8.5}}
     summary = {
         "name": "cifar10-resnet20",

@@ -147,7 +147,7 @@ def test_all_of_them_install_show_up_pass_their_tests_and_run(tmp_path: Path) ->
     assert " passed" in shown
 
     lists = {"objective": "objectives=[capability, my_objective]", "exporter": "export=[safetensors, my_exporter]"}
-    lists["baseline"] = "baselines=[my_baseline]"
+    lists |= {"baseline": "baselines=[my_baseline]", "tracker": "trackers=[my_tracker]"}
     mine = [lists.get(slot, f"{slot}=my_{slot}") for slot in SLOTS]
     spec = ROOT / "specs" / "quickstart.yaml"
     _run("emopms", "validate", spec, *_settings(mine), cwd=tmp_path, site=site)
@@ -158,4 +158,5 @@ def test_all_of_them_install_show_up_pass_their_tests_and_run(tmp_path: Path) ->
     _run("emopms", "run", spec, "--device", "cpu", *_settings([*mine, *QUICK]), cwd=tmp_path, site=site)
     run = tmp_path / "runs" / "quickstart"
     assert (run / "models" / "macs-0.95" / "weights.npz").exists()
+    assert "models/macs-0.95/accuracy" in (run / "figures.csv").read_text()
     assert set(json.loads((run / "manifest.json").read_text())["plugins"]) == {f"{slot}/my_{slot}" for slot in SLOTS}

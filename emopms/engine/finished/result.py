@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 
 from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.models.load import WEIGHTS
-from emopms.engine.pipeline.publish import SPEC, Published
+from emopms.engine.pipeline.publish import RESULT, SPEC, Published
+from emopms.engine.results.joint_front import GENOMES
 from emopms.engine.session.scoring import score
+from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import pruned
@@ -83,8 +85,7 @@ class Result(metaclass=ShortHelp):
 
     @property
     def widths(self) -> NDArray[np.int32]:
-        """Number of output channels [schemes, layers] that each scheme keeps. Rows are in the order of `front`, columns
-        in the order of ``summary["layers"]``."""
+        """Output channels [schemes, layers] of each scheme, in the order of `front` and of ``summary["layers"]``."""
         return self._published.widths
 
     @property
@@ -158,6 +159,9 @@ def _missing(folder: Path) -> StoreError:
         usual = Path("runs") / folder.name
         remedy = f"Did you mean {usual}?" if usual.is_dir() else "`emopms runs` lists finished runs."
         return StoreError(f"There is no folder {folder}.", remedy=remedy)
+    changed = Outputs(folder).changed((RESULT, GENOMES))
+    if changed and (folder / changed).exists():
+        return StoreError(f"{folder / changed} was changed.", remedy="The same `emopms run` writes it again.")
     if Store(folder / "store").is_marked():
         return StoreError(f"The run in {folder} is not finished.", remedy="The same `emopms run` continues it.")
     return StoreError(f"{folder} holds no finished run.", remedy="`emopms runs` lists finished runs.")

@@ -53,12 +53,16 @@ class Published:
 
     @classmethod
     def read(cls, folder: Path) -> Published | None:
-        """Read the files of a run directory; None if they are missing, changed, or of version 0.1."""
+        """Read the files of a run directory; None if they are missing, changed, or of version 0.1.
+
+        ``front.csv`` is not read: ``front.npz`` holds the table, too.
+        """
+        if Outputs(folder).changed((RESULT, GENOMES)):
+            return None
         try:
             summary = decode_json(read_regular(folder / RESULT, most=_MOST_BYTES))
-            table = read_regular(folder / TABLE, most=_MOST_BYTES).decode()
             arrays = decode_arrays(read_regular(folder / GENOMES, most=_MOST_BYTES))
-            front = JointFront.read(table, arrays["genomes"])
+            front = JointFront.read(arrays)
             return cls(summary, front, arrays["widths"]) if summary["search"]["key"] else None
         except (*UNREADABLE, UnicodeDecodeError):
             return None

@@ -17,7 +17,7 @@ from emopms.errors import RunError
 from emopms.network.runtime.free_memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from emopms.engine.pipeline.plan import Planned
     from emopms.engine.session.context import Context
@@ -44,6 +44,7 @@ def run_stages(
     *,
     earlier: Mapping[str, Done] | None = None,
     last: bool = True,
+    on_stage: Callable[[Done], None] = lambda _: None,
 ) -> dict[str, Done]:
     """Complete all stages in order. Stages that are complete in the store are not run.
 
@@ -52,6 +53,7 @@ def run_stages(
         context: The context of the run.
         store: The store that holds complete stages.
         earlier: Complete stages, by name, that these stages may have as inputs.
+        on_stage: Called after each complete stage, also after one that is loaded from the store.
         last: Whether no other stages follow. Only then does the progress of the run show how many stages are left.
 
     Returns:
@@ -68,6 +70,7 @@ def run_stages(
             seconds = stored.artefact.meta["seconds"]
             done[stage.name] = Done(stage.name, stored.artefact, seconds, cached=True)
             context.progress.stage(stage.name, cached=True, seconds=seconds)
+            on_stage(done[stage.name])
             logger.debug("{}: from the store ({})", stage.name, stored.artefact.folder)
             continue
         if not tried:
@@ -88,6 +91,7 @@ def run_stages(
         done[stage.name] = Done(stage.name, artefact, seconds, cached=False)
         context.progress.stage(stage.name, cached=False, seconds=seconds)
         logger.debug("{}: done in {:.1f} s", stage.name, seconds)
+        on_stage(done[stage.name])
     return done
 
 

@@ -170,9 +170,24 @@ class JointFront:
             writer.writerow([point.scheme, int(point.on_front), *losses, *costs, " ".join(point.models)])
         return text.getvalue()
 
+    def records(self) -> list[dict[str, float]]:
+        """Return the figures of the table, one mapping for each scheme, cheapest scheme first. Costs are in their own
+        units."""
+        return [
+            {
+                "scheme": point.scheme,
+                "on_front": point.on_front,
+                "predicted_loss": point.predicted_loss,
+                "measured_loss": point.measured_loss,
+                "accuracy": point.accuracy,
+                **point.costs,
+            }
+            for point in self
+        ]
+
     def as_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the genomes as arrays to store, in the order of the table."""
-        return {"genomes": self._genomes}
+        """Return the front as arrays to store: the genomes, and the table as bytes."""
+        return {"genomes": self._genomes, "table": np.frombuffer(self.as_csv().encode(), dtype=np.uint8)}
 
     @classmethod
     def empty(cls) -> JointFront:
@@ -180,13 +195,15 @@ class JointFront:
         return cls([], np.empty((0, 0), dtype=np.bool_))
 
     @classmethod
-    def read(cls, table: str, genomes: NDArray[np.bool_]) -> JointFront:
-        """Return the front that `as_csv` and `as_arrays` wrote.
+    def read(cls, arrays: Mapping[str, NDArray[Any]]) -> JointFront:
+        """Return the front that `as_arrays` returned.
 
         Raises:
+            KeyError: An array is missing.
             ValueError: The table is not such a table, or has another number of rows than there are genomes.
         """
-        rows = list(csv.DictReader(io.StringIO(table, newline="")))
+        genomes: NDArray[np.bool_] = arrays["genomes"]
+        rows = list(csv.DictReader(io.StringIO(arrays["table"].tobytes().decode(), newline="")))
         if len(rows) != len(genomes) or not rows or not rows[0].keys() >= {*_FIXED, "models"}:
             raise ValueError("not the front of a run")
         names = [name for name in rows[0] if name not in (*_FIXED[:5], "models")]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emopms.engine.search.start import Start
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Workspace
-    from emopms.engine.support.progress import Tracker
+    from emopms.engine.support.progress import Steps
     from emopms.network.partition.subnetwork import SubNetwork
 
 
@@ -60,12 +60,12 @@ def search(
     dense = cache.evaluate(sub.dense[None, :])[0]
     history: list[list[float]] = []
 
-    def show(tracker: Tracker, generation: Generation) -> None:
+    def show(steps: Steps, generation: Generation) -> None:
         points = generation.objectives[:, [loss, cost]] / (1.0, dense[cost])
         volume = hypervolume(points, (guessing_loss(context.classes), 1.0))
         history.append([generation.evaluations, volume])
         failed = f", {generation.failed} failed" if generation.failed else ""
-        tracker.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
+        steps.advance(f"front {len(generation.genomes)}, hypervolume {volume:.3f}{failed}")
 
     seconds = context.spec.seconds_of_a_search(len(context.split_points))
     budget = None if seconds is None else Budget(seconds, out.journal("seconds"))

@@ -97,6 +97,11 @@ class Outputs:
         """Return the list of published files; None if there is no valid list."""
         return _read(self._store / PUBLISHED)
 
+    def paths(self) -> list[Path]:
+        """Return the paths of all published files."""
+        published = self.published()
+        return sorted(self._folder / name for name in published.files) if published else []
+
     def holds(self, folder: str) -> bool:
         """Return whether a folder has published files, and none of them changed since."""
         published = self.published()
@@ -113,10 +118,15 @@ class Outputs:
     def damage(self) -> str:
         """Describe the first published file that changed since it was published; empty if no file changed."""
         published = self.published()
-        for name, digest in published.files.items() if published else ():
-            if not self._is(name, digest):
-                return f"{self._folder / name}: changed"
-        return ""
+        changed = self.changed(tuple(published.files)) if published else ""
+        return f"{self._folder / changed}: changed" if changed else ""
+
+    def changed(self, names: Sequence[str]) -> str:
+        """Return the first of the files that changed since it was published; empty if no file changed, and for files
+        that are not on the list."""
+        published = self.published()
+        files = published.files if published else {}
+        return next((name for name in names if name in files and not self._is(name, files[name])), "")
 
     def superseded(self) -> list[str]:
         """Return the relative paths of unchanged files of earlier runs that the latest run did not replace."""

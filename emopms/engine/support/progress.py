@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-class Tracker(Protocol):
+class Steps(Protocol):
     """The display of the progress of one long piece of work."""
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
@@ -33,7 +33,7 @@ class Progress(Protocol):
                 earlier run may have had other settings. None if no earlier run completed the stage.
         """
 
-    def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Tracker]:
+    def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Steps]:
         """Show a piece of work while the ``with`` statement runs.
 
         Args:
@@ -59,7 +59,7 @@ class Silent:
         pass
 
     @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:
+    def track(self, label: str, total: int, unit: str) -> Iterator[Steps]:
         yield self
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import emopms
 from emopms.engine.results.schemes import MeasuredSchemes
 from emopms.errors import StoreError
 from emopms.network.costs.cost_model import count
+from tests.engine.conftest import tiny
 from tests.engine.contexts import artefacts_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,22 @@ def test_it_is_the_same_when_it_is_opened_again(finished: emopms.Result) -> None
     assert again.summary == finished.summary
     assert list(again.front) == list(finished.front)
     assert again.spec.name == "tiny"
+
+
+def test_figures_that_somebody_changed_are_not_read(finished: emopms.Result, tmp_path: Path) -> None:
+    run = shutil.copytree(finished.folder, tmp_path / "run")
+    table = run / "front.csv"
+    table.write_text(table.read_text().replace("0.", "9."))
+    assert list(emopms.Result(run).front) == list(finished.front)
+    again = emopms.run(tiny(), run_dir=run, device="cpu")
+    assert table.read_bytes() == (finished.folder / "front.csv").read_bytes()
+    assert (run / "front.csv.kept").exists()
+    written = again.folder / "result.json"
+    written.write_text(written.read_text().replace("0.", "9."))
+    with pytest.raises(StoreError, match=r"result\.json was changed") as caught:
+        emopms.Result(run)
+    assert "emopms run" in caught.value.remedy
+    assert emopms.run(tiny(), run_dir=run, device="cpu").summary["models"] == finished.summary["models"]
 
 
 def test_the_front_holds_the_measured_schemes_and_the_models(
@@ -84,6 +102,6 @@ def test_a_run_that_is_not_finished(run: Path) -> None:
 
 
 def test_a_changed_table(run: Path) -> None:
-    (run / "front.csv").write_text("scheme\n1\n")
-    with pytest.raises(StoreError, match="is not finished"):
+    (run / "front.npz").write_bytes(b"no arrays")
+    with pytest.raises(StoreError, match=r"front\.npz was changed"):
         emopms.Result(run)

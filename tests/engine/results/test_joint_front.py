@@ -74,7 +74,7 @@ def test_knee_and_cheapest(front: JointFront) -> None:
 
 
 def test_the_table_comes_back(front: JointFront) -> None:
-    again = JointFront.read(front.as_csv(), front.as_arrays()["genomes"])
+    again = JointFront.read(front.as_arrays())
     assert list(again) == list(front)
     assert again.as_csv() == front.as_csv()
     assert front.as_csv().splitlines()[0] == (
@@ -82,7 +82,7 @@ def test_the_table_comes_back(front: JointFront) -> None:
     )
     for table in ("", "scheme,macs\n1,2\n", front.as_csv() + "1,1,1,1,1,1,1,1,\n"):
         with pytest.raises(ValueError, match="not the front of a run"):
-            JointFront.read(table, front.as_arrays()["genomes"])
+            JointFront.read(front.as_arrays() | {"table": np.frombuffer(table.encode(), dtype=np.uint8)})
 
 
 def test_it_is_shown_as_a_table(front: JointFront) -> None:

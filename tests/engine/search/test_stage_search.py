@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emopms.engine.results.front import Front
-    from emopms.engine.support.progress import Tracker
+    from emopms.engine.support.progress import Steps
 
 
 class Notes(Silent):
@@ -38,7 +38,7 @@ class Notes(Silent):
         self.notes: list[str] = []
 
     @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:
+    def track(self, label: str, total: int, unit: str) -> Iterator[Steps]:
         self.tracked.append((label, total, unit))
         yield self
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emopms.engine.storage.artefact import Workspace
-    from emopms.engine.support.progress import Tracker
+    from emopms.engine.support.progress import Steps
 
 
 class _KillError(Exception):
@@ -47,7 +47,7 @@ class _KillAfter(Silent):
         self._left = epochs
 
     @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[Tracker]:
+    def track(self, label: str, total: int, unit: str) -> Iterator[Steps]:
         yield self
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:

@@ -1,0 +1,1 @@
+"""The runs of emopms in TensorBoard."""

@@ -13,8 +13,9 @@ from loguru import logger
 
 from emopms.engine.comparison.methods import labels, row_stages
 from emopms.engine.comparison.one_seed import OneSeed
-from emopms.engine.comparison.picture import PICTURE, can_draw, draw
+from emopms.engine.comparison.picture import PICTURE, draw
 from emopms.engine.comparison.table import csv_table, markdown, summarise
+from emopms.engine.drawing.style import can_draw
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.storage.inventory import COMPARISON, is_run
 from emopms.engine.storage.outputs import Outputs

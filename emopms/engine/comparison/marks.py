@@ -1,19 +1,18 @@
-"""Colours and markers of pruning methods in the picture of a comparison.
-
-The colours are those of Okabe and Ito, which colour-blind readers can distinguish too. Yellow is left out, because it
-is too light on white. Up to 20 baselines differ in their marker or in its filling, so that colours are not needed.
-"""
+"""Colours and markers of pruning methods in the picture of a comparison. Up to 20 baselines differ in their marker or
+in its filling, so that colours are not needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from emopms.engine.drawing.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_OF_SEARCHES: Final = ("#D55E00", "#0072B2", "#CC79A7", "#009E73")
-_OF_BASELINES: Final = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#000000", "#D55E00")
+_OF_SEARCHES: Final = (VERMILION, BLUE, PURPLE, GREEN)
+_OF_BASELINES: Final = (SKY, ORANGE, GREEN, PURPLE, BLUE, BLACK, VERMILION)
 _SEARCH_MARKERS: Final = "o*h8"
 _BASELINE_MARKERS: Final = "s^DvP<X>pd"
 

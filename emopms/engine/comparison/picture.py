@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from emopms.engine.comparison.marks import marks
+from emopms.engine.drawing.style import DENSE_LINE, arrange, encode, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from emopms.engine.comparison.marks import Mark
 
 PICTURE: Final = "comparison.svg"
 """Name of the file in the folder of a comparison."""
-_SETTINGS: Final = {"svg.hashsalt": "emopms", "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False}
-"""The salt gives equal pictures equal bytes."""
-
-
-def can_draw() -> bool:
-    """Return whether matplotlib, which draws the picture, is installed."""
-    return find_spec("matplotlib") is not None
 
 
 def draw(summary: Mapping[str, Any]) -> bytes:
@@ -38,39 +29,27 @@ def draw(summary: Mapping[str, Any]) -> bytes:
         summary: The content of ``comparison.json``, with at least one method.
 
     Raises:
-        ImportError: Matplotlib is not installed (see `can_draw`).
+        ImportError: Matplotlib is not installed (see `emopms.engine.drawing.style.can_draw`).
     """
-    import matplotlib.style
     from matplotlib.figure import Figure
 
     entries = summary["methods"]
     mark_of, targets = marks(entries), list(dict.fromkeys(entry["target"] for entry in entries))
-    with matplotlib.style.context(["default", _SETTINGS]):  # not the user's own settings
+    with style():
         figure = Figure(figsize=(5 + 2.9 * len(targets), max(4.2, 1.3 + 0.21 * len(mark_of))), layout="constrained")
         over_macs, *of_targets = figure.subplots(1, 1 + len(targets), width_ratios=[1.7, *[1.0] * len(targets)])
         _draw_over_macs(over_macs, entries, mark_of)
         for axes, target in zip(of_targets, targets, strict=True):
             _draw_target(axes, target, [entry for entry in entries if entry["target"] == target], mark_of)
         figure.suptitle(_title(summary), fontsize=10)
-        _arrange(figure)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()
+        arrange(figure)
+        return encode(figure, "svg")
 
 
 def _title(summary: Mapping[str, Any]) -> str:
     seeds = max(len(entry["seeds"]) for entry in summary["methods"])
     spread = "mean and standard deviation over seeds" if seeds > 1 else "one seed"
     return f"{summary['name']}: accuracy after fine-tuning, {spread}"
-
-
-def _arrange(figure: Figure) -> None:
-    """Let matplotlib arrange the panels, and round their positions, whose last digits would differ between calls."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, bottom, width, height = (round(side, 4) for side in axes.get_position().bounds)
-        axes.set_position((left, bottom, width, height))
 
 
 def _draw_over_macs(axes: Axes, entries: Sequence[Mapping[str, Any]], mark_of: Mapping[str, Mark]) -> None:
@@ -80,7 +59,7 @@ def _draw_over_macs(axes: Axes, entries: Sequence[Mapping[str, Any]], mark_of: M
         accuracies, deviations = _percentages(own)
         axes.errorbar(macs, accuracies, yerr=deviations, **mark.style)
     dense = _dense(entries)
-    axes.axhline(dense, color="0.35", linestyle="--", linewidth=1)
+    axes.axhline(dense, **DENSE_LINE)
     axes.annotate("dense network", (0.01, dense), (0, 3), ("axes fraction", "data"), "offset points", color="0.25")
     shares = [100 * entry["macs_share"]["mean"] for entry in entries]
     axes.set_xlim(max(0, min(shares) - 5), max(shares) + 5)  # methods within a bound do not look far apart
@@ -93,7 +72,7 @@ def _draw_target(axes: Axes, target: str, entries: Sequence[Mapping[str, Any]], 
     for row, entry in enumerate(entries):
         mark = mark_of[entry["method"]]
         axes.errorbar(accuracies[row], row, xerr=deviations[row], linestyle="none", **mark.style)
-    axes.axvline(_dense(entries), color="0.35", linestyle="--", linewidth=1)
+    axes.axvline(_dense(entries), **DENSE_LINE)
     axes.set_yticks(range(len(entries)), [entry["method"] for entry in entries])
     for label, entry in zip(axes.get_yticklabels(), entries, strict=True):
         label.set_fontweight("bold" if mark_of[entry["method"]].searched else "normal")

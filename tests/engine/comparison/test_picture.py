@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from emopms.engine.comparison.picture import can_draw, draw
+from emopms.engine.comparison.picture import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,9 +83,3 @@ def test_whiskers_show_the_spread_over_seeds(panels: list[Axes]) -> None:
     several, one = (panels[index].collections[0] for index in (1, 4))
     assert several.get_segments()[0][:, 0].tolist() == pytest.approx([87, 89])  # type: ignore[attr-defined]
     assert not any(segment.size for segment in one.get_segments())  # type: ignore[attr-defined]
-
-
-def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert can_draw()
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert not can_draw()

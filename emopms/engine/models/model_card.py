@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emopms.spec.scalars import dump
 from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def model_card(
 ) -> str:
     """Return the model card in Markdown: the accuracy and costs of the model, its input and output, and how to load it.
 
+    It begins with metadata in YAML, between two lines of dashes, in the form that the Hugging Face hub reads
+    (https://huggingface.co/docs/hub/model-cards).
+
     Args:
         spec: The spec of the run.
         architecture: The content of ``architecture.json``.
@@ -59,7 +63,10 @@ def model_card(
         if name not in COUNTED
     )
     not_counted = ", ".join(model.not_counted) or "nothing"
-    return f"""# {spec.name}, {model.target}
+    return f"""---
+{_metadata(spec, architecture, model, quality=quality)}---
+
+# {spec.name}, {model.target}
 
 A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
 (EMO-PMS, arXiv 2303.16212) for the target `{model.target}`.
@@ -88,3 +95,23 @@ network = emopms.load("path/to/this/folder"{network}
 {portable}
 Files: {", ".join(f"`{name}`" for name in files)}.
 """
+
+
+def _metadata(spec: Spec, architecture: Mapping[str, Any], model: ExportedModel, *, quality: str) -> str:
+    """Return the metadata as YAML. Licence and languages are not known; the names of data are those of the spec, which
+    need not exist on a hub."""
+    data = spec.data.name
+    result = {
+        "task": {"type": "image-classification", "name": "Image Classification"},
+        "dataset": {"type": data, "name": data, "split": "test"},
+        "metrics": [{"type": quality, "value": model.accuracy, "name": f"{quality} on test images"}],
+    }
+    return dump(
+        {
+            "library_name": "emopms",
+            "pipeline_tag": "image-classification",
+            "tags": ["pytorch", "pruning", architecture["backbone"]["name"]],
+            "metrics": [quality],
+            "model-index": [{"name": f"{spec.name}, {model.target}", "results": [result]}],
+        }
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 class Export(Stage):
     """Measures one pruned network on test images, and writes the files of all exporters to ``models/<target>/``. The
     measured values are stored as an `ExportedModel`."""
+
+    version: ClassVar[int] = 2
 
     target: Target | None
     """The target of the model; None if its scheme was picked."""

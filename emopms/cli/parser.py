@@ -75,6 +75,20 @@ def parser() -> argparse.ArgumentParser:
         help="the new file; by default report.html in the current folder",
     )
 
+    plot = commands.add_parser("plot", help="draw the fronts and models of finished runs, for papers")
+    plot.add_argument("run", type=Path, nargs="+", metavar="RUN", help="a run directory; several share the axes")
+    plot.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("front.svg"),
+        metavar="FILE",
+        help="the new file, which ends with .svg, .png or .pdf; by default front.svg in the current folder",
+    )
+    plot.add_argument("--x", default="macs", metavar="COST", help="macs (the default), params, or a cost of the runs")
+    plot.add_argument("--y", choices=("accuracy", "loss"), default="accuracy", help="default: accuracy")
+    plot.add_argument("--width", type=float, default=3.3, metavar="INCHES", help="default: 3.3, a column of a paper")
+
     plan = commands.add_parser("plan", help="show the stages of a run, and estimate its time and memory")
     plan.add_argument("spec", help="the spec, a YAML file")
     _add_overrides(plan)

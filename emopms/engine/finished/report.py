@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emopms.engine.finished.new_file import write_new
 from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.publish import MANIFEST, SPEC
 from emopms.engine.report.page import render
@@ -12,7 +13,6 @@ from emopms.engine.report.story import RunStory, searches_of
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.serialization import decode_json
 from emopms.engine.storage.store import Store
-from emopms.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +32,7 @@ def report(runs: Sequence[str | PathLike[str]], file: str | PathLike[str]) -> Pa
     Raises:
         StoreError: A folder holds no finished run, the file exists already, or it cannot be written.
     """
-    page = render([_story(Path(run)) for run in runs])
-    try:
-        with Path(file).open("x", encoding="utf-8") as out:
-            out.write(page)
-    except FileExistsError as error:
-        raise StoreError(f"{file} exists already.", remedy="Name another file, or move this one away.") from error
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror}.", remedy="Name another file.") from error
-    return Path(file)
+    return write_new(file, render([_story(Path(run)) for run in runs]).encode())
 
 
 def _story(folder: Path) -> RunStory:

@@ -201,6 +201,7 @@ def _model(
         "accuracy": figures.accuracy,
         "balanced_accuracy": figures.balanced_accuracy,
         "recall": list(figures.recall),
+        "loss": figures.loss,
         "epoch": figures.epoch,
         "meets_target": figures.meets_target,
         "made_with": made_with,

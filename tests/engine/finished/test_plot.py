@@ -35,9 +35,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[RunFigures]]:
 
 
 def change(run: Path, **values: Any) -> None:
-    """Change the content of result.json."""
+    """Change the content of result.json, and remove the list by which this would be noticed."""
     summary = json.loads((run / "result.json").read_text())
     (run / "result.json").write_text(json.dumps(summary | values))
+    (run / "store" / "published.json").unlink()
 
 
 def test_files_are_what_their_endings_say(finished: emopms.Result, tmp_path: Path) -> None:

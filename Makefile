@@ -8,7 +8,7 @@ OLDEST := .venv/oldest
 
 PLUGINS := $(wildcard plugins/emopms-*)
 
-.PHONY: run test test-fast test-oldest test-install nightly check docs format bench-cifar10 bench-agreement bench-reconstruction bench-compatibility bench-speed bench-reliability released clean
+.PHONY: run test test-fast test-oldest test-install nightly check docs site format bench-cifar10 bench-agreement bench-reconstruction bench-compatibility bench-speed bench-reliability released clean
 
 run: .venv/installed
 	$(BIN)/emopms run specs/quickstart.yaml
@@ -35,15 +35,22 @@ nightly: .venv/installed-dev
 	HYPOTHESIS_PROFILE=nightly EMOPMS_MUTATIONS=10000 $(BIN)/python -m pytest tests/test_mutations.py
 	$(BIN)/python -m benchmarks.reliability kill --points 500
 
-# docs/components.md and schema/emopms.schema.json, from the code.
+# docs/components.md, docs/cli.md, schema/emopms.schema.json and two pictures, from the code.
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/figures.py
+
+# The documentation site, in docs/_build/index.html. Offline, from scratch, and every warning is an error.
+site: .venv/installed-dev
+	$(BIN)/python -m sphinx -E -a -q -W --keep-going -n -c docs . docs/_build
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
+	$(BIN)/mypy docs/figures.py
+	$(BIN)/mypy docs/conf.py
 	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(plugin) &&) true
 	$(BIN)/lint-imports
 
@@ -102,4 +109,4 @@ $(OLDEST)/installed: pyproject.toml constraints.txt constraints-oldest.txt $(PLU
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build docs/_build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -36,6 +36,8 @@ nitpick_ignore_regex = [
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
+smartquotes = False  # two hyphens are an option, such as --set, and not a dash
+
 default_role = "code"  # docstrings write `name`, as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

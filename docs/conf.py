@@ -36,8 +36,7 @@ nitpick_ignore_regex = [
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
-smartquotes = False  # two hyphens are an option, such as --set, and not a dash
-
+napoleon_numpy_docstring = False
 default_role = "code"  # docstrings write `name`, as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -74,11 +73,15 @@ def _navigate(app: Any, page: str, content: list[str]) -> None:
 
 
 def _docstring(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Make two habits of our docstrings clear to Sphinx: stars in shapes, and colons in the text of "Returns"."""
+    """Make clear to Sphinx what is text in our docstrings, and what is not."""
+    if what == "class" and "Fields:" in lines:  # what `help` shows of fields; autodoc shows them as members
+        del lines[lines.index("Fields:") :]
     lines[:] = [re.sub(r"\[N, \*shape]", r"[N, \\*shape]", line) for line in lines]
+    if what in ("attribute", "property") and lines:
+        lines[0] = f": {lines[0]}"  # an empty type, and then the text
     for number, line in enumerate(lines[:-1]):
         if line == "Returns:":
-            lines[number + 1] = re.sub(r"^( +)", r"\1: ", lines[number + 1])  # an empty type, and then the text
+            lines[number + 1] = re.sub(r"^( +)", r"\1: ", lines[number + 1])
 
 
 def _index(app: Any, error: Exception | None) -> None:

@@ -14,13 +14,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from filelock import FileLock
 
 import emopms
 import emopms.api
 from emopms.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -115,7 +119,24 @@ def test_every_module_that_a_page_names_exists(page: Path) -> None:
             assert any((root / path).exists() for root in roots), f"{name_of(page)} names {path}"
 
 
+@pytest.fixture
+def quickstart(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pages share the pre-trained network of the quickstart, which many of them run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "quickstart"
+    store = tmp_path / "runs" / "quickstart" / "store"
+    with FileLock(f"{shared}.lock"):
+        if shared.exists():
+            shutil.copytree(shared, store)
+    yield
+    with FileLock(f"{shared}.lock"):
+        for made in store.glob("pretrain/*"):
+            if (made / "meta.json").exists() and not (shared / "pretrain" / made.name).exists():
+                shutil.copytree(made, shared / "pretrain" / made.name)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("quickstart")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for shared in ("specs", "docs"):

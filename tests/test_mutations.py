@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
-MUTATIONS = int(os.environ.get("EMOPMS_MUTATIONS", scaled(2000)))
+MUTATIONS = int(os.environ.get("EMOPMS_MUTATIONS", scaled(1000)))
 
 SNIPPETS = (
     *"{}[]:,#&*!|>'\"%@`?-\t\n\r\\~=<",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from loguru import logger
 
 import emopms
 from emopms.api import Cost, Objective, Task
@@ -156,9 +157,10 @@ def test_bounds_that_no_network_meets_are_refused_before_anything_is_trained() -
     assert [problem.dotted for problem in caught.value.problems] == ["targets[1].kept", "targets[2].kept"]
 
 
-def test_measured_costs_may_exceed_a_bound_a_little() -> None:
-    timer = WorkTimer(tiny_context())
-    least = len(timer.divided.whole.channels.groups) + 10
-    _bounded(KeptOnAClock(), {"kept": {"at_most": least / 1.05}})
-    with pytest.raises(SpecError, match="cannot be met"):
-        _bounded(KeptOnAClock(), {"kept": {"at_most": least / 1.2}})
+def test_bounds_on_measured_costs_are_only_doubted() -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    _bounded(KeptOnAClock(), {"kept": 0.99}, {"kept": 0.1})
+    logger.remove(sink)
+    (line,) = said
+    assert line.startswith("targets[1].kept: in a short trial, the kept of the smallest network is")

@@ -92,6 +92,7 @@ def test_a_table_that_ties_the_wrong_channels_is_found(monkeypatch: pytest.Monke
     assert "the masked and the pruned network are" in found["reason"]
 
 
+@pytest.mark.slow
 def test_a_counter_that_is_off_by_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row, "count", lambda *args: type(count(*args))(count(*args).macs + 1, 1, ()))
     found = row.examine(network("small", 12, SMALL))

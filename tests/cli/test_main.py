@@ -84,6 +84,7 @@ def test_a_reader_that_stops_reading(command: str) -> None:
     assert (process.returncode, err) == (141, "")
 
 
+@pytest.mark.slow
 def test_output_that_cannot_show_every_character(tmp_path: Path) -> None:
     (tmp_path / "\udcff.yaml").touch()
     for arguments in (["plugins"], ["validate", "\udcff.yaml"]):

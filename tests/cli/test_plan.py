@@ -89,6 +89,7 @@ def test_targets_out_of_reach_are_shown_and_refused(tmp_path: Path, capsys: pyte
     assert "targets[1].macs: cannot be met" in err
 
 
+@pytest.mark.slow
 def test_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = _plan(tmp_path, capsys, "--set", "algorithm.generations=2")
     assert "≤ 17" in out
@@ -101,6 +102,7 @@ def test_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "--data-root" in err
 
 
+@pytest.mark.slow
 def test_a_warning_is_one_plain_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = _plan(tmp_path, capsys, data=TINY["data"] | {"calibration": 500})
     assert code == 0

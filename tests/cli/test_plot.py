@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
     import emopms as package
 
     from .conftest import Shown
 
 
+@pytest.mark.slow
 def test_a_figure_is_written_once(
     emopms: Callable[..., Shown], finished: package.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

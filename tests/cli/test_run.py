@@ -132,6 +132,7 @@ def test_cuda_that_is_not_there(
     assert "CUDA" in error
 
 
+@pytest.mark.slow
 def test_a_run_directory_that_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from emopms.engine.storage.store import Store
 

@@ -64,6 +64,7 @@ def test_names_and_shapes_are_torchvisions(depth: int) -> None:
     assert {name: tuple(tensor.shape) for name, tensor in state.items()} == _torchvision(depth)
 
 
+@pytest.mark.slow
 def test_the_stem_and_channels_inside_blocks_are_free() -> None:
     network = ResNet(depth=50).build(input_shape=(3, 32, 32), classes=10)
     (whole,) = subnetworks_of(network, [], torch.zeros(2, 3, 32, 32))

@@ -52,6 +52,7 @@ def test_pt2_is_loaded_without_emopms_for_any_batch_size(model: PrunedModel, tmp
         torch.testing.assert_close(loaded(images), model.network(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-6, 1.0])
 def test_pt2_refuses_a_file_with_other_outputs(
     scale: float, model: PrunedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

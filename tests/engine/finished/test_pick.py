@@ -86,6 +86,7 @@ def test_a_target_with_other_settings_is_the_same_scheme_again(run: Path) -> Non
     assert result.summary["search"] == before, "the figures of the search are those of the spec"
 
 
+@pytest.mark.slow
 def test_a_bound_on_accuracy_alone_takes_the_cheapest_of_the_whole_front(run: Path) -> None:
     result = emopms.pick(run, target={"accuracy_drop": 0.3}, overrides=QUICK, device="cpu")
     (score,) = (run / "store" / "pretrain").glob("*/score.json")
@@ -94,6 +95,7 @@ def test_a_bound_on_accuracy_alone_takes_the_cheapest_of_the_whole_front(run: Pa
     assert cheapest.models == ("accuracy_drop-0.3",)
 
 
+@pytest.mark.slow
 def test_the_cheapest_that_is_accurate_enough(run: Path) -> None:
     front = emopms.Result(run).front
     wanted = sorted(point.accuracy for point in front)[len(front) // 2]

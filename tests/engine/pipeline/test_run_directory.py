@@ -37,6 +37,7 @@ def test_global_generators_follow_the_seed_and_are_as_before_afterwards(tmp_path
     assert drawn() == expected
 
 
+@pytest.mark.slow
 def test_a_second_worker_is_refused_and_the_log_is_written(tmp_path: Path) -> None:
     with working_in(tmp_path, seed=0):
         logger.patch(lambda record: record.update({"name": "emopms.test"})).info("at work")

@@ -32,6 +32,7 @@ def test_boundaries_name_the_blocks_before_the_splits() -> None:
     assert all("stem.0" not in part.pinned for part in parts), "the search of the boundaries can prune it"
 
 
+@pytest.mark.slow
 def test_a_kept_layer_at_a_boundary_has_one_reason() -> None:
     parts = tiny_parts(genome={"prune_boundaries": True, "keep": ["stem.*"]}, constraint="none")
     assert [part.pinned["stem.0"] for part in parts if "stem.0" in part.pinned] == [

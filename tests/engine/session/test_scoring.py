@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_candidates_are_measured_like_one_by_one(tmp_path: Path) -> None:
     journal = Journal(tmp_path, owner="test")
     torch.manual_seed(0)

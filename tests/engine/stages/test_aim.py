@@ -54,6 +54,7 @@ def test_candidates_are_counted_as_evaluations(artefacts: dict[str, Artefact]) -
     assert summary.failed == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_resumes_from_its_log(
     context: Context, artefacts: dict[str, Artefact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

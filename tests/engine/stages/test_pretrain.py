@@ -57,6 +57,7 @@ def test_the_loss_is_cross_entropy_in_training_mode() -> None:
     torch.testing.assert_close(loss, F.cross_entropy(network(images), labels))
 
 
+@pytest.mark.slow
 def test_given_weights_with_classes_in_another_order_are_refused(
     context: Context, artefacts: dict[str, Artefact], tmp_path: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_without_a_plan(tmp_path: Path, finished: bool) -> None:
     assert inspect_run(tmp_path).state == ("finished" if finished else "interrupted")
 
 
+@pytest.mark.slow
 def test_a_running_one_is_named_and_left_alone(elsewhere: Path) -> None:
     _stage(elsewhere, "pretrain", "old")
     before = _files(elsewhere)

@@ -161,6 +161,7 @@ def test_what_is_used_in_other_ways_stays_in_floating_point() -> None:
     assert distance(in_eight.run(x, sub.dense), Evaluator(sub).run(x, sub.dense)) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signed", "rounded"), [(True, 18), (False, 19)])
 def test_what_enters_is_rounded_where_it_is_never_negative(signed: bool, rounded: int) -> None:
     torch.manual_seed(0)

@@ -33,6 +33,7 @@ def _pruned(divided: DividedNetwork, genomes: list[Genome]) -> nn.Module:
     return pruned
 
 
+@pytest.mark.slow
 @given(cases())
 @examples
 def test_parts_with_pruned_boundaries_compose_to_the_pruned_network(case: Case) -> None:

@@ -9,6 +9,7 @@ from emopms.network import filters_of, kept_channels, mean_by_gene, pruned_state
 from emopms.testing.tiny import tiny
 
 
+@pytest.mark.slow
 def test_rows_are_the_weights_of_output_channels() -> None:
     (sub,) = tiny(points=()).subnetworks
     found = {each.layer: each for each in filters_of(sub)}

@@ -191,6 +191,7 @@ def test_channels_of_a_grouped_convolution_are_counted_and_not_genes() -> None:
     assert (kept["a"], kept["b"]) == (6, 6), "one gene stands for a channel of each group"
 
 
+@pytest.mark.slow
 def test_boundaries_are_kept_by_the_layers_that_make_them() -> None:
     network = SmallResNet(widths=(4, 6, 8)).build(input_shape=(2, 6, 6), classes=3).double()
     images, points = IMAGES, ["stage1", "stage2"]

@@ -15,6 +15,7 @@ from emopms.api.objective import Cost, Objective, Task
 from emopms.api.ranker import JointSchemes, Ranker, SubFront
 from emopms.api.sampling import Sampling
 from emopms.api.selector import Selector, Site, TrainedSelector
+from emopms.api.settings_by_path import settings_by_path
 from emopms.api.split import Split
 from emopms.api.tracker import TrackedResult, TrackedRun, Tracker, Tracking
 from emopms.component import Settings, Slot, invalid
@@ -60,4 +61,5 @@ __all__ = [
     "Weight",
     "Width",
     "invalid",
+    "settings_by_path",
 ]

@@ -15,6 +15,7 @@ from emopms.cli.output import printable, tell
 from emopms.cli.overall import Overall
 from emopms.cli.tables import Columns
 from emopms.engine.support.log_sinks import logging_to
+from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -228,25 +229,20 @@ class LogLines:
         pass
 
 
-def _cost(value: float | None, dense: float | None) -> str:
-    """Return a cost with its share of the dense network's; empty if the model was made without this objective."""
-    return "" if value is None or dense is None else f"{value:,.4g} ({value / dense:.1%})"
-
-
 def closing_table(summary: dict[str, Any], folder: Path) -> Group:
     """Return the table of the dense and the pruned networks, and the paths of the results."""
     dense, quality = summary["dense"], summary["quality"]
     title = f"{quality} with the dense network" if quality == "agreement" else quality
     models = summary["models"]
-    costs = [name for name in dict.fromkeys(name for model in models for name in model["costs"]) if name not in dense]
+    dense_costs = {name: cost for name, cost in models[0]["dense_costs"].items() if name not in COUNTED}
     missed = ["target"] if not all(model["meets_target"] for model in models) else []
     table = Columns(
-        *("model", quality, "change\n(points)", "MACs", "parameters", *costs, "before\nfine-tuning", *missed),
+        *("model", quality, "change\n(points)", "MACs", "parameters", *dense_costs, "before\nfine-tuning", *missed),
         left=("model", *missed),
     )
     table.add_row(
         *("dense", f"{dense['accuracy']:.2%}", "", f"{dense['macs']:,}", f"{dense['params']:,}"),
-        *(f"{models[0]['dense_costs'][name]:,.4g}" for name in costs),
+        *(f"{cost:,.4g}" for cost in dense_costs.values()),
         *("", *("" for _ in missed)),
     )
     for model in models:
@@ -256,7 +252,7 @@ def closing_table(summary: dict[str, Any], folder: Path) -> Group:
             f"{100 * (model['accuracy'] - dense['accuracy']):+.2f}",
             f"{model['macs']:,} ({1 - model['macs_cut']:.1%})",
             f"{model['params']:,} ({1 - model['params_cut']:.1%})",
-            *(_cost(model["costs"].get(name), model["dense_costs"].get(name)) for name in costs),
+            *(f"{model['costs'][name]:,.4g} ({model['costs'][name] / cost:.1%})" for name, cost in dense_costs.items()),
             f"{model['accuracy_before_finetune']:.2%}",
             *("met" if model["meets_target"] else "missed" for _ in missed),
         )

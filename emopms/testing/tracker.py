@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import chdir
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from emopms.api import TrackedResult, TrackedRun
 from emopms.testing.component import ComponentConformance
@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
     from emopms.api import Tracker
 
+SMALL_SPEC: dict[str, Any] = {
+    "version": 1,
+    "name": "tracked",
+    "backbone": {"name": "small_resnet", "widths": [8, 8, 16]},
+    "data": {"name": "digits", "calibration": 64, "validation": 128},
+    "pretrain": {"epochs": 3, "lr": 0.1, "batch_size": 32},
+    "split": ["stage1"],
+    "selector": {"name": "linear_probe", "epochs": 1},
+    "constraint": "none",
+    "algorithm": {"name": "nsga2", "pop_size": 6, "generations": 3},
+    "targets": [{"macs": 0.7}],
+    "finetune": {"epochs": 0},
+    "export": ["safetensors"],
+}
+"""A spec whose run takes seconds, for tests that read back what a tracker sent."""
 FIGURES = {"models/macs-0.5/accuracy": 0.875, "dense/accuracy": 0.9375, "search/hypervolume": 1.25}
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from emopms.api import settings_by_path
 from emopms.engine.search.named_costs import cost_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from emopms.engine.finished.result import Result
 
 _SHARES = (0.7, 0.5, 0.4, 0.3)
@@ -44,7 +43,7 @@ def differences(first: Result, second: Result) -> Differences:
         first: A run.
         second: Another run.
     """
-    specs = [dict(_flat(result.spec.resolved())) for result in (first, second)]
+    specs = [settings_by_path(result.spec.resolved()) for result in (first, second)]
     searches = [_search(result) for result in (first, second)]
     models = [_models(result) for result in (first, second)]
     return Differences(
@@ -56,18 +55,6 @@ def differences(first: Result, second: Result) -> Differences:
 
 def _side_by_side(first: dict[str, str], second: dict[str, str]) -> list[Difference]:
     return [Difference(name, first.get(name, ""), second.get(name, "")) for name in dict.fromkeys([*first, *second])]
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the keys of a spec with dots, such as ``algorithm.pop_size``, and their values as text."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, inner in enumerate(value):
-            yield from _flat(inner, f"{path}[{index}]")
-    else:
-        yield path, str(value)
 
 
 def _search(result: Result) -> dict[str, str]:

@@ -9,7 +9,7 @@ from emopms.engine.finished.new_file import write_new
 from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.publish import MANIFEST, SPEC
 from emopms.engine.report.page import render
-from emopms.engine.report.story import RunStory, searches_of
+from emopms.engine.report.story import RunStory, searches_of, tells_of_searches
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.serialization import decode_json
 from emopms.engine.storage.store import Store
@@ -37,7 +37,9 @@ def report(runs: Sequence[str | PathLike[str]], file: str | PathLike[str]) -> Pa
 
 def _story(folder: Path) -> RunStory:
     result, store = Result(folder), Store(folder / "store")
-    stored = {name: store.status(name, key).artefact for name, key in (store.read_plan() or {}).items()}
+    # Only these: the checksums of all files of a stage are compared, and those of networks take long.
+    keys = {name: key for name, key in (store.read_plan() or {}).items() if tells_of_searches(name)}
+    stored = {name: store.status(name, key).artefact for name, key in keys.items()}
     return RunStory(
         folder.resolve().name,
         result.summary,

@@ -38,6 +38,12 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self._labels)
 
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels [n], in stored order."""
+        labels: NDArray[np.int64] = self._labels.numpy()
+        return labels
+
     def parts(self, size: int) -> int:
         """Return the number of batches of at most ``size`` images, without shuffling."""
         return max(1, -(-len(self) // size))

@@ -56,6 +56,8 @@ class Trackers:
 
     def stage(self, done: Done) -> None:
         """Send the figures of a complete stage."""
+        if not self._following:
+            return
         figures = {f"{done.name}/{name}": value for name, value in _figures_of(done.artefact).items()}
 
         def send(tracking: Tracking) -> None:

@@ -31,16 +31,24 @@ class SearchStory:
     the whole network."""
 
 
+def tells_of_searches(stage: str) -> bool:
+    """Return whether `searches_of` reads the results of a stage."""
+    return stage in ("rank", "refine") or stage.startswith("evolve/")
+
+
 def searches_of(artefacts: Mapping[str, Artefact]) -> list[SearchStory]:
     """Return what a report tells of the searches of a run.
 
     Args:
-        artefacts: The stored results of the stages, by name of the stage.
+        artefacts: The stored results of the stages, by name of the stage. Those that `tells_of_searches` names are
+            enough. Without ``rank``, there are no fronts.
     """
     found = []
     for name, artefact in artefacts.items():
         kind, _, index = name.partition("/")
-        if kind == "evolve":
+        if kind == "evolve" and "rank" not in artefacts:
+            front = []
+        elif kind == "evolve":
             ranked = RankedFront.load(artefacts["rank"], index)
             shares = ranked.costs[:, 0] / ranked.costs[ranked.dense, 0]
             front = list(zip(shares.tolist(), ranked.impairment.tolist(), strict=True))

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from emopms.engine.session.scoring import BATCH
-from emopms.network.runtime.device import fp32
-from emopms.network.runtime.free_memory import split_on_oom
+from emopms.engine.session.scoring import predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +49,6 @@ class ClassOrder:
         return self.is_doubtful and self.reordered >= 2 * self.as_given
 
 
-@torch.inference_mode()
 def class_order(network: Callable[[Tensor], Tensor], images: ImageSet, classes: int) -> ClassOrder:
     """Compare the order of the classes in the data with the order that fits the answers of a network best.
 
@@ -61,12 +57,7 @@ def class_order(network: Callable[[Tensor], Tensor], images: ImageSet, classes: 
         images: Labelled images; at least two.
         classes: Number of classes.
     """
-    answers, labels = [], []
-    with fp32():
-        for pixels, known in images.batches(BATCH):
-            answers.append(split_on_oom(network, pixels).argmax(dim=1).cpu().numpy())
-            labels.append(known.cpu().numpy())
-    return compare_orders(np.concatenate(answers), np.concatenate(labels), classes)
+    return compare_orders(predictions(network, images), images.labels, classes)
 
 
 def compare_orders(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> ClassOrder:

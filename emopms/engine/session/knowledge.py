@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from emopms.engine.session.scoring import BATCH
+from emopms.engine.session.scoring import predictions
 from emopms.errors import RunError
-from emopms.network.runtime.device import fp32
-from emopms.network.runtime.free_memory import split_on_oom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +49,6 @@ class ClassCounts:
         return float(self.right.sum() / self.images.sum())
 
 
-@torch.inference_mode()
 def count_by_class(network: Callable[[Tensor], Tensor], images: ImageSet, classes: int) -> ClassCounts:
     """Count the correct answers of each class, computed in fp32.
 
@@ -61,13 +57,10 @@ def count_by_class(network: Callable[[Tensor], Tensor], images: ImageSet, classe
         images: Labelled images.
         classes: Number of classes.
     """
-    total, right = torch.zeros(classes, dtype=torch.int64), torch.zeros(classes, dtype=torch.int64)
-    with fp32():
-        for pixels, labels in images.batches(BATCH):
-            answers = split_on_oom(network, pixels).argmax(dim=1)
-            total += torch.bincount(labels.cpu(), minlength=classes)
-            right += torch.bincount(labels[answers == labels].cpu(), minlength=classes)
-    return ClassCounts(total.numpy(), right.numpy())
+    answers, labels = predictions(network, images), images.labels
+    return ClassCounts(
+        np.bincount(labels, minlength=classes), np.bincount(labels[answers == labels], minlength=classes)
+    )
 
 
 def require_knowledge(counts: ClassCounts, *, what: str, remedy: str) -> None:

@@ -7,10 +7,10 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from emopms.api import TrackedResult, TrackedRun, Tracker, Tracking
+from emopms.api import TrackedResult, TrackedRun, Tracker, Tracking, settings_by_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _BATCH = 100
@@ -44,7 +44,7 @@ class MLflow(Tracker):
         experiment = client.create_experiment(self.experiment) if found is None else found.experiment_id
         tags = {"emopms.run_dir": str(run.folder), "emopms.machine": json.dumps(run.facts, ensure_ascii=False)}
         begun = client.create_run(experiment, run_name=run.name, tags=tags)
-        params = [Param(_name(name), value[:_LONGEST]) for name, value in _flat(run.spec)]
+        params = [Param(_setting(path), value[:_LONGEST]) for path, value in settings_by_path(run.spec).items()]
         for start in range(0, len(params), _BATCH):
             client.log_batch(begun.info.run_id, params=params[start : start + _BATCH])
         return _Run(client, begun.info.run_id, run.folder, models=self.models)
@@ -80,16 +80,9 @@ def _name(name: str) -> str:
     return re.sub(r"[^\w./ -]", "_", name)
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the settings of a spec with dots, such as ``algorithm.pop_size``, and their values as text."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, inner in enumerate(value):
-            yield from _flat(inner, f"{path}.{index}")
-    else:
-        yield path, str(value)
+def _setting(path: str) -> str:
+    """Return the name of a parameter, such as ``targets.0.macs`` for ``targets[0].macs``."""
+    return _name(path.replace("[", ".").replace("]", ""))
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from emopms_mlflow.tracker import MLflow
@@ -11,22 +10,7 @@ from emopms_mlflow.tracker import MLflow
 import emopms
 from emopms.engine.pipeline.tracking import figures_in_result
 from emopms.testing import TrackerConformance
-from emopms.testing.tracker import made_up_run
-
-SPEC: dict[str, Any] = {
-    "version": 1,
-    "name": "tracked",
-    "backbone": {"name": "small_resnet", "widths": [8, 8, 16]},
-    "data": {"name": "digits", "calibration": 64, "validation": 128},
-    "pretrain": {"epochs": 3, "lr": 0.1, "batch_size": 32},
-    "split": ["stage1"],
-    "selector": {"name": "linear_probe", "epochs": 1},
-    "constraint": "none",
-    "algorithm": {"name": "nsga2", "pop_size": 6, "generations": 3},
-    "targets": [{"macs": 0.7}],
-    "finetune": {"epochs": 0},
-    "export": ["safetensors"],
-}
+from emopms.testing.tracker import SMALL_SPEC, made_up_run
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +42,7 @@ def test_a_run_that_ends_early_is_marked(tmp_path: Path) -> None:
 def test_what_is_read_back_equals_result_json(tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    result = emopms.run(SPEC | {"trackers": ["mlflow"]}, run_dir=tmp_path / "run", device="cpu")
+    result = emopms.run(SMALL_SPEC | {"trackers": ["mlflow"]}, run_dir=tmp_path / "run", device="cpu")
     client = MlflowClient()
     experiment = client.get_experiment_by_name("emopms")
     assert experiment is not None

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from emopms_tensorboard.tracker import TensorBoard
 
 import emopms
 from emopms.testing import TrackerConformance
+from emopms.testing.tracker import SMALL_SPEC
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SPEC: dict[str, Any] = {
-    "version": 1,
-    "name": "tracked",
-    "backbone": {"name": "small_resnet", "widths": [8, 8, 16]},
-    "data": {"name": "digits", "calibration": 64, "validation": 128},
-    "pretrain": {"epochs": 3, "lr": 0.1, "batch_size": 32},
-    "split": ["stage1"],
-    "selector": {"name": "linear_probe", "epochs": 1},
-    "constraint": "none",
-    "algorithm": {"name": "nsga2", "pop_size": 6, "generations": 3},
-    "targets": [{"macs": 0.7}],
-    "finetune": {"epochs": 0},
-    "export": ["safetensors"],
-}
 
 
 class TestTensorBoard(TrackerConformance):
@@ -37,7 +23,7 @@ class TestTensorBoard(TrackerConformance):
 def test_what_is_read_back_equals_result_json(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    result = emopms.run(SPEC | {"trackers": ["tensorboard"]}, run_dir=tmp_path / "run", device="cpu")
+    result = emopms.run(SMALL_SPEC | {"trackers": ["tensorboard"]}, run_dir=tmp_path / "run", device="cpu")
     read = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     read.Reload()
     (model,) = result.summary["models"]

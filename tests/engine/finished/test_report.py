@@ -64,6 +64,13 @@ def test_searches_that_were_cleaned_away_are_left_out(finished: emopms.Result, t
     assert [search["name"] for search in story["searches"]] == ["evolve/1", "evolve/3", "refine"]
 
 
+def test_without_the_ranking_there_are_no_fronts(finished: emopms.Result, tmp_path: Path) -> None:
+    run = shutil.copytree(finished.folder, tmp_path / "run")
+    shutil.rmtree(run / "store" / "rank")
+    (story,) = data(report([run], tmp_path / "report.html"))
+    assert [len(search["front"]) for search in story["searches"]] == [0, 0, 0, 0]
+
+
 def test_no_file_is_overwritten(finished: emopms.Result, tmp_path: Path) -> None:
     (tmp_path / "mine.html").write_text("mine")
     with pytest.raises(StoreError, match=r"mine\.html exists already"):

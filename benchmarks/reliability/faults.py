@@ -40,7 +40,9 @@ WRITTEN_ANEW = (
     "run.log",
 )
 """Files of a run directory that every run writes."""
-ABOUT_THE_RUN = ("store/plan.json", "store/published.json", "store/emopms.json", "store/holder.json", "store/lock")
+ABOUT_THE_RUN = tuple(
+    f"store/{name}" for name in ("plan.json", "published.json", "emopms.json", "progress.json", "holder.json", "lock")
+)
 """Files of the store that every run writes."""
 
 
@@ -161,8 +163,8 @@ class Stop(Silent):
         self._label = label
         return super().track(label, total, unit)
 
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
-        if self._label == self._stage:
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
+        if self._label == self._stage and note is not None:  # an epoch or a generation is done
             self._steps -= 1
             if not self._steps:
                 raise KeyboardInterrupt

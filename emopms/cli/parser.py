@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     _add_places(compare)
     _add_display(compare)
 
+    watch = commands.add_parser("watch", help="follow the progress of a run or a comparison in another terminal")
+    watch.add_argument("run", type=Path, metavar="RUN", help="the directory of a run or of a comparison")
+
     show_run = commands.add_parser("show", help="show a finished run: its models, its front, and where each model lost")
     show_run.add_argument("run", type=Path, metavar="RUN", help="a run directory")
     show_run.add_argument("--model", metavar="NAME", help="show the layers of this model, such as macs-0.5")

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from loguru import logger
-from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from emopms.cli.output import printable, tell
-from emopms.cli.overall import Overall
+from emopms.cli.progress_lines import describe, ended_event, ended_line, present_lines, steps_done
 from emopms.cli.tables import Columns
 from emopms.engine.support.log_sinks import logging_to
+from emopms.engine.support.run_progress import RunProgress
 from emopms.spec.target import COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from rich.console import RenderableType
 
     from emopms.engine.support.progress import Progress
-
-_NAME: Final = 22
-"""Least number of characters that the name of a stage takes in a line. A shorter name is followed by spaces."""
-_WIDEST_BAR: Final = 24
-_NARROWEST_BAR: Final = 8
 
 
 @contextmanager
@@ -74,17 +70,12 @@ def _moves_the_cursor(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-class Bars:
-    """Progress on a terminal: a bar for the current work, and one line for the whole run below it.
+class Bars(RunProgress):
+    """Progress on a terminal: a bar for the current work, and one line for the whole run below it."""
 
-    The texts in these lines are never cut off. On a narrow terminal, the bar becomes shorter or is left out, and the
-    text behind the bar moves to a line of its own.
-    """
-
-    def __init__(self, console: Console, overall: Overall | None = None) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
         self._console = console
-        self._overall = Overall() if overall is None else overall
-        self._work: _Work | None = None
         self._live = Live(console=console, get_renderable=self.lines, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
@@ -96,105 +87,32 @@ class Bars:
     ) -> None:
         self._live.stop()
 
-    def begin(self, stages: Mapping[str, float | None]) -> None:
-        self._overall.begin(stages)
-
-    @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[_Work]:
-        self._work = _Work(label, total, unit, self._overall)
-        try:
-            yield self._work
-        finally:
-            self._work = None
-
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
-        if seconds is None:
-            self._overall.begin_stage(name)
-            return
-        self._overall.end_stage(name, seconds)
-        took = "cached" if cached else f"{seconds:.1f} s"
-        self._console.print(Text(f"  {printable(name):<{_NAME}} {took}"))
+        super().stage(name, cached=cached, seconds=seconds)
+        if seconds is not None:
+            self._console.print(ended_line(self.ended[-1]))
 
     def lines(self) -> RenderableType:
         """Return the lines that show the progress of the run at this moment."""
-        width = self._console.width
-        lines = [] if self._work is None else self._work.lines(width)
-        return Group(*lines, Text(f"  {self._overall.describe()}"))
+        return present_lines(self, self._console.width)
 
 
-class _Work:
-    """A piece of work whose progress is shown by a bar."""
+class Lines(RunProgress):
+    """Shows the progress of a run as log lines: about ten for a stage, whatever the number of its steps."""
 
-    def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
-        self._label, self._total, self._unit, self._overall = printable(label), total, printable(unit), overall
-        self._done, self._note = 0, ""
-
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
-        self._done += steps
-        self._note = printable(note)
-        self._overall.advance(self._share())
-
-    def _share(self) -> float:
-        return min(1.0, self._done / self._total) if self._total else 1.0
-
-    def lines(self, width: int) -> list[Text]:
-        """Return the name, the bar, the count of steps and the text behind the bar, in as few lines as the terminal
-        allows."""
-        name, count = f"  {self._label:<{_NAME}}", f"{self._done}/{self._total} {self._unit}"
-        note = f", {self._note}" if self._note else ""
-        room = width - cell_len(f"{name}  {count}{note}") - 1
-        if room < _NARROWEST_BAR:  # the note gets a line of its own
-            room = width - cell_len(f"{name}  {count}") - 1
-            text = [Text(f"    {self._note}")] if self._note else []
-            return [self._bar(name, room, count), *text]
-        return [self._bar(name, room, count + note)]
-
-    def _bar(self, name: str, room: int, after: str) -> Text:
-        if room < _NARROWEST_BAR:
-            return Text(f"{name} {after}")
-        width = min(room, _WIDEST_BAR)
-        done = int(width * self._share())
-        return Text.assemble(f"{name} ", ("━" * done, "green"), ("━" * (width - done), "bright_black"), f" {after}")
-
-
-class Lines:
-    """Shows the progress of a run as log lines."""
-
-    def __init__(self) -> None:
-        self._overall = Overall()
-
-    def begin(self, stages: Mapping[str, float | None]) -> None:
-        self._overall.begin(stages)
-
-    @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[_Counter]:
-        yield _Counter(label, total, unit, self._overall)
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
+        assert self.work is not None
+        every = max(1, self.work.total // 10)
+        logged = self.work.done // every
+        super().advance(note, steps=steps)
+        if self.work.done // every > logged or self.work.done == self.work.total:
+            logger.info("{}: {}", self.work.label, steps_done(self.work))
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:
-        if seconds is None:
-            self._overall.begin_stage(name)
-            return
-        self._overall.end_stage(name, seconds)
-        if cached:
-            logger.info("{}: cached", name)
-        else:
-            logger.info("{}: {:.1f} s ({})", name, seconds, self._overall.describe())
-
-
-class _Counter:
-    """Logs the progress of a stage in about ten lines, whatever the number of its steps."""
-
-    def __init__(self, label: str, total: int, unit: str, overall: Overall) -> None:
-        self._label, self._total, self._unit, self._overall = label, total, unit, overall
-        self._done = 0
-
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
-        every = max(1, self._total // 10)
-        logged, self._done = self._done // every, self._done + steps
-        self._overall.advance(min(1.0, self._done / self._total) if self._total else 1.0)
-        if self._done // every > logged or self._done == self._total:
-            text = f"{self._label}: {self._done}/{self._total} {self._unit}"
-            logger.info("{}", f"{text}, {note}" if note else text)
+        super().stage(name, cached=cached, seconds=seconds)
+        if seconds is not None:
+            event = ended_event(self.ended[-1])
+            logger.info("{}", event if cached else f"{event} ({describe(self)})")
 
 
 def log_format(record: Any) -> str:

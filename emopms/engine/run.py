@@ -20,7 +20,6 @@ from emopms.engine.pipeline.tracking import tracked
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.engine.support.paths import data_folder, run_folder
-from emopms.engine.support.progress import Silent
 from emopms.network.runtime.device import Device
 from emopms.spec import as_spec
 
@@ -62,13 +61,13 @@ def run(
     quiet_default_sink()
     spec = as_spec(spec)
     folder = run_folder(spec, run_dir)
-    with working_in(folder, seed=spec.seed) as store:
+    with working_in(folder, seed=spec.seed, progress=progress) as (store, kept):
         logger.debug("run of {!r} begins", spec.name)
         prepared = prepare(
             spec,
             folder=data_folder(spec, data_root),
             device=Device.choose(device),
-            progress=progress if progress is not None else Silent(),
+            progress=kept,
         )
         require_reachable_targets(spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
         context, fingerprint = prepared.context, prepared.fingerprint

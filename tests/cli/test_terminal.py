@@ -10,7 +10,6 @@ import pytest
 from loguru import logger
 from rich.console import Console
 
-from emopms.cli.overall import Overall
 from emopms.cli.tables import Columns
 from emopms.cli.terminal import Bars, Lines, LogLines, closing_table, log_format
 from emopms.engine.support.log_sinks import logging_to
@@ -40,62 +39,11 @@ def shown(console: Console, renderable: Any) -> list[str]:
     ).splitlines()
 
 
-def test_the_whole_run_in_one_line() -> None:
-    clock = Clock()
-    overall = Overall(clock)
-    assert overall.describe() == "preparing · 0 s so far"
-    overall.begin_stage("first")
-    assert overall.describe() == "stage 1 · 0 s so far", "how many there are is not known"
-    overall = Overall(clock)
-    overall.begin(dict.fromkeys(STAGES))
-    overall.begin_stage("pretrain")
-    clock.now = 20.0
-    assert overall.describe() == "stage 1 of 5 · 20 s so far", "nothing is known yet"
-    overall.advance(0.5)
-    assert overall.describe() == "stage 1 of 5 · 20 s so far", "one stage tells nothing about the others"
-    overall.end_stage("pretrain", 40.0)
-    overall.begin_stage("evolve/1")
-    overall.end_stage("evolve/1", 10.0)
-    overall.begin_stage("evolve/2")
-    assert overall.left() is None
-    overall.end_stage("evolve/2", 10.0)
-    overall.begin_stage("rank")
-    assert overall.describe() == "stage 4 of 5 · 20 s so far · about 40 s left", "twice the mean of 40, 10 and 10 s"
-    clock.now += 15.0
-    assert overall.left() == pytest.approx(5 + 20)
-    overall.advance(0.75)
-    assert overall.left() == pytest.approx(5 + 20)
-    overall.end_stage("rank", 20.0)
-    overall.begin_stage(STAGES[-1])
-    clock.now += 1000.0
-    assert overall.describe() == "stage 5 of 5 · 17 min so far · almost done"
-    overall.end_stage(STAGES[-1], 1000.0)
-    assert overall.describe() == "stage 5 of 5 · 17 min so far"
-
-
-def test_stages_of_a_comparison_are_counted_on() -> None:
-    overall = Overall(Clock())
-    for name in ("pretrain", "export", "pretrain"):
-        overall.begin_stage(name)
-        overall.end_stage(name, 1.0)
-    overall.begin_stage("export")
-    assert overall.describe() == "stage 4 · 0 s so far"
-
-
-def test_seconds_of_an_earlier_run_and_of_stages_alike() -> None:
-    overall = Overall(Clock())
-    overall.begin({"pretrain": 10.0, "evolve/1": 3.0, "evolve/2": None})
-    overall.begin_stage("pretrain")
-    assert overall.left() == pytest.approx(10 + 3 + 3)
-    overall.end_stage("pretrain", 10.0)
-    assert overall.left() == pytest.approx(6)
-
-
 @pytest.mark.parametrize("width", [30, 50, 80, 120])
 def test_bars_cut_nothing(width: int) -> None:
     console = terminal(width)
     clock = Clock()
-    bars = Bars(console, Overall(clock))
+    bars = Bars(console, clock)
     bars.begin(dict.fromkeys(STAGES, 10.0))
     for name in STAGES[:-1]:
         bars.stage(name, cached=False)

@@ -16,6 +16,7 @@ from emopms.engine.comparison.one_seed import OneSeed
 from emopms.engine.comparison.picture import PICTURE, draw
 from emopms.engine.comparison.table import csv_table, markdown, summarise
 from emopms.engine.drawing.style import can_draw
+from emopms.engine.pipeline.progress_file import kept_progress
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.storage.inventory import COMPARISON, is_run
 from emopms.engine.storage.outputs import Outputs
@@ -96,7 +97,7 @@ def compare(
     first = read[0]
     _require_comparable(read)
     folder = run_folder(first, run_dir if run_dir is not None else f"runs/{first.name}-comparison")
-    chosen, show = Device.choose(device), progress if progress is not None else Silent()
+    chosen = Device.choose(device)
     named = list(zip(labels(first.baselines, [spec.name for spec in read]), first.baselines, strict=True))
     rows: list[Row] = []
     if is_run(folder):
@@ -104,7 +105,12 @@ def compare(
             f"{folder} is the folder of a run: a comparison there would take over its files.",
             remedy="Choose another --run-dir.",
         )
-    with plain_torch(), seeded_globals(first.seed), lock_comparison(folder / "store"):
+    with (
+        plain_torch(),
+        seeded_globals(first.seed),
+        lock_comparison(folder / "store"),
+        kept_progress(folder / "store", Silent() if progress is None else progress) as kept,
+    ):
 
         def add(row: Row, *, fresh: bool) -> None:
             rows.append(row)
@@ -120,7 +126,7 @@ def compare(
                     folder / f"{spec.name}-seed-{seed}",
                     data=data_folder(spec, data_root),
                     device=chosen,
-                    progress=show,
+                    progress=kept,
                     command=command or sys.argv,
                 )
                 baselines = named if spec is first else []

@@ -70,8 +70,8 @@ class OneSeed:
             other: An earlier spec with the same seed; None if there is none. Its stored pretrained network is copied if
                 it has the same key as the pretrained network of this spec.
         """
-        with working_in(self._folder, seed=self.spec.seed) as self._store:
-            prepared = prepare(self.spec, folder=self._data, device=self._device, progress=self._progress)
+        with working_in(self._folder, seed=self.spec.seed, progress=self._progress) as (self._store, kept):
+            prepared = prepare(self.spec, folder=self._data, device=self._device, progress=kept)
             require_reachable_targets(self.spec, prepared.dense, prepared.floor, prepared.floor_without_limits)
             self._context, fingerprint = prepared.context, prepared.fingerprint
             planned = plan(

@@ -16,7 +16,6 @@ from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.support.library_log import quiet_default_sink
-from emopms.engine.support.progress import Silent
 from emopms.errors import RunError
 from emopms.spec import Target, load_spec
 
@@ -85,10 +84,8 @@ def pick(
     changed = load_spec(folder / SPEC, overrides)
     _require_same_search(before.spec, changed)
     goal, name = _goal(before, target, accuracy=accuracy, knee=knee, scheme=scheme)
-    with working_in(folder, seed=changed.seed):
-        opened = OpenedRun.open(
-            folder, data_root=data_root, device=device, progress=progress if progress is not None else Silent()
-        )
+    with working_in(folder, seed=changed.seed, progress=progress) as (_, kept):
+        opened = OpenedRun.open(folder, data_root=data_root, device=device, progress=kept)
         planned, context, done = opened.planned, opened.context, opened.done()
         asked = goal.model_dump() if isinstance(goal, Target) else {"scheme": before.front.number_of(goal)}
         if isinstance(goal, Target) and not goal.cost_bounds:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class Steps(Protocol):
     """The display of the progress of one long piece of work."""
 
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
         """Show that more steps of the work are done.
 
         Args:
-            note: The present state, such as a loss.
+            note: The present state, such as a loss. Without it, the last note stays.
             steps: Number of steps since the last call.
         """
 
@@ -62,7 +62,7 @@ class Silent:
     def track(self, label: str, total: int, unit: str) -> Iterator[Steps]:
         yield self
 
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
         pass
 
     def stage(self, name: str, *, cached: bool, seconds: float | None = None) -> None:

@@ -89,9 +89,9 @@ def train(
     total = schedule.epochs * steps_per_epoch
     checkpoints = out.journal("checkpoints")
     first = _resume(model, optimizer, checkpoints, best)
-    with context.progress.track(stage, schedule.epochs, "epochs") as tracker:
+    with context.progress.track(stage, total, "steps") as tracker:
         if first:
-            tracker.advance("resumed", steps=first)
+            tracker.advance(f"resumed after epoch {first}", steps=first * steps_per_epoch)
         for epoch in range(first, schedule.epochs):
             rng = torch_rng(context.spec.seed, stage, "epoch", epoch)
             running = torch.zeros((), device=context.device.type)
@@ -102,13 +102,15 @@ def train(
                     for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                         group["lr"] = peak * _learning_rate_factor(step, total)
                     running += descend(optimizer, loss, images, labels, rng, device=context.device)
+                    if step + 1 < (epoch + 1) * steps_per_epoch:
+                        tracker.advance()
             mean = float(running) / steps_per_epoch
             if not math.isfinite(mean):
                 raise RunError(
                     f"Training diverged in {stage}, epoch {epoch + 1}: the loss is {mean}.",
                     remedy="Lower the learning rate (`lr`) of that stage.",
                 )
-            note = f"loss {mean:.3f}"
+            note = f"epoch {epoch + 1}: loss {mean:.3f}"
             if best:  # before the checkpoint, so that an attempt that resumes from it knows the best earlier state
                 note += f" validation {quality} {best.offer(epoch + 1).accuracy:.1%}"
             _save(model, optimizer, epoch + 1, checkpoints, best)

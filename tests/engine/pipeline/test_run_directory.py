@@ -31,7 +31,7 @@ def test_global_generators_follow_the_seed_and_are_as_before_afterwards(tmp_path
     random.seed(1)
     inside: list[tuple[float, ...]] = []
     for seed in (0, 0, 1):
-        with working_in(tmp_path / f"run-{len(inside)}", seed=seed):
+        with working_in(tmp_path / f"run-{len(inside)}", seed=seed, progress=None):
             inside.append(drawn())
     assert inside[0] == inside[1] != inside[2]
     assert drawn() == expected
@@ -39,10 +39,10 @@ def test_global_generators_follow_the_seed_and_are_as_before_afterwards(tmp_path
 
 @pytest.mark.slow
 def test_a_second_worker_is_refused_and_the_log_is_written(tmp_path: Path) -> None:
-    with working_in(tmp_path, seed=0):
+    with working_in(tmp_path, seed=0, progress=None):
         logger.patch(lambda record: record.update({"name": "emopms.test"})).info("at work")
-        with pytest.raises(StoreError, match="Another emopms process"), working_in(tmp_path, seed=0):
+        with pytest.raises(StoreError, match="Another emopms process"), working_in(tmp_path, seed=0, progress=None):
             pass
-    with working_in(tmp_path, seed=0):
+    with working_in(tmp_path, seed=0, progress=None):
         pass
     assert "at work" in (tmp_path / "run.log").read_text()

@@ -42,8 +42,8 @@ class Notes(Silent):
         self.tracked.append((label, total, unit))
         yield self
 
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
-        self.notes.append(note)
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
+        self.notes.append(note or "")
 
 
 class Uniform:

@@ -50,8 +50,8 @@ class _KillAfter(Silent):
     def track(self, label: str, total: int, unit: str) -> Iterator[Steps]:
         yield self
 
-    def advance(self, note: str = "", *, steps: int = 1) -> None:
-        self._left -= steps
+    def advance(self, note: str | None = None, *, steps: int = 1) -> None:
+        self._left -= note is not None  # an epoch is done
         if self._left <= 0:
             raise _KillError
 

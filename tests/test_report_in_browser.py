@@ -73,11 +73,34 @@ def test_a_click_shows_the_scheme_its_layers_and_its_command(opened: Callable[..
     assert scheme_of(page) == "scheme 6", "at first, that of a model"
     page.locator("#front .point[data-scheme='7']").click()
     assert scheme_of(page) == "scheme 7"
-    assert page.locator("#scheme code").inner_text() == f"emopms pick {tmp_path / 'made-up'} --index 7"
+    commands = page.locator("#scheme .command").all_inner_texts()
+    pick = f"emopms pick {tmp_path / 'made-up'}"
+    assert commands == [f"{pick} --index 7", f"{pick} --macs 0.4", f"{pick} --accuracy 0.9"]
     widths = page.locator("#layers .value").all_inner_texts()
     assert widths == [f"{kept} of {layer['channels']}" for kept, layer in zip((8, 8, 10), LAYERS, strict=True)]
     page.locator("#front .point[data-scheme='3']").click()
-    assert "not on the front" in scheme_of(page)
+    assert scheme_of(page) == "scheme 3 (not on the front: another point has no more loss and no more MACs and latency)"
+
+
+def test_a_chosen_model_is_shown_everywhere(opened: Callable[..., Page]) -> None:
+    page = opened(story("one"), story("two"))
+    page.locator("#front .point[data-run='1'][data-scheme='6']").click()
+    assert page.locator("#lost-model").input_value() == '[1,"macs-0.5"]'
+    shown = dict(zip(*(page.locator(f"#scheme {kind}").all_inner_texts() for kind in ("dt", "dd")), strict=True))
+    assert shown["accuracy, validation images"] == "80.38 %"
+    assert shown["accuracy of macs-0.5, fine-tuned, test images"] == "88.00 %"
+    page.locator("#front .point[data-run='0'][data-scheme='7']").click()
+    assert page.locator("#lost-model").input_value() == '[1,"macs-0.5"]', "a point that is no model leaves it"
+
+
+def test_a_selected_point_is_always_visible(opened: Callable[..., Page]) -> None:
+    page = opened(story())
+    point = page.locator("#front .point[data-scheme='3']")
+    assert point.evaluate("made => getComputedStyle(made).opacity") == "0.35"
+    point.click()
+    assert point.evaluate("made => getComputedStyle(made).opacity") == "1"
+    assert page.locator("#front .knee").count() == 1
+    assert "knee" in page.locator("#front svg text").all_text_contents()
 
 
 def test_it_is_operated_with_the_keyboard_alone(opened: Callable[..., Page]) -> None:
@@ -124,7 +147,7 @@ def test_several_runs_lie_over_each_other(opened: Callable[..., Page]) -> None:
     assert page.locator("#front .point[data-run='0']").count() == 12
     page.locator("#front .point[data-run='1'][data-scheme='2']").click()
     assert scheme_of(page) == "two: scheme 2 (the knee)"
-    assert page.locator("#scheme code").inner_text() == "emopms pick runs/two --index 2"
+    assert page.locator("#scheme .command").first.inner_text() == "emopms pick runs/two --index 2"
     page.get_by_label("Model", exact=True).select_option(label="two: macs-0.5")
     assert page.locator("#lost .value").all_inner_texts() == ["1.00", "7.00"]
 
@@ -141,7 +164,7 @@ def test_names_are_shown_as_they_are(opened: Callable[..., Page]) -> None:
     page = opened(story(name, layers=[{"name": name, "subnetwork": "1", "channels": 8}] * 3))
     assert page.locator("h1").inner_text() == name
     assert page.locator("#layers .name").first.inner_text() == name
-    assert page.locator("#scheme code").inner_text().endswith("/<b>&'\\''\"`$(x)' --index 6")
+    assert page.locator("#scheme .command").first.inner_text().endswith("/<b>&'\\''\"`$(x)' --index 6")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,6 +10,7 @@ from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.publish import MANIFEST, SPEC
 from emopms.engine.report.page import render
 from emopms.engine.report.story import RunStory, searches_of, tells_of_searches
+from emopms.engine.search.named_costs import cost_names
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.serialization import decode_json
 from emopms.engine.storage.store import Store
@@ -45,6 +46,7 @@ def _story(folder: Path) -> RunStory:
         result.summary,
         result.front,
         result.widths,
+        cost_names(result.spec),
         searches_of({name: artefact for name, artefact in stored.items() if artefact is not None}),
         decode_json(read_regular(folder / MANIFEST)),
         read_regular(folder / SPEC).decode(),

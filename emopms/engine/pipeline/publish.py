@@ -112,7 +112,8 @@ def publish(
     arrays["widths"] = layers.widths(arrays["genomes"])
     manifest, spec = _manifest(context, done, prepared.fingerprint, command), context.spec.to_yaml()
     searches = searches_of({name: stage.artefact for name, stage in done.items()})
-    story = RunStory(folder.resolve().name, summary, front, arrays["widths"], searches, manifest, spec)
+    costs = cost_names(context.spec)
+    story = RunStory(folder.resolve().name, summary, front, arrays["widths"], costs, searches, manifest, spec)
     exported = [done[f"export/{slug}"].artefact for slug in made]
     files = {
         file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")

@@ -27,7 +27,7 @@ class SearchStory:
     history: Sequence[Sequence[float]]
     """Numbers of evaluated candidates and hypervolumes, one pair for each generation; empty if they were not stored."""
     front: Sequence[tuple[float, float]]
-    """Costs of the front's points, as shares of the dense sub-network's, and their impairments. Empty for a search of
+    """The first cost objective of the front's points, as a share of the dense sub-network's, and their impairments. Empty for a search of
     the whole network."""
 
 
@@ -72,6 +72,8 @@ class RunStory:
     """The measured schemes."""
     widths: NDArray[np.int32]
     """Number of output channels [schemes, layers] that each scheme keeps, in the order of ``front``."""
+    costs: Sequence[str]
+    """Names of the costs among the objectives, such as ``macs``."""
     searches: Sequence[SearchStory]
     """The searches."""
     manifest: Mapping[str, Any]
@@ -90,5 +92,6 @@ class RunStory:
             "points": points,
             "knee": self.front.knee.scheme,
             "dense": self.front.dense.scheme,
+            "costs": list(self.costs),
             "searches": [asdict(search) for search in self.searches],
         }

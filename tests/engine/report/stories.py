@@ -59,6 +59,7 @@ def story(name: str = "made-up", *, points: int = 12, **summary: Any) -> RunStor
         | summary,
         front,
         np.array([[1 + number % 8, 1 + number % 16, 10] for number in range(points)], dtype=np.int32),
+        ["macs", "latency"],
         [SearchStory("evolve/1", [(32, 0.5), (60, 0.7)], [(0.5, 0.2), (1.0, 0.0)]), SearchStory("refine", [], [])],
         {"torch": "2.13.0"},
         "version: 1\nname: made-up\n",

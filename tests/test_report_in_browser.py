@@ -89,7 +89,7 @@ def test_a_chosen_model_is_shown_everywhere(opened: Callable[..., Page]) -> None
     shown = dict(zip(*(page.locator(f"#scheme {kind}").all_inner_texts() for kind in ("dt", "dd")), strict=True))
     assert shown["accuracy, validation images"] == "80.38 %"
     assert shown["accuracy of macs-0.5, fine-tuned, test images"] == "88.00 %"
-    page.locator("#front .point[data-run='0'][data-scheme='7']").click()
+    page.locator("#front .point[data-run='1'][data-scheme='7']").click()
     assert page.locator("#lost-model").input_value() == '[1,"macs-0.5"]', "a point that is no model leaves it"
 
 

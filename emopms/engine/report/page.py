@@ -33,7 +33,9 @@ def render(stories: Sequence[RunStory]) -> str:
         style=_file("report.css"),
         script=_file("report.js"),
         version=version("emopms"),
-        others=any(model["costs"].keys() - {"macs", "params"} for story in stories for model in story.summary["models"]),
+        others=any(
+            model["costs"].keys() - {"macs", "params"} for story in stories for model in story.summary["models"]
+        ),
         pretty=lambda value: json.dumps(value, indent=1, ensure_ascii=False),
     )
 

@@ -27,8 +27,8 @@ class SearchStory:
     history: Sequence[Sequence[float]]
     """Numbers of evaluated candidates and hypervolumes, one pair for each generation; empty if they were not stored."""
     front: Sequence[tuple[float, float]]
-    """The first cost objective of the front's points, as a share of the dense sub-network's, and their impairments. Empty for a search of
-    the whole network."""
+    """The cost of the front's points in the first cost objective, as a share of the dense sub-network's, and their
+    impairments. Empty for a search of the whole network."""
 
 
 def tells_of_searches(stage: str) -> bool:

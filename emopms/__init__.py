@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emopms.engine.models.load import load as load
     from emopms.engine.run import run as run
     from emopms.errors import EmopmsError as EmopmsError
+    from emopms.in_python import prune as prune
     from emopms.spec import Spec as Spec
     from emopms.spec import load_spec as load_spec
 
@@ -28,10 +29,11 @@ _HOMES = {
     "load": "emopms.engine.models.load",
     "load_spec": "emopms.spec",
     "pick": "emopms.engine.finished.pick",
+    "prune": "emopms.in_python",
     "run": "emopms.engine.run",
 }
 
-__all__ = ["EmopmsError", "Result", "Spec", "__version__", "compare", "load", "load_spec", "pick", "run"]
+__all__ = ["EmopmsError", "Result", "Spec", "__version__", "compare", "load", "load_spec", "pick", "prune", "run"]
 
 
 def __getattr__(name: str) -> Any:

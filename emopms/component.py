@@ -75,6 +75,9 @@ class Component(Settings):
 
     slot: ClassVar[str]
 
+    only_in_python: ClassVar[str] = ""
+    """What a spec file cannot hold of this component, such as a network in memory; empty if it can hold everything."""
+
     name: str
 
 

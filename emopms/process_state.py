@@ -1,8 +1,10 @@
-"""Protects settings of the whole process from plugins: restores them, and names the plugin that changed them."""
+"""Protects settings of the whole process from plugins: restores them, and names the plugin that changed them. Seeds and
+restores the global random generators."""
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,6 +42,38 @@ def unchanged_process(whose: str) -> Iterator[None]:
 
                 _named.add((whose, setting.name))
                 logger.warning("{} changed {} to {}: it is {} again", whose, setting.name, after, value)
+
+
+@contextmanager
+def generators_restored() -> Iterator[None]:
+    """Restore the states of the global random generators of torch on the CPU, of numpy, and of Python's `random`."""
+    import numpy as np
+    import torch
+
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the global random generators of torch on the CPU, of numpy, and of Python's `random`.
+
+    It takes microseconds: ``torch.manual_seed`` also prepares the generators of all GPUs, which takes a hundred times
+    as long.
+
+    Args:
+        seed: The seed, of at most 63 bits.
+    """
+    import numpy as np
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
 @contextmanager

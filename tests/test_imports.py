@@ -56,5 +56,5 @@ def test_public_names_load_when_used_and_unknown_ones_do_not() -> None:
 
     assert all(getattr(emopms, name) is not None for name in emopms.__all__)
     assert dir(emopms) == sorted(emopms.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'prune'"):
-        _ = emopms.prune
+    with pytest.raises(AttributeError, match="no attribute 'trim'"):
+        _ = emopms.trim

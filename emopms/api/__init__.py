@@ -8,7 +8,7 @@ from emopms.api.algorithm import Algorithm, Search, SearchSpace
 from emopms.api.backbone import Backbone
 from emopms.api.baseline import Allocation, Baseline, PruningTask, ScoredBaseline
 from emopms.api.constraint import ChainStep, Constraint, ConstraintTraining
-from emopms.api.data import Data, Folder, Images, Source
+from emopms.api.data import Data, Folder, ImageDataset, Images, Part, Source
 from emopms.api.exporter import Exporter, PrunedModel
 from emopms.api.numbers import BatchSize, Count, Rate, Weight, Width
 from emopms.api.objective import Cost, Objective, Task
@@ -34,9 +34,11 @@ __all__ = [
     "Data",
     "Exporter",
     "Folder",
+    "ImageDataset",
     "Images",
     "JointSchemes",
     "Objective",
+    "Part",
     "PrunedModel",
     "PruningTask",
     "Ranker",

@@ -33,6 +33,11 @@ class Backbone(AddedFields, Component):
 
     added: ClassVar[frozenset[str]] = frozenset({"weights_key"})
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the network is trained already. Then it is taken as it is, unless ``pretrain.epochs`` is set."""
+        return self.weights is not None
+
     @abstractmethod
     def build(self, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         """Return the network with random weights, drawn from torch's global random number generator.

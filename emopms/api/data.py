@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Protocol, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -39,6 +39,18 @@ class Images:
         return len(self.labels)
 
 
+class ImageDataset(Protocol):
+    """Images that are read one by one, because together they may not fit into memory. Each item is the pixels
+    [C, H, W] of an image, as a tensor or an array of the values of `Images.pixels`, and its class number.
+
+    A map-style ``torch.utils.data.Dataset`` has this form.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, Any]: ...
+
+
 @documented
 @dataclass(frozen=True)
 class Folder:
@@ -64,6 +76,10 @@ class Folder:
         return path
 
 
+Part = Literal["train", "validation", "test"]
+"""A part of the images of a source."""
+
+
 class Source(ABC):
     """Opened data. The attributes are known at once. Pixels are read when one of the methods is called."""
 
@@ -82,6 +98,9 @@ class Source(ABC):
     validation_size: int = 0
     """Number of images that `validation` gives. It is 0 if the data have no validation images of their own. The engine
     then takes validation images from the training images."""
+    workers: int = 0
+    """Number of processes that read the images of `one_by_one`. With 0, the process of the run reads them. The number
+    changes no result."""
     doubt: str = ""
     """A sentence for a user whose weights file gives an accuracy no better than chance on these data. The sentence
     names the setting of the data that may be the reason, such as the order of the classes. It is empty if there is no
@@ -101,6 +120,18 @@ class Source(ABC):
     @abstractmethod
     def test(self) -> Images:
         """Return the test images, in the same order at every call."""
+
+    def one_by_one(self, part: Part) -> ImageDataset | None:
+        """Return the images of a part so that they are read one by one, in each epoch anew. The engine then does not
+        call the method of that name. None if the part is in memory.
+
+        Before an item is read, the global random generators of torch, numpy and Python are seeded for this item and
+        epoch.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+        """
+        return None
 
 
 class Data(AddedFields, Component):

@@ -79,6 +79,6 @@ def run(
         with tracked(spec, folder, context.device) as trackers:
             done = run_stages(planned, context, store, on_stage=trackers.stage)
             publish(prepared, done, folder=folder, command=command or sys.argv)
-            result = Result(folder)
+            result = Result(folder, spec=spec)
             trackers.finish(result.summary, result.front, Outputs(folder).paths())
     return result

@@ -247,7 +247,7 @@ class Spec(Settings):
 
     @model_validator(mode="after")
     def _take_given_weights_as_they_are(self) -> Self:
-        if self.backbone.weights is not None and "epochs" not in self.pretrain.model_fields_set:
+        if self.backbone.has_weights and "epochs" not in self.pretrain.model_fields_set:
             object.__setattr__(self, "pretrain", self.pretrain.model_copy(update={"epochs": 0}))
         return self
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from emopms.api import Data, Folder, Images, Source
+from emopms.api import Data, Folder, Images, Part, Source
 from emopms.testing.component import ComponentConformance
 
 if TYPE_CHECKING:
@@ -67,6 +67,26 @@ class DataConformance(ComponentConformance):
         assert own == source.validation_size, (
             f"validation_size is {source.validation_size}, but there are {own} images."
         )
+
+    def test_items_are_as_described(self, tmp_path: Path) -> None:
+        source = self._opened(tmp_path)
+        sizes: dict[Part, int] = {
+            "train": source.train_size,
+            "validation": source.validation_size,
+            "test": source.test_size,
+        }
+        for part, size in sizes.items():
+            items = source.one_by_one(part)
+            if items is None:
+                continue
+            assert len(items) == size, f"{part}_size is {size}, and one_by_one gives {len(items)} items."
+            pixels, label = items[0]
+            form = f"{str(pixels.dtype).removeprefix('torch.')} {list(pixels.shape)}"
+            assert form in (f"uint8 {list(source.shape)}", f"float32 {list(source.shape)}"), (
+                f"The pixels of a {part} item are {form}: give uint8 or float32 of the shape {list(source.shape)}."
+            )
+            known = range(len(source.classes))
+            assert label in known, f"A {part} item has the label {label!r} for {len(known)} classes."
 
     def test_normalisation_fits_the_channels(self, tmp_path: Path) -> None:
         channels = self._opened(tmp_path).shape[0]

@@ -56,6 +56,12 @@ def leaking(self: Any, folder: Any) -> Source:
     return type("Leaking", (Right,), {"test": lambda self: Right().train(), "test_size": 8})()  # type: ignore[no-any-return]
 
 
+def items(given: Any) -> Any:
+    """Data whose images are read one by one."""
+    return facts(one_by_one=lambda: lambda part: given if part == "train" else None)
+
+
+ITEMS = "items_are_as_described"
 FACTS, IMAGES, ORDER = "facts_are_known_without_pixels", "images_are_as_described", "the_order_is_fixed"
 NORMAL = "normalisation_fits_the_channels"
 BROKEN = [
@@ -75,6 +81,10 @@ BROKEN = [
     Broken(IMAGES, train(lambda p, y: (p, y + 1)), "labels lie in 1…2 for 2 classes"),
     Broken(IMAGES, facts(labelled=False), r"lie in 0…1: without labels, all are -1"),
     Broken("sizes_are_those_of_the_parts", facts(test_size=5), r"are \(8, 5\), but there are \(8, 4\)"),
+    Broken(ITEMS, items([(np.zeros((1, 2, 2), np.uint8), 0)] * 7), "train_size is 8, and one_by_one gives 7 items"),
+    Broken(ITEMS, items([(np.zeros((1, 2, 2)), 0)] * 8), r"are float64 \[1, 2, 2\]"),
+    Broken(ITEMS, items([(np.zeros((2, 2), np.uint8), 0)] * 8), r"are uint8 \[2, 2\]: give .* \[1, 2, 2\]"),
+    Broken(ITEMS, items([(np.zeros((1, 2, 2), np.uint8), 2)] * 8), "the label 2 for 2 classes"),
     Broken(NORMAL, facts().model_copy(update={"std": (0.5, 0.5)}), "`std` holds 2 values for 1 channels"),
     Broken(ORDER, facts(fingerprint=lambda: str(next(CALLS))), "Opened twice, the fingerprint"),
     Broken(ORDER, train(lambda p, y: (np.random.permutation(p), y)), "train images differ from one reading"),

@@ -81,7 +81,7 @@ class Decoder:
 
         def decode(start: int) -> None:
             for index in range(start, min(start + _CHUNK, len(files))):
-                pixels[index] = self._decode(files[index])
+                pixels[index] = self.decode(files[index])
 
         average = sum(file.size for file in files) / len(files)
         workers = 1 if average < _SMALL_FILE else min(8, os.cpu_count() or 1)
@@ -90,8 +90,12 @@ class Decoder:
                 pass  # wait in order, so that the error names the first bad file
         return pixels
 
-    def _decode(self, file: ImageFile) -> NDArray[np.uint8]:
-        """Decode one file, and return the image [C, H, W]."""
+    def decode(self, file: ImageFile) -> NDArray[np.uint8]:
+        """Decode one file, and return the image [C, H, W].
+
+        Raises:
+            DataError: See `pixels`.
+        """
         image = self._open(file)
         _, height, width = self.shape
         found = _upright_size(image)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,8 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from emopms.api import ImageDataset, Part
+
 _VALIDATION_NAMES: Final = ("val", "valid", "validation", "dev")
 """Names that data sets commonly give to the folder of validation images."""
+_MOST_SHARE: Final = 0.5
+"""Share of the free memory that the decoded images of a part may take. A larger part is decoded anew in each epoch."""
+_MOST_WORKERS: Final = 8
+"""Maximum number of processes that decode images."""
 
 
 class ImageFolderSource(Source):
@@ -53,8 +63,10 @@ class ImageFolderSource(Source):
         self._test = self._list(test)
         self._validation = self._list(validation) if validation is not None else []
         self.classes = _numbered({file.label for file in self._train}, order)
+        self._numbers = {label: number for number, label in enumerate(self.classes)}
         self._require_known_classes(test, self._test, train)
         self._require_known_classes(validation, self._validation, train)
+        self.workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         self.train_size, self.test_size = len(self._train), len(self._test)
         self.validation_size = len(self._validation)
         self._decoder = Decoder(self._tree, size, first=self._train[0], channels=channels, background=background)
@@ -85,6 +97,15 @@ class ImageFolderSource(Source):
     def test(self) -> Images:
         return self._labelled(self._test)
 
+    def one_by_one(self, part: Part) -> ImageDataset | None:
+        """Return the files of a part as a dataset if their pixels would take more than half of the free memory."""
+        from emopms.network import available_memory
+
+        files = {"train": self._train, "validation": self._validation, "test": self._test}[part]
+        if len(files) * math.prod(self.shape) <= available_memory() * _MOST_SHARE:
+            return None
+        return _Files(self._decoder, files, [self._numbers[file.label] for file in files])
+
     def _list(self, part: str) -> list[ImageFile]:
         files = self._tree.images(part)
         if not files:
@@ -105,8 +126,27 @@ class ImageFolderSource(Source):
             )
 
     def _labelled(self, files: Sequence[ImageFile]) -> Images:
-        numbers = {label: number for number, label in enumerate(self.classes)}
-        return Images(self._decoder.pixels(files), np.array([numbers[file.label] for file in files], dtype=np.int64))
+        numbers = [self._numbers[file.label] for file in files]
+        return Images(self._decoder.pixels(files), np.array(numbers, dtype=np.int64))
+
+
+class _Files:
+    """Image files that are decoded one by one.
+
+    Args:
+        decoder: Decodes the files.
+        files: The files.
+        numbers: The class number of each file.
+    """
+
+    def __init__(self, decoder: Decoder, files: Sequence[ImageFile], numbers: Sequence[int]) -> None:
+        self._decoder, self._files, self._numbers = decoder, files, numbers
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]:
+        return self._decoder.decode(self._files[index]), self._numbers[index]
 
 
 def _numbered(labels: set[str], order: str) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
 import re
 import stat
@@ -17,6 +19,8 @@ from emopms.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typing_extensions import Buffer
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 _MOST_BYTES: Final = 256 * 2**20
@@ -222,6 +226,45 @@ def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
         return [(entry.name, entry) for entry in entries if not entry.name.startswith(".")]
 
 
+class _PositionedFile(io.RawIOBase):
+    """A file that keeps its own position. Processes that are forked can read it side by side: they share the position
+    of an ordinary file.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._position = path.open("rb", buffering=0), 0
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        count = os.preadv(self._file.fileno(), [buffer], self._position)
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
 class _ZipTree(Tree):
     """The image files in a zip file. The zip file stays open: even if another file replaces it, its own images are
     read."""
@@ -233,7 +276,7 @@ class _ZipTree(Tree):
                 raise ValueError("it is no file")
             if not root.stat().st_size:  # a file of the system, such as in /proc, has size 0 too
                 raise ValueError("it is empty")
-            self._archive = zipfile.ZipFile(root)
+            self._archive = zipfile.ZipFile(io.BufferedReader(_PositionedFile(root)))
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{root} is neither a folder nor a whole zip file: {error}.", remedy="Download or pack it again."

@@ -21,10 +21,12 @@ class Even(Split):
     name: Literal["even"] = "even"
     parts: Annotated[int, Field(ge=2, examples=[4])]
     """Number of sub-networks into which the network is divided."""
+    fewer: bool = False
+    """Whether the network is divided into fewer parts if it cannot be divided into so many. It may stay whole."""
 
     def find(
         self, network: nn.Module, example: Tensor, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
     ) -> list[str]:
         from emopms.network import even_points
 
-        return even_points(network, example, self.parts, prune_residual=prune_residual, limits=limits)
+        return even_points(network, example, self.parts, fewer=self.fewer, prune_residual=prune_residual, limits=limits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare
-from emopms.engine.pipeline.publish import MANIFEST, SPEC
+from emopms.engine.pipeline.publish import MANIFEST
 from emopms.engine.pipeline.runner import Done
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.serialization import UNREADABLE, decode_json
@@ -15,7 +15,6 @@ from emopms.engine.storage.store import Store
 from emopms.engine.support.paths import data_folder
 from emopms.errors import StoreError
 from emopms.network.runtime.device import Device
-from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Artefact
     from emopms.engine.support.progress import Progress
+    from emopms.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class OpenedRun:
     """The run directory."""
 
     @classmethod
-    def open(cls, folder: Path, *, data_root: str | PathLike[str] | None, device: str, progress: Progress) -> OpenedRun:
+    def open(
+        cls, folder: Path, spec: Spec, *, data_root: str | PathLike[str] | None, device: str, progress: Progress
+    ) -> OpenedRun:
         """Open the run in a run directory.
 
         Args:
             folder: The run directory.
+            spec: The spec of the run.
             data_root: The folder that relative paths in the spec start from; None for the one of the run.
             device: The device, as in `emopms.run`.
             progress: Receives the progress of stages.
@@ -53,7 +56,6 @@ class OpenedRun:
             StoreError: The folder holds no finished run.
             EmopmsError: The data or the weights are missing, or the spec does not fit them any more.
         """
-        spec = load_spec(folder / SPEC)
         root = data_root if data_root is not None else _data_root(folder)
         chosen = Device.choose(device)
         prepared = prepare(spec, folder=data_folder(spec, root), device=chosen, progress=progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -11,13 +10,13 @@ from loguru import logger
 from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.finished.result import Result
 from emopms.engine.pipeline.plan import model_stages, with_keys
-from emopms.engine.pipeline.publish import SPEC, publish
+from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.run_directory import working_in
 from emopms.engine.pipeline.runner import run_stages
 from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.support.library_log import quiet_default_sink
 from emopms.errors import RunError
-from emopms.spec import Target, load_spec
+from emopms.spec import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +34,7 @@ _CHANGEABLE = ("finetune",)
 
 
 def pick(
-    run: str | PathLike[str],
+    run: Result | str | PathLike[str],
     *,
     target: Target | Mapping[str, Any] | None = None,
     accuracy: float | None = None,
@@ -53,7 +52,7 @@ def pick(
     Exactly one of ``target``, ``accuracy``, ``knee`` and ``scheme`` says which network it is.
 
     Args:
-        run: The run directory.
+        run: The run, or its directory. After `emopms.prune`, give the result: a directory holds no datasets.
         target: A target, or a mapping with its bounds, such as ``{"macs": 0.4}`` or ``{"latency": {"at_most": 5.0}}``.
         accuracy: Takes the scheme with the fewest MACs whose validation accuracy, before fine-tuning, is at least this.
         knee: Takes the knee of the front (see `JointFront.knee`).
@@ -79,13 +78,12 @@ def pick(
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise ValueError(f"accuracy is a share from 0 to 1, such as 0.75; got {accuracy}")
     quiet_default_sink()
-    folder = Path(run)
-    before = Result(folder)
-    changed = load_spec(folder / SPEC, overrides)
+    before = run if isinstance(run, Result) else Result(run)
+    folder, changed = before.folder, before._spec_with(overrides)
     _require_same_search(before.spec, changed)
     goal, name = _goal(before, target, accuracy=accuracy, knee=knee, scheme=scheme)
     with working_in(folder, seed=changed.seed, progress=progress) as (_, kept):
-        opened = OpenedRun.open(folder, data_root=data_root, device=device, progress=kept)
+        opened = OpenedRun.open(folder, before.spec, data_root=data_root, device=device, progress=kept)
         planned, context, done = opened.planned, opened.context, opened.done()
         asked = goal.model_dump() if isinstance(goal, Target) else {"scheme": before.front.number_of(goal)}
         if isinstance(goal, Target) and not goal.cost_bounds:
@@ -112,7 +110,7 @@ def pick(
             plan={step.stage.name: step.key for step in planned},
             picked={slug: {"target": asked, "finetune": changed.finetune.model_dump()}},
         )
-    return Result(folder)
+    return before._again()
 
 
 def _goal(

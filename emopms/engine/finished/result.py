@@ -24,7 +24,7 @@ from emopms.errors import ShortHelp, StoreError, did_you_mean
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     import numpy as np
@@ -54,13 +54,14 @@ class Result(metaclass=ShortHelp):
 
     Args:
         folder: The run directory.
+        spec: The spec of the run, if it holds a network and datasets of this program; otherwise it is read.
 
     Raises:
         StoreError: The folder holds no finished run.
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        self._folder = Path(folder)
+    def __init__(self, folder: str | PathLike[str], *, spec: Spec | None = None) -> None:
+        self._folder, self._held = Path(folder), spec
         published = Published.read(self._folder)
         if published is None:
             raise _missing(self._folder)
@@ -91,7 +92,18 @@ class Result(metaclass=ShortHelp):
     @property
     def spec(self) -> Spec:
         """The spec of the run, with all defaults."""
-        return load_spec(self.folder / SPEC)
+        return self._spec_with(())
+
+    def _spec_with(self, overrides: Sequence[str]) -> Spec:
+        """Return the spec of the run with other values, such as ``finetune.epochs=10``.
+
+        Raises:
+            SpecError: A value is wrong.
+        """
+        read = load_spec(self.folder / SPEC, overrides)
+        if self._held is not None:  # a file does not hold its network and its datasets
+            read = read.model_copy(update={key: getattr(self._held, key) for key in ("backbone", "data")})
+        return read
 
     @property
     def models(self) -> Mapping[str, nn.Module]:
@@ -133,12 +145,16 @@ class Result(metaclass=ShortHelp):
 
     @cached_property
     def _opened(self) -> OpenedRun:
-        return OpenedRun.open(self.folder, data_root=None, device="auto", progress=Silent())
+        return OpenedRun.open(self.folder, self.spec, data_root=None, device="auto", progress=Silent())
 
     def _recalibrated(self, scheme: int) -> nn.Module:
         genome, opened = self.front.genome(scheme), self._opened
         context = opened.context
         return pruned(context, context.constrained(opened.artefact("constrain")), genome).eval()
+
+    def _again(self) -> Result:
+        """Read the run anew, with all models that it has now."""
+        return Result(self.folder, spec=self._held)
 
     def __repr__(self) -> str:
         dense, quality = self.summary["dense"], self.summary["quality"]

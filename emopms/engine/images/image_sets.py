@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from emopms.api import Images
+from emopms.engine.images.readers import InMemory, OneByOne, take
 from emopms.engine.support.seeds import numpy_rng
 from emopms.errors import DataError
 
@@ -20,29 +21,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from emopms.api import Data, Source
+    from emopms.api import Data, ImageDataset, Part, Source
+    from emopms.engine.images.readers import Reader
     from emopms.network.runtime.device import Device
 
 
-class ImageSet:
-    """Images and labels for one purpose, such as validation. Each batch is normalised and moved to the device."""
+class _Part(NamedTuple):
+    """Some images of a source."""
 
-    def __init__(self, images: Images, settings: Data, device: Device) -> None:
-        self._pixels = torch.from_numpy(images.pixels)
-        self._labels = torch.from_numpy(images.labels)
-        self._device = device
-        channels = self._pixels.shape[1]
-        self._mean = torch.tensor(settings.mean).expand(channels).view(1, channels, 1, 1)
-        self._std = torch.tensor(settings.std).expand(channels).view(1, channels, 1, 1)
+    of: Images | ImageDataset
+    rows: NDArray[np.intp]
+
+
+class ImageSet:
+    """Images and labels for one purpose, such as validation. Each batch is normalised and moved to the device.
+
+    Args:
+        images: The images in memory, or what reads them.
+        settings: The data settings of the spec.
+        device: The device.
+    """
+
+    def __init__(self, images: Images | Reader, settings: Data, device: Device) -> None:
+        self._reader, self._device = InMemory(images) if isinstance(images, Images) else images, device
+        self._mean, self._std = (torch.tensor(values).view(1, -1, 1, 1) for values in (settings.mean, settings.std))
 
     def __len__(self) -> int:
-        return len(self._labels)
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The labels [n], in stored order."""
-        labels: NDArray[np.int64] = self._labels.numpy()
-        return labels
+        return len(self._reader)
 
     def parts(self, size: int) -> int:
         """Return the number of batches of at most ``size`` images, without shuffling."""
@@ -70,16 +75,16 @@ class ImageSet:
             size = min(size, count)
             edges = list(range(0, count + 1, size))
             order = torch.randperm(count, generator=shuffle)
-        for start, end in pairwise(edges):
-            rows = order[start:end]
-            pixels = self._normalise(self._pixels[rows])
+        batches = [order[start:end] for start, end in pairwise(edges)]
+        for read, labels in self._reader.read(batches, shuffle):
+            pixels = self._normalise(read)
             if shuffle is not None:
                 pixels = _augment(pixels, augment, shuffle)
-            yield self._device.images(pixels), self._labels[rows].to(self._device.type)
+            yield self._device.images(pixels), labels.to(self._device.type)
 
     def _normalise(self, pixels: Tensor) -> Tensor:
-        scaled = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
-        return (scaled - self._mean) / self._std
+        scaled = pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
+        return (scaled - self._mean).div_(self._std)
 
 
 class ImageSets:
@@ -108,9 +113,8 @@ class ImageSets:
         self._predict = predict
 
     @cached_property
-    def _parts(self) -> tuple[Images, Images, Images, Images]:
-        images = self._source.train()
-        settings = self._settings
+    def _parts(self) -> tuple[_Part, _Part, _Part, _Part]:
+        images, settings = self._images("train"), self._settings
         if len(images) != self._source.train_size:
             raise DataError(
                 f"The data {self._settings.name!r} promised {self._source.train_size} training images "
@@ -122,12 +126,25 @@ class ImageSets:
         order = numpy_rng(self._seed, "splits").permutation(len(images))
         train = len(images) - settings.held_out_of(self._source)
         sizes = np.cumsum([train, settings.calibration, settings.calibration])
-        first, second, third, fourth = (_take(images, rows) for rows in np.split(order, sizes))
+        first, second, third, fourth = (_Part(images, rows) for rows in np.split(order, sizes))
         return first, second, third, fourth
 
-    def _set(self, images: Images) -> ImageSet:
+    def _images(self, part: Part) -> Images | ImageDataset:
+        read = {"train": self._source.train, "validation": self._source.validation, "test": self._source.test}
+        dataset = self._source.one_by_one(part)
+        return read[part]() if dataset is None else dataset
+
+    def _set(self, part: _Part, *, streamed: bool = False) -> ImageSet:
         """Return some images of the data as an image set. Its labels are from the data, or predicted if the data have
-        none."""
+        none.
+
+        Args:
+            part: The images.
+            streamed: Whether images that are not in memory are read anew whenever they are used.
+        """
+        if streamed and not isinstance(part.of, Images):
+            return ImageSet(OneByOne(part.of, part.rows, self._source.workers), self._settings, self._device)
+        images = take(part.of, part.rows)
         found = ImageSet(images, self._settings, self._device)
         if self._predict is None:
             return found
@@ -136,7 +153,7 @@ class ImageSets:
     @cached_property
     def train(self) -> ImageSet:
         """Images for training and fine-tuning."""
-        return self._set(self._parts[0])
+        return self._set(self._parts[0], streamed=True)
 
     @cached_property
     def calibration(self) -> ImageSet:
@@ -154,9 +171,9 @@ class ImageSets:
         some of the training images."""
         return self._set(self._own_validation() if self._source.validation_size else self._parts[3])
 
-    def _own_validation(self) -> Images:
+    def _own_validation(self) -> _Part:
         """Return the data's own validation images in random order, at most as many as the spec asks for."""
-        images = self._source.validation()
+        images = self._images("validation")
         if len(images) != self._source.validation_size:
             raise DataError(
                 f"The data {self._settings.name!r} promised {self._source.validation_size} validation images "
@@ -164,16 +181,13 @@ class ImageSets:
                 remedy="Repair that data component: `validation_size` must be what `validation()` gives.",
             )
         order = numpy_rng(self._seed, "validation").permutation(len(images))
-        return _take(images, order[: self._settings.validated_on(self._source)])
+        return _Part(images, order[: self._settings.validated_on(self._source)])
 
     @cached_property
     def test(self) -> ImageSet:
         """Images for the reported final accuracies."""
-        return self._set(self._source.test())
-
-
-def _take(images: Images, rows: NDArray[np.intp]) -> Images:
-    return Images(images.pixels[rows], images.labels[rows])
+        images = self._images("test")
+        return self._set(_Part(images, np.arange(len(images))), streamed=True)
 
 
 def _augment(pixels: Tensor, names: Sequence[str], rng: torch.Generator) -> Tensor:

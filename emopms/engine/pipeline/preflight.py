@@ -115,7 +115,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     if spec.backbone.names_code or not type(spec.backbone).__module__.startswith("emopms."):
         # The code of such a backbone may use more files than the fingerprint covers, so the traced graph counts too.
         # So do the values of its tensors, unless each build draws others whatever the seed is.
-        values = spec.backbone.weights is not None or _equal_states(network, fresh_network(spec, source))
+        values = spec.backbone.has_weights or _equal_states(network, fresh_network(spec, source))
         fingerprint += "+" + graph_fingerprint(network, [sub.module for sub in parts.parts], values=values)
     device = device.fitted(network, example)
     context = Context(spec=spec, folder=folder, source=source, device=device, progress=progress, split_points=points)
@@ -237,7 +237,7 @@ def _check_teacher(spec: Spec) -> None:
     Raises:
         SpecError: The spec names no weights, or asks for epochs of pre-training.
     """
-    if spec.backbone.weights is None:
+    if not spec.backbone.has_weights:
         raise spec.problem(
             ("backbone",),
             f"has no weights, and the data {spec.data.name!r} have no labels: nothing says what is in the images",

@@ -222,6 +222,11 @@ def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, comm
             "fingerprint": fingerprint,
             "images": image_counts(context.spec.data, context.source),
         },
+        "not_in_the_spec": {
+            key: component.only_in_python
+            for key, component in (("backbone", context.spec.backbone), ("data", context.spec.data))
+            if component.only_in_python
+        },
         "plugins": code_fingerprint(context.spec, type(context.spec).model_fields),
         **provenance(context.device),
         "stages": {name: stage.artefact.meta.get("provenance") for name, stage in done.items()},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.session.scoring import predictions
+from emopms.engine.session.scoring import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def class_order(network: Callable[[Tensor], Tensor], images: ImageSet, classes: 
         images: Labelled images; at least two.
         classes: Number of classes.
     """
-    return compare_orders(predictions(network, images), images.labels, classes)
+    return compare_orders(*answers(network, images), classes)
 
 
 def compare_orders(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> ClassOrder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.engine.session.scoring import predictions
+from emopms.engine.session.scoring import answers
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
@@ -57,10 +57,8 @@ def count_by_class(network: Callable[[Tensor], Tensor], images: ImageSet, classe
         images: Labelled images.
         classes: Number of classes.
     """
-    answers, labels = predictions(network, images), images.labels
-    return ClassCounts(
-        np.bincount(labels, minlength=classes), np.bincount(labels[answers == labels], minlength=classes)
-    )
+    given, labels = answers(network, images)
+    return ClassCounts(np.bincount(labels, minlength=classes), np.bincount(labels[given == labels], minlength=classes))
 
 
 def require_knowledge(counts: ClassCounts, *, what: str, remedy: str) -> None:

@@ -91,10 +91,15 @@ def score(network: Callable[[Tensor], Tensor], images: ImageSet, device: Device,
 @torch.inference_mode()
 def predictions(network: Callable[[Tensor], Tensor], images: ImageSet) -> NDArray[np.int64]:
     """Return the class [N] with the highest score for each image, computed in fp32 as in exported models."""
+    return answers(network, images)[0]
+
+
+def answers(network: Callable[[Tensor], Tensor], images: ImageSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the class [N] with the highest score for each image, as `predictions` does, and the labels [N]."""
     with fp32():
-        found = [split_on_oom(network, pixels).argmax(dim=1) for pixels, _ in images.batches(BATCH)]
-    classes: NDArray[np.int64] = torch.cat(found).cpu().numpy()
-    return classes
+        found = [(split_on_oom(network, pixels).argmax(dim=1), labels) for pixels, labels in images.batches(BATCH)]
+    given, right = (torch.cat(column).cpu().numpy() for column in zip(*found, strict=True))
+    return given, right
 
 
 class Scorer:

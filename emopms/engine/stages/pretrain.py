@@ -50,7 +50,7 @@ class Pretrain(Stage):
         spec, validation = context.spec, context.image_sets.validation
         network = context.given_network()
         best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
-        given = best.offer(0) if spec.backbone.weights is not None else None
+        given = best.offer(0) if spec.backbone.has_weights else None
         if given is not None:
             logger.info(
                 "dense network with the given weights: validation {} {:.2%}, loss {:.4f}",

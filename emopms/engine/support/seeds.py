@@ -6,12 +6,13 @@ Code of others, such as a layer of dropout, draws from the global generators. `s
 from __future__ import annotations
 
 import hashlib
-import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from emopms.process_state import generators_restored, seed_generators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +48,13 @@ def seeded_globals(seed: int, *names: str | int) -> Iterator[None]:
     whole process, so use this around the work of one thread only.
     """
     start = derive(seed, *names)
-    python, legacy = random.getstate(), np.random.get_state()
     used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # to read a state would take up the GPU
     gpus = range(torch.cuda.device_count()) if used else ()
     try:
-        with torch.random.fork_rng(devices=gpus):
+        with generators_restored(), torch.random.fork_rng(devices=gpus):
             torch.manual_seed(start)
-            random.seed(start)
-            np.random.seed(start % 2**32)
+            seed_generators(start)
             yield
     finally:
-        random.setstate(python)
-        np.random.set_state(legacy)
         if not used:
             torch.cuda.manual_seed_all(torch.initial_seed())

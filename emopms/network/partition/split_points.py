@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 
 def even_points(
-    network: nn.Module, example: Tensor, parts: int, *, prune_residual: bool = False, limits: Limits = NO_LIMITS
+    network: nn.Module,
+    example: Tensor,
+    parts: int,
+    *,
+    fewer: bool = False,
+    prune_residual: bool = False,
+    limits: Limits = NO_LIMITS,
 ) -> list[str]:
     """Return split points that divide the MACs as evenly as possible.
 
@@ -38,12 +44,13 @@ def even_points(
         network: The network.
         example: A batch of images [N, C, H, W] that fits the network.
         parts: Number of sub-networks.
+        fewer: Whether the network is cut into as many parts as possible if ``parts`` are too many. It may stay whole.
         prune_residual: Whether channels that residual connections inside a part add count as prunable.
         limits: What layers keep. Layers that keep all of their channels do not count as prunable.
 
     Raises:
-        NetworkError: The network cannot be traced, or cannot be cut into ``parts`` parts with a prunable channel in
-            each.
+        NetworkError: The network cannot be traced, has nothing to prune, or cannot be cut into ``parts`` parts with a
+            prunable channel in each.
     """
     traced = _Traced(network, example, prune_residual=prune_residual, limits=limits)
     cuts, macs = _one_for_each_cost(traced)
@@ -57,6 +64,8 @@ def even_points(
             most, i = most + 1, reach[i]
         if not most:
             raise traced.nothing_to_prune(network)
+        if fewer:
+            return [cuts[i].point for i in _balanced(macs, reach, most) or ()]
         raise NetworkError(
             f"{type(network).__name__} cannot be cut into {parts} parts with something to prune in each, "
             f"but into {most} at most.",

@@ -124,3 +124,20 @@ def test_settings_that_came_later_are_written_only_where_they_are_used() -> None
 def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ImageFolder.model_validate({"root": "images", **parameters})
+
+
+@both
+def test_files_that_fill_the_memory_are_decoded_one_by_one(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened(write(tmp_path, layout(), packed=packed))
+    assert source.one_by_one("train") is None
+    monkeypatch.setattr("emopms.network.available_memory", lambda: 2 * 3 * 3 * 6 * 4 - 1)
+    items, images = source.one_by_one("train"), source.train()
+    assert items is not None
+    assert source.one_by_one("test") is None, "two images are less than half of it"
+    assert len(items) == len(images) == 3
+    for number, (pixels, label) in enumerate(items[index] for index in range(3)):
+        np.testing.assert_array_equal(pixels, images.pixels[number])
+        assert label == images.labels[number]
+    assert source.workers >= 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from emopms.builtin.data._tree import open_tree
 from emopms.errors import DataError
 from tests.builtin.data.pictures import layout, opened, picture, stored_as, write
 from tests.memory import little_memory
@@ -192,3 +193,25 @@ def test_a_zip_file_with_exif_data_has_another_fingerprint_than_before_they_were
     names = ["train/2/b.png", "train/10/a2.png", "train/10/a10.PNG", "test/2/d.jpeg", "test/10/c.png"]
     facts = "\n".join(repr((name, *found[name])) for name in names)
     assert opened(root).fingerprint != hashlib.sha256(facts.encode()).hexdigest()
+
+
+@pytest.mark.slow
+def test_a_zip_file_is_read_by_forked_processes_side_by_side(tmp_path: Path) -> None:
+    contents = {f"a/{number}.jpg": bytes([number]) * 50_000 for number in range(40)}
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    tree = open_tree(tmp_path / "t.zip")
+
+    def wrong() -> int:
+        names = list(contents) * 10
+        return sum(tree.read(name) != contents[name] for name in names)
+
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            os._exit(min(wrong(), 1))
+        children.append(child)
+    assert wrong() == 0
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]

@@ -70,6 +70,19 @@ def test_no_part_is_left_without_anything_to_prune() -> None:
         Even(parts=3).find(network, torch.zeros(2, 3, 8, 8))
 
 
+def test_fewer_parts_if_wished() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.Conv2d(2, 64, 7, padding=3), nn.Conv2d(64, 2, 1), nn.Conv2d(2, 2, 1), nn.Flatten()
+    )
+    example = torch.zeros(2, 3, 8, 8)
+    assert Even(parts=3, fewer=True).find(network, example) == ["1"]
+    assert Even(parts=2, fewer=True).find(network, example) == ["1"]
+    whole = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Flatten(), nn.Linear(512, 2))
+    assert Even(parts=2, fewer=True).find(whole, example) == []
+    with pytest.raises(NetworkError, match="nothing"):
+        Even(parts=2, fewer=True).find(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Flatten()), example)
+
+
 def _pair(hidden: int = 8) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(4, hidden, 1), nn.Conv2d(hidden, 4, 1))
 

@@ -10,13 +10,16 @@ import pytest
 from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.support.progress import Silent
 from emopms.errors import StoreError
+from emopms.spec import load_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def open_run(folder: Path) -> OpenedRun:
-    return OpenedRun.open(folder, data_root=None, device="cpu", progress=Silent())
+    return OpenedRun.open(
+        folder, load_spec(folder / "spec.resolved.yaml"), data_root=None, device="cpu", progress=Silent()
+    )
 
 
 def test_the_stages_have_the_keys_of_the_run(run: Path) -> None:

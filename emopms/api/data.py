@@ -14,6 +14,7 @@ from emopms.documented import documented
 from emopms.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -76,6 +77,9 @@ class Folder:
         return path
 
 
+_MANY: Final = 100
+"""Maximum number of class names that a message lists."""
+
 Part = Literal["train", "validation", "test"]
 """A part of the images of a source."""
 
@@ -105,6 +109,17 @@ class Source(ABC):
     """A sentence for a user whose weights file gives an accuracy no better than chance on these data. The sentence
     names the setting of the data that may be the reason, such as the order of the classes. It is empty if there is no
     such setting."""
+
+    def reordered(self, classes: Sequence[str]) -> str:
+        """Return a sentence that says how to number the classes in another order, for a user whose weights fit it.
+
+        Args:
+            classes: The class names in this order.
+        """
+        shown = ", ".join(classes[:_MANY]) + (", …" if len(classes) > _MANY else "")
+        return (
+            f"Number the classes of the data as they were when the weights were trained; this order fits best: {shown}."
+        )
 
     @abstractmethod
     def train(self) -> Images:

@@ -131,6 +131,11 @@ def size(count: int) -> str:
     return f"{amount:,.1f} TiB"
 
 
+def plain(value: float) -> str:
+    """Format a cost with at least four digits, and without an exponent unless it is tiny: ``46,080`` or ``0.1234``."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def duration(seconds: float) -> str:
     """Format a duration, such as ``0.4 s``, ``35 s``, ``12 min`` or ``3 h 20 min``."""
     if seconds < 9.95:

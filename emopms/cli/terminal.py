@@ -13,7 +13,7 @@ from rich.text import Text
 
 from emopms.cli.output import printable, tell
 from emopms.cli.progress_lines import describe, ended_event, ended_line, present_lines, steps_done
-from emopms.cli.tables import Columns
+from emopms.cli.tables import Columns, plain
 from emopms.engine.support.log_sinks import logging_to
 from emopms.engine.support.run_progress import RunProgress
 from emopms.spec.target import COUNTED
@@ -160,7 +160,7 @@ def closing_table(summary: dict[str, Any], folder: Path) -> Group:
     )
     table.add_row(
         *("dense", f"{dense['accuracy']:.2%}", "", f"{dense['macs']:,}", f"{dense['params']:,}"),
-        *(f"{cost:,.4g}" for cost in dense_costs.values()),
+        *(plain(cost) for cost in dense_costs.values()),
         *("", *("" for _ in missed)),
     )
     for model in models:
@@ -170,7 +170,10 @@ def closing_table(summary: dict[str, Any], folder: Path) -> Group:
             f"{100 * (model['accuracy'] - dense['accuracy']):+.2f}",
             f"{model['macs']:,} ({1 - model['macs_cut']:.1%})",
             f"{model['params']:,} ({1 - model['params_cut']:.1%})",
-            *(f"{model['costs'][name]:,.4g} ({model['costs'][name] / cost:.1%})" for name, cost in dense_costs.items()),
+            *(
+                f"{plain(model['costs'][name])} ({model['costs'][name] / cost:.1%})"
+                for name, cost in dense_costs.items()
+            ),
             f"{model['accuracy_before_finetune']:.2%}",
             *("met" if model["meets_target"] else "missed" for _ in missed),
         )

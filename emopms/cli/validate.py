@@ -34,6 +34,10 @@ def command(arguments: argparse.Namespace) -> None:
             show(f"{path}: valid")
             valid += 1
     if valid:
-        show(fill("Data, weights and split points are not checked here: `emopms plan` checks them.", sys.stdout))
+        unchecked = (
+            "Data, weights and split points are not checked here: `emopms plan` checks them. Images are decoded by "
+            "`emopms run`, before it trains."
+        )
+        show(fill(unchecked, sys.stdout))
     if failed:
         raise failed

@@ -11,8 +11,9 @@ from rich.live import Live
 
 from emopms.cli.output import show
 from emopms.cli.progress_lines import ended_event, ended_line, present_lines
-from emopms.engine.pipeline.progress_file import COMPLETE, read_progress
+from emopms.engine.pipeline.progress_file import read_progress
 from emopms.engine.storage.lock import lock_holder
+from emopms.engine.storage.outcome import COMPLETE
 from emopms.errors import RunError, StoreError
 
 if TYPE_CHECKING:

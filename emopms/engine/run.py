@@ -11,6 +11,7 @@ from emopms.engine.finished.result import Result
 from emopms.engine.images.image_counts import describe_counts, image_counts
 from emopms.engine.pipeline.code_changes import log_code_changes
 from emopms.engine.pipeline.code_fingerprint import code_by_name
+from emopms.engine.pipeline.picks import stages_of_picks
 from emopms.engine.pipeline.plan import plan
 from emopms.engine.pipeline.preflight import prepare, require_reachable_targets
 from emopms.engine.pipeline.publish import publish
@@ -75,10 +76,12 @@ def run(
         planned = plan(spec, points=context.split_points, fingerprint=fingerprint, device=str(context.device))
         code = code_by_name(spec)
         log_code_changes(store, planned, code)
-        store.write_plan({step.stage.name: step.key for step in planned}, code)
+        keys = {step.stage.name: step.key for step in planned}
+        keys |= stages_of_picks(folder, store, keys)
+        store.write_plan(keys, code)
         with tracked(spec, folder, context.device) as trackers:
             done = run_stages(planned, context, store, on_stage=trackers.stage)
-            publish(prepared, done, folder=folder, command=command or sys.argv)
+            publish(prepared, done, folder=folder, command=command or sys.argv, plan=keys)
             result = Result(folder, spec=spec)
             trackers.finish(result.summary, result.front, Outputs(folder).paths())
     return result

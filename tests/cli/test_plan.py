@@ -57,7 +57,7 @@ def test_what_it_shows_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert searches[-1] == str(3 * 33 + 49)
     pinned = next(line for line in out.splitlines() if line.startswith("stem.0"))
     assert "stage1.0.conv2" in pinned
-    assert pinned.rstrip().endswith("it leaves the sub-network")
+    assert pinned.rstrip().endswith("it leaves the sub-network, which `genome: {prune_boundaries: true}` opens")
     row = _row(out, "macs-0.6")
     assert (row[1], row[-1]) == ("macs", "yes")
     assert _row(out, "pretrain")[:3] == ["pretrain", "to", "run"]

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from .conftest import Shown
 
 
-NOTE = "Data, weights and split points are not checked here: `emopms plan` checks them.\n"
+NOTE = (
+    "Data, weights and split points are not checked here: `emopms plan` checks them. Images are decoded by "
+    "`emopms run`, before it trains.\n"
+)
 
 
 def test_valid(emopms: Callable[..., Shown], write: Callable[..., Path]) -> None:

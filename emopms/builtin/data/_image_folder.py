@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _VALIDATION_NAMES: Final = ("val", "valid", "validation", "dev")
 """Names that data sets commonly give to the folder of validation images."""
+_MOST_LISTED: Final = 200
+"""Maximum number of classes whose order a message lists."""
 _MOST_SHARE: Final = 0.5
 """Share of the free memory that the decoded images of a part may take. A larger part is decoded anew in each epoch."""
 _MOST_WORKERS: Final = 8
@@ -40,7 +43,8 @@ class ImageFolderSource(Source):
         validation: The folder inside ``root`` that contains the class folders of validation images. With None,
             validation images are taken from the training images.
         size: Height and width to which images are scaled and cropped; None if all images have the same size.
-        order: The order in which class folders are numbered: ``natural`` (2 before 10), or ``text`` (10 before 2).
+        order: The order in which class folders are numbered: ``natural`` (2 before 10), ``text`` (10 before 2), or a
+            list of their names.
         channels: 3 for red, green and blue, 1 for grey.
         background: Name of the colour on which transparent images are laid. With None, transparent images are refused.
     """
@@ -53,7 +57,7 @@ class ImageFolderSource(Source):
         test: str,
         size: tuple[int, int] | None,
         validation: str | None = None,
-        order: str = "natural",
+        order: str | tuple[str, ...] = "natural",
         channels: int = 3,
         background: str | None = None,
     ) -> None:
@@ -62,7 +66,7 @@ class ImageFolderSource(Source):
         self._train = self._list(train)
         self._test = self._list(test)
         self._validation = self._list(validation) if validation is not None else []
-        self.classes = _numbered({file.label for file in self._train}, order)
+        self.classes = self._numbered({file.label for file in self._train}, order, train)
         self._numbers = {label: number for number, label in enumerate(self.classes)}
         self._require_known_classes(test, self._test, train)
         self._require_known_classes(validation, self._validation, train)
@@ -73,7 +77,7 @@ class ImageFolderSource(Source):
         self.shape = self._decoder.shape
         self.fingerprint = self._tree.fingerprint((*self._train, *self._test, *self._validation))
         other = "text" if order == "natural" else "natural"
-        if _numbered(set(self.classes), other) != self.classes:
+        if isinstance(order, str) and _sorted(set(self.classes), other) != self.classes:
             self.doubt = (
                 f"The class folders are numbered in {order} order ({', '.join(self.classes[:3])}, …). If the weights "
                 f"were trained on the other order, set `order: {other}` under `data:`; torchvision's ImageFolder has "
@@ -87,6 +91,18 @@ class ImageFolderSource(Source):
                 unused[0],
                 unused[0],
             )
+
+    def reordered(self, classes: Sequence[str]) -> str:
+        for order in ("natural", "text"):
+            if tuple(classes) == _sorted(set(classes), order):
+                return f"Set `order: {order}` under `data:`: then the classes are {', '.join(classes[:5])}, …"
+        if len(classes) > _MOST_LISTED:
+            return (
+                "Set `order` under `data:` to the list of class folders in the order in which the weights number them: "
+                f"it seems to begin with {', '.join(classes[:5])}."
+            )
+        order = json.dumps(list(classes), ensure_ascii=False)
+        return f"Set `order: {order}` under `data:` if that is how the weights number the classes."
 
     def train(self) -> Images:
         return self._labelled(self._train)
@@ -115,6 +131,23 @@ class ImageFolderSource(Source):
                 remedy=f"Set `train`, `test` and `validation_folder` to its folders. {known}",
             )
         return files
+
+    def _numbered(self, labels: set[str], order: str | tuple[str, ...], part: str) -> tuple[str, ...]:
+        """Return the class names in the order in which the classes are numbered.
+
+        Raises:
+            DataError: The order is a list, and it does not hold each class folder once.
+        """
+        if isinstance(order, str):
+            return _sorted(labels, order)
+        unknown, missing = [name for name in order if name not in labels], sorted(labels - set(order), key=natural_key)
+        where = f"`order` under `data:` does not fit the class folders in {part!r} of {self._tree.root}:"
+        if unknown:
+            raise DataError(f"{where} there is no {unknown[0]!r}.", remedy=did_you_mean(unknown[0], labels))
+        if missing or len(order) > len(labels):
+            what = f"{missing[0]!r} is missing" if missing else "a class is listed twice"
+            raise DataError(f"{where} {what}.", remedy="List each class folder once.")
+        return order
 
     def _require_known_classes(self, part: str | None, files: Sequence[ImageFile], train: str) -> None:
         """Refuse test or validation images of a class that has no training images."""
@@ -149,6 +182,6 @@ class _Files:
         return self._decoder.decode(self._files[index]), self._numbers[index]
 
 
-def _numbered(labels: set[str], order: str) -> tuple[str, ...]:
-    """Sort class names into the order in which the classes are numbered."""
+def _sorted(labels: set[str], order: str) -> tuple[str, ...]:
+    """Sort class names in the order ``natural`` or ``text``."""
     return tuple(sorted(labels) if order == "text" else sorted(labels, key=natural_key))

@@ -63,9 +63,10 @@ class ImageFolder(Data):
     validation_folder: Annotated[str, AfterValidator(_inner)] | None = None
     """Folder inside `root` that contains a folder of validation images for each class. At most `validation` of these
     images are used. If no folder is set, validation images are taken from the training images."""
-    order: Literal["natural", "text"] = "natural"
+    order: Literal["natural", "text"] | Annotated[tuple[str, ...], Field(strict=False, min_length=2)] = "natural"
     """Order in which class folders are numbered: `natural` puts `2` before `10`, `text` puts `10` before `2`. Use
-    `text` for weights that were trained with torchvision's ImageFolder."""
+    `text` for weights that were trained with torchvision's ImageFolder. A list of all class folders, such as
+    `[cat, dog, ant]`, is any other order."""
     channels: Literal[1, 3] = 3
     """`3` makes every image RGB. `1` makes every image grey; then `mean` and `std` must have one value."""
     background: Literal["white", "black", "grey"] | None = None

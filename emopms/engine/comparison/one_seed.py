@@ -94,7 +94,8 @@ class OneSeed:
             self._done = run_stages(planned, self._context, self._store, last=False)
             self._searched_anew = not all(stage.cached for stage in self._done.values())
             yield
-            publish(prepared, self._done, folder=self._folder, command=self._command)
+            keys = {name: stage.artefact.meta["key"] for name, stage in self._done.items()}
+            publish(prepared, self._done, folder=self._folder, command=self._command, plan=keys)
 
     def _take_pretrained(self, key: str, other: OneSeed) -> None:
         """Copy the stored pretrained network of another spec, if it is stored under the key ``key``."""

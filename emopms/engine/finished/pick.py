@@ -9,6 +9,7 @@ from loguru import logger
 
 from emopms.engine.finished.opened import OpenedRun
 from emopms.engine.finished.result import Result
+from emopms.engine.pipeline.picks import stages_of_picks
 from emopms.engine.pipeline.plan import model_stages, with_keys
 from emopms.engine.pipeline.publish import publish
 from emopms.engine.pipeline.run_directory import working_in
@@ -82,7 +83,7 @@ def pick(
     folder, changed = before.folder, before._spec_with(overrides)
     _require_same_search(before.spec, changed)
     goal, name = _goal(before, target, accuracy=accuracy, knee=knee, scheme=scheme)
-    with working_in(folder, seed=changed.seed, progress=progress) as (_, kept):
+    with working_in(folder, seed=changed.seed, progress=progress) as (store, kept):
         opened = OpenedRun.open(folder, before.spec, data_root=data_root, device=device, progress=kept)
         planned, context, done = opened.planned, opened.context, opened.done()
         asked = goal.model_dump() if isinstance(goal, Target) else {"scheme": before.front.number_of(goal)}
@@ -102,12 +103,15 @@ def pick(
             logger.info("{} is there already, in {}", slug, folder / "models" / slug)
             return before
         done = run_stages(steps, context.with_finetuning(changed.finetune), opened.store, earlier=done)
+        keys = {step.stage.name: step.key for step in planned}
+        keys |= stages_of_picks(folder, store, keys) | {step.stage.name: step.key for step in steps}
+        store.write_plan(keys, store.last_run().code)
         publish(
             opened.prepared,
             done,
             folder=folder,
             command=command or sys.argv,
-            plan={step.stage.name: step.key for step in planned},
+            plan=keys,
             picked={slug: {"target": asked, "finetune": changed.finetune.model_dump()}},
         )
     return before._again()

@@ -131,8 +131,8 @@ def _read(path: Path) -> object:
         raise WeightsError(
             f"{path} holds more than tensors: it asks for {code[1]}, and nothing in a weights file is executed."
             if code
-            else f"{path} is neither a file of safetensors nor a PyTorch state dict.",
-            remedy=CONVERT,
+            else f"{path} is neither a whole file of safetensors nor a PyTorch state dict.",
+            remedy=CONVERT if code else f"Copy or download it again if it should be one. Otherwise: {CONVERT}",
         ) from error
 
 

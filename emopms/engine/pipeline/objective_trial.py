@@ -66,22 +66,32 @@ def try_objectives(timer: WorkTimer, stages: Iterable[Stage]) -> None:
 
 
 def _require_reachable(timer: WorkTimer) -> None:
-    """Refuse bounds on evaluated costs that the network with the fewest channels exceeds. Bounds on MACs and parameters
-    are checked without a trial. Measured costs vary, so a bound on one of them is only doubted.
+    """Refuse evaluated costs that do not fall when channels are removed, and bounds on them that the network with the
+    fewest channels exceeds. Bounds on MACs and parameters are checked without a trial. Measured costs vary, so they are
+    only doubted.
 
     Raises:
-        SpecError: A bound cannot be met. The error lists all of them.
+        SpecError: A cost does not fall, or a bound cannot be met. The error lists all of them.
     """
     context, divided = timer.context, timer.divided
+    own = {name for name in cost_names(context.spec) if name not in COUNTED}
+    measured = {objective.name for objective in context.spec.objectives if objective.measured}
     bounded = {name for target in context.spec.targets for name in target.cost_bounds} - set(COUNTED)
-    if not bounded:
+    if not bounded and own <= measured:  # to measure takes long
         return
     least = np.concatenate([context.encoding(sub).least for sub in divided.searched])
     values = NetworkCosts(context, divided.whole).evaluate(np.stack([divided.whole.dense, least])).values
     smallest_costs, dense_costs = values[1], values[0]
-    measured = {objective.name for objective in context.spec.objectives if objective.measured}
     problems: list[Problem] = []
     for name, smallest, dense in zip(cost_names(context.spec), smallest_costs, dense_costs, strict=True):
+        if name in own and (wrong := _sense(smallest, dense)):
+            if name in measured:
+                logger.warning("objective {}: in a short trial, {}", name, wrong)
+            else:
+                (row,) = (row for row, each in enumerate(context.spec.objectives) if each.name == name)
+                remedy = "Check its sign: a cost is positive, and the search makes it small."
+                problems += context.spec.problem(("objectives", row), f"{name} is no cost: {wrong}", remedy).problems
+                continue
         for index, target in enumerate(context.spec.targets):
             limit = target.limits(dict.fromkeys((*bounded, *COUNTED), float(dense))).get(name)
             if name not in bounded or limit is None or smallest <= limit:
@@ -98,6 +108,18 @@ def _require_reachable(timer: WorkTimer) -> None:
                 problems += context.spec.problem(("targets", index, name), f"cannot be met: {said}", remedy).problems
     if problems:
         raise SpecError(problems)
+
+
+def _sense(smallest: float, dense: float) -> str:
+    """Return what is wrong with the values of a cost for the smallest and for the dense network; empty if nothing is.
+
+    A cost that stays the same is of no use, but does no harm.
+    """
+    if dense < 0 or smallest < 0:
+        return f"its value is {dense:,.6g} for the dense network and {smallest:,.6g} for the smallest, below zero."
+    if smallest > dense:
+        return f"it rises from {dense:,.6g} for the dense network to {smallest:,.6g} for the smallest one."
+    return ""
 
 
 def _try(objective: Objective, sub: SubNetwork, timer: WorkTimer, images: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from emopms.engine.storage.atomic import read_regular, write_atomic
-from emopms.engine.storage.serialization import UNREADABLE, decode_json, encode_json
+from emopms.engine.storage.atomic import write_atomic
+from emopms.engine.storage.outcome import COMPLETE, INTERRUPTED, PROGRESS, read_record
+from emopms.engine.storage.serialization import UNREADABLE, encode_json
 from emopms.engine.support.run_progress import RunProgress
 from emopms.errors import StoreError
 
@@ -17,12 +18,8 @@ if TYPE_CHECKING:
 
     from emopms.engine.support.progress import Progress, Steps
 
-PROGRESS: Final = "progress.json"
-COMPLETE: Final = "complete"
 _EVERY = 0.5
 """Least seconds between two writes of the file, except when a stage or its work begins or ends."""
-_MOST_BYTES = 2**22
-"""Maximum bytes of a file that is read."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def kept_progress(root: Path, shown: Progress) -> Iterator[Progress]:
     try:
         yield kept
     except KeyboardInterrupt:
-        kept.end("interrupted")
+        kept.end(INTERRUPTED)
         raise
     except BaseException as error:
         kept.end(str(error).partition("\n")[0] or type(error).__name__)
@@ -66,9 +63,9 @@ def read_progress(root: Path) -> KeptProgress | None:
     Args:
         root: The folder of the file ``progress.json``.
     """
+    record = read_record(root)
     try:
-        written = decode_json(read_regular(root / PROGRESS, most=_MOST_BYTES))
-        return KeptProgress(RunProgress.from_json(written["progress"]), str(written["outcome"]))
+        return None if record is None else KeptProgress(RunProgress.from_json(record["progress"]), record["outcome"])
     except (*UNREADABLE, AttributeError):
         return None
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from loguru import logger
+
 from emopms.engine.images.image_counts import image_counts
+from emopms.engine.models.load import WEIGHTS
+from emopms.engine.models.weights import weights_fingerprint
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.report.page import render
@@ -20,6 +25,7 @@ from emopms.engine.search.named_costs import cost_names
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import UNREADABLE, decode_arrays, decode_json, encode_arrays, encode_json
+from emopms.engine.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from emopms.engine.pipeline.preflight import Prepared
     from emopms.engine.pipeline.runner import Done
     from emopms.engine.session.context import Context
+    from emopms.engine.storage.artefact import Artefact
 
 RESULT: Final = "result.json"
 MANIFEST: Final = "manifest.json"
@@ -74,7 +81,7 @@ def publish(
     *,
     folder: Path,
     command: Sequence[str],
-    plan: Mapping[str, str] | None = None,
+    plan: Mapping[str, str],
     picked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write models, ``front.csv``, ``front.npz``, ``spec.resolved.yaml``, ``manifest.json``, ``result.json`` and
@@ -85,7 +92,7 @@ def publish(
         done: The complete stages.
         folder: The run directory.
         command: The command line that the manifest records.
-        plan: The keys of the stages of the spec, if more stages were run; otherwise those of ``done``.
+        plan: The keys of the stages of the spec, and of the models that were picked.
         picked: For each model that no target of the spec asks for: its name, and what it was made with.
 
     Returns:
@@ -97,10 +104,15 @@ def publish(
     context, layers = prepared.context, prepared.layers
     outputs, made = Outputs(folder), [name.removeprefix("export/") for name in done if name.startswith("export/")]
     kept: list[dict[str, Any]] = []
+    exported = [done[f"export/{slug}"].artefact for slug in made]
     front, published = JointFront.empty(), Published.read(folder)
     if published is not None and published.summary["search"]["key"] == done["measure"].artefact.meta["key"]:
-        front, models = published.front, published.summary["models"]
-        kept = [model for model in models if model["target"] not in made and outputs.holds(model["path"])]
+        front = published.front
+        others = [model for model in published.summary["models"] if model["target"] not in made]
+        damaged = [model for model in others if not outputs.holds(model["path"])]
+        restored = {model["target"]: artefact for model in damaged if (artefact := _stored(folder, model))}
+        exported += restored.values()
+        kept = [model for model in others if model not in damaged or model["target"] in restored]
     front = _extended(front, context, done, made)
     made_with = {
         target.slug: {"target": target.model_dump(), "finetune": context.spec.finetune.model_dump()}
@@ -114,7 +126,6 @@ def publish(
     searches = searches_of({name: stage.artefact for name, stage in done.items()})
     costs = cost_names(context.spec)
     story = RunStory(folder.resolve().name, summary, front, arrays["widths"], costs, searches, manifest, spec)
-    exported = [done[f"export/{slug}"].artefact for slug in made]
     files = {
         file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")
     } | {
@@ -125,9 +136,29 @@ def publish(
         RESULT: encode_json(summary),
         REPORT: render([story]).encode(),
     }
-    keys = {name: stage.artefact.meta["key"] for name, stage in done.items()}
-    outputs.publish(files, plan or keys, stay=[model["path"] for model in kept])
+    # A folder holds the files of one network: those of an earlier one are replaced, or go.
+    renewed = [str(PurePosixPath(file).parent) for file in files if file.endswith(WEIGHTS)]
+    replaced = [path for path in renewed if outputs.differs(f"{path}/{WEIGHTS}", files[f"{path}/{WEIGHTS}"])]
+    outputs.publish(files, plan, stay=[model["path"] for model in kept], replaced=replaced)
     return summary
+
+
+def _stored(folder: Path, model: Mapping[str, Any]) -> Artefact | None:
+    """Return the stored files of a model whose published files are not as they were; None if they are not stored.
+
+    A log line says in both cases what happens to the model.
+    """
+    artefact = Store(folder / "store").status(f"export/{model['target']}", model["key"]).artefact
+    if artefact is None:
+        logger.warning(
+            "{}: a file is missing or was changed, so the model is no longer among the results; "
+            "`emopms pick --index {}` makes it again",
+            model["path"],
+            model["scheme"],
+        )
+    else:
+        logger.warning("{}: a file is missing or was changed, and is written again from the store", model["path"])
+    return artefact
 
 
 def _extended(front: JointFront, context: Context, done: Mapping[str, Done], made: Sequence[str]) -> JointFront:
@@ -211,6 +242,14 @@ def _model(
     }
 
 
+def _weights(context: Context) -> dict[str, str] | None:
+    """Return path and SHA-256 of the given weights, if the spec names a file of them."""
+    if context.spec.backbone.weights is None:
+        return None
+    path = context.folder.find(context.spec.backbone.weights, what="weights file")
+    return {"file": str(path.absolute()), "sha256": weights_fingerprint(path)}
+
+
 def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
     """Return the manifest: the software and hardware of the last command, and of each stage when it ran."""
     return {
@@ -222,6 +261,7 @@ def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, comm
             "fingerprint": fingerprint,
             "images": image_counts(context.spec.data, context.source),
         },
+        "weights": _weights(context),
         "not_in_the_spec": {
             key: component.only_in_python
             for key, component in (("backbone", context.spec.backbone), ("data", context.spec.data))

@@ -36,6 +36,8 @@ class ClassOrder:
     """Share of correct answers in the order of the data."""
     reordered: float
     """Share of correct answers in the best order."""
+    order: tuple[int, ...]
+    """The order that fits all images best: the class of the data that each output of the network stands for."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -65,10 +67,17 @@ def compare_orders(answers: NDArray[np.int64], labels: NDArray[np.int64], classe
 
     Classes are assigned to each other by the Hungarian algorithm (Kuhn 1955), so that most answers are right.
     """
+    order, best = _best(answers[::2], labels[::2], classes), _best(answers, labels, classes)
+    answers, labels = answers[1::2], labels[1::2]
+    shares = float((answers == labels).mean()), float((order[answers] == labels).mean())
+    return ClassOrder(len(labels), *shares, tuple(best.tolist()))
+
+
+def _best(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     from scipy.optimize import linear_sum_assignment
 
     counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (answers[::2], labels[::2]), 1)
+    np.add.at(counts, (answers, labels), 1)
+    order: NDArray[np.int64]
     _, order = linear_sum_assignment(counts + np.eye(classes) / 2, maximize=True)  # in doubt, the order of the data
-    answers, labels = answers[1::2], labels[1::2]
-    return ClassOrder(len(labels), float((answers == labels).mean()), float((order[answers] == labels).mean()))
+    return order

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emopms.network.channels.labels import ENTERS, LEAVES, PRUNE_BOUNDARIES
 from emopms.network.graph.nodes import path_prefixes, shape_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
             least=size_of(sub.costs, encoding.least),
             features=_input_size(sub) + math.prod(sub.output_shape),
             pinned={
-                name: why
+                name: _with_remedy(why, sub, divided)
                 for name, why in sub.channels.pinned.items()
                 if name not in (opened if sub is boundaries else settled)
             },
@@ -90,6 +91,13 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
         )
         for sub, encoding in zip(divided.searched, encodings, strict=True)
     )
+
+
+def _with_remedy(why: str, sub: SubNetwork, divided: DividedNetwork) -> str:
+    """Return the reason why a layer is not prunable, with the setting that makes its channels a search of their own if
+    they cross a split point."""
+    inner = (why == ENTERS and sub.index > 0) or (why == LEAVES and sub.index < len(divided.parts) - 1)
+    return f"{why}, which {PRUNE_BOUNDARIES} opens" if inner and divided.boundaries is None else why
 
 
 def _pruned_layers(boundaries: SubNetwork) -> set[str]:

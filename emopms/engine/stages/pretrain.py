@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from emopms.engine.training.loop import Loss
 
 
-_REMEDY = "Give `backbone.weights` that fit these data, or train longer: `pretrain: {epochs: …}`."
+_REMEDY = (
+    "Give `backbone.weights` that fit these data and their `mean` and `std`, or train longer: `pretrain: {epochs: …}`."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,8 @@ def _check_class_order(context: Context, found: ClassOrder) -> None:
         f"The given weights are right for {found.as_given:.1%} of {counted(found.images, 'validation image')}. If the "
         f"classes had another order, it would be {found.reordered:.1%}: the weights seem to number them in another way."
     )
-    remedy = context.source.doubt or "Number the classes of the data as they were when the weights were trained."
+    classes = context.source.classes
+    remedy = context.source.reordered([classes[number] for number in found.order])
     if found.is_wrong and not context.spec.pretrain.epochs:
         raise RunError(said, remedy=remedy)
     if found.is_doubtful:

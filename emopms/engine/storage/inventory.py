@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from emopms.engine.storage.atomic import read_regular
 from emopms.engine.storage.cleanup import find_removable, regular_files
 from emopms.engine.storage.lock import HOLDER, LOCK, lock_holder
+from emopms.engine.storage.outcome import COMPLETE, INTERRUPTED, read_outcome
 from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.serialization import UNREADABLE, decode_json
 from emopms.engine.storage.store import MARK, Store
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
     from emopms.engine.storage.cleanup import CleanupPlan
 
-RunState = Literal["finished", "running", "interrupted", "damaged", "closed"]
-"""The state of a run. ``damaged``: a file changed after emopms wrote it. ``closed``: this user may not read it."""
+RunState = Literal["finished", "running", "interrupted", "failed", "damaged", "closed"]
+"""The state of a run.
+
+``failed``: an error ended it. ``damaged``: a file changed after emopms wrote it. ``closed``: this user may not read it.
+"""
 
 _RESULT = PurePath("result.json")
 COMPARISON = "comparison.json"
@@ -139,7 +143,10 @@ def _state(folder: Path, files: Mapping[PurePath, os.stat_result]) -> tuple[RunS
     if _RESULT in files and complete == len(stages) and (not listed or outputs.is_of(planned)):
         return "finished", ""
     earlier = "with the models of an earlier run" if _RESULT in files and planned else ""
-    return "interrupted", ", ".join(part for part in (progress, earlier) if part)
+    outcome = read_outcome(folder / "store")
+    failed = outcome not in ("", COMPLETE, INTERRUPTED)
+    details = (progress, earlier, outcome.rstrip(".") if failed else "")
+    return "failed" if failed else "interrupted", ", ".join(part for part in details if part)
 
 
 def _touched(files: Mapping[PurePath, os.stat_result], *, finished: bool) -> datetime | None:

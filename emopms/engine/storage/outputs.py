@@ -57,7 +57,14 @@ class Outputs:
     def __init__(self, folder: Path) -> None:
         self._folder, self._store = folder, folder / "store"
 
-    def publish(self, files: Mapping[str, bytes], plan: Mapping[str, str], *, stay: Sequence[str] = ()) -> None:
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        plan: Mapping[str, str],
+        *,
+        stay: Sequence[str] = (),
+        replaced: Sequence[str] = (),
+    ) -> None:
         """Write files. Files that emopms did not write are renamed, and never replaced.
 
         If the process is killed during the call, the same call in a later process continues the work.
@@ -66,6 +73,8 @@ class Outputs:
             files: Content of each file, by path relative to the run directory.
             plan: Keys of the run's stages.
             stay: Folders whose files were published earlier, and belong to this publication too.
+            replaced: Folders whose content is replaced. Files of earlier publications that are not replaced are removed
+                from there.
 
         Raises:
             StoreError: A file cannot be written.
@@ -86,12 +95,21 @@ class Outputs:
         write_sealed(self._store / PUBLISHING, {**record, "earlier": earlier})
         for name, content in files.items():
             self._put(name, content, new[name], known.get(name, set()))
+        for name in known.keys() - new.keys():
+            if any(PurePosixPath(name).is_relative_to(folder) for folder in replaced):
+                self._drop(name, known[name])
         listed = new.keys() | staying.keys()
         left = {name: digests for name, digests in earlier.items() if name not in listed and self._is(name, *digests)}
         write_sealed(self._store / PUBLISHED, {**record, "earlier": left})
         (self._store / PUBLISHING).unlink(missing_ok=True)
         if stale := sorted({str(PurePosixPath(*PurePosixPath(name).parts[:2])) for name in left}):
             logger.info("models of earlier runs stay until you run `emopms runs clean`: {}", ", ".join(stale))
+
+    def differs(self, name: str, content: bytes) -> bool:
+        """Return whether a file was published, with another content."""
+        published = self.published()
+        earlier = published.known.get(name, set()) if published else set()
+        return bool(earlier - {version_of(content)})
 
     def published(self) -> Publication | None:
         """Return the list of published files; None if there is no valid list."""
@@ -145,6 +163,21 @@ class Outputs:
         if os.path.lexists(path) and not self._is(name, *ours):
             set_aside(path)
         write_atomic(path, content)
+
+    def _drop(self, name: str, ours: Collection[str]) -> None:
+        path = self._folder / name
+        if not os.path.lexists(path):
+            return
+        if not self._is(name, *ours):
+            set_aside(path)
+            return
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"{path} is of an earlier model and cannot be removed: {error}", remedy=f"Remove {path}."
+            ) from error
+        logger.info("{}: removed, because it belonged to an earlier model of this name", name)
 
     def _is(self, name: str, *versions: str) -> bool:
         path = self._folder / name

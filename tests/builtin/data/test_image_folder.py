@@ -75,6 +75,37 @@ def test_there_is_no_doubt_about_the_order_of_names_that_both_sort_alike(tmp_pat
     ).doubt
 
 
+def test_class_folders_in_any_other_order(tmp_path: Path) -> None:
+    files = {f"{part}/{label}/1.png": picture(1) for part in ("train", "test") for label in ("ant", "1 bee", "10", "2")}
+    root = write(tmp_path, files, packed=True)
+    order = ("10", "ant", "2", "1 bee")
+    source = opened(root, order=order)
+    assert source.classes == order
+    assert not source.doubt
+    assert opened(root).reordered(order) == (
+        'Set `order: ["10", "ant", "2", "1 bee"]` under `data:` if that is how the weights number the classes.'
+    )
+    assert "`order: text`" in source.reordered(sorted(order))
+    assert "`order: natural`" in source.reordered(opened(root).classes)
+    many = ["b", "a", *(str(number) for number in range(300))]
+    assert "begin with b, a, 0, 1, 2." in source.reordered(many)
+
+
+@pytest.mark.parametrize(
+    ("order", "said", "remedy"),
+    [
+        (("10", "ant", "2", "bee"), "there is no 'bee'", ""),
+        (("10", "ant", "2"), "'1 bee' is missing", "each class folder once"),
+        (("10", "ant", "2", "2", "1 bee"), "a class is listed twice", "each class folder once"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(tmp_path: Path, order: tuple[str, ...], said: str, remedy: str) -> None:
+    files = {f"{part}/{label}/1.png": picture(1) for part in ("train", "test") for label in ("ant", "1 bee", "10", "2")}
+    with pytest.raises(DataError, match=said) as caught:
+        opened(write(tmp_path, files, packed=True), order=order)
+    assert remedy in caught.value.remedy
+
+
 VALIDATION = {"val/2/1.png": picture(20), "val/10/2.png": picture(21), "val/10/1.png": picture(22)}
 
 

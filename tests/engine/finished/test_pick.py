@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from loguru import logger
 
 import emopms
 from emopms.engine.storage.cleanup import clean
@@ -53,6 +55,41 @@ def test_models_are_added_and_those_that_are_there_stay_as_they_are(run: Path) -
     other = emopms.run(tiny(algorithm={"name": "nsga2", "pop_size": 8, "generations": 2}), run_dir=run, device="cpu")
     assert names(other) == ["macs-0.6"], "those of another search are no longer results"
     assert "models/macs-0.8/model.safetensors" in contents(run), "but stay until they are cleaned away"
+
+
+@pytest.mark.slow
+def test_a_damaged_pick_is_written_again_or_its_loss_is_said(run: Path) -> None:
+    emopms.pick(run, target={"macs": 0.8}, overrides=QUICK, device="cpu")
+    whole, weights = contents(run), run / "models/macs-0.8/model.safetensors"
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    (run / "models/macs-0.8/model.pt2").unlink()
+    assert names(emopms.run(tiny(), run_dir=run, device="cpu")) == ["macs-0.6", "macs-0.8"]
+    kept = "models/macs-0.8/model.safetensors.kept"
+    assert {name: digest for name, digest in contents(run).items() if name != kept} == whole
+    assert said[0] == "models/macs-0.8: a file is missing or was changed, and is written again from the store\n"
+
+    clean(run)  # what is needed to write it again stays
+    weights.unlink()
+    assert names(emopms.run(tiny(), run_dir=run, device="cpu")) == ["macs-0.6", "macs-0.8"]
+
+    weights.unlink()
+    shutil.rmtree(run / "store/export-macs-0.8")
+    said.clear()
+    result = emopms.run(tiny(), run_dir=run, device="cpu")
+    logger.remove(sink)
+    assert names(result) == ["macs-0.6"]
+    assert "so the model is no longer among the results; `emopms pick --index" in said[0]
+    assert inspect_run(run).state == "finished"
+
+
+@pytest.mark.slow
+def test_a_folder_holds_the_files_of_one_network(run: Path) -> None:
+    emopms.run(tiny(export=["safetensors"]), run_dir=run, device="cpu")
+    assert "models/macs-0.6/model.pt2" in contents(run), "the same network in another format"
+    emopms.run(tiny(export=["safetensors"], finetune={"epochs": 2}), run_dir=run, device="cpu")
+    assert "models/macs-0.6/model.pt2" not in contents(run), "that was of another network"
 
 
 @pytest.mark.slow

@@ -138,6 +138,46 @@ class Kept(Cost):
         return kept
 
 
+class Negative(Kept):
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return -super().evaluate(genomes, task)
+
+
+class Saved(Kept):
+    def evaluate(self, genomes: NDArray[Any], task: Task) -> NDArray[Any]:
+        return 1000.0 - super().evaluate(genomes, task)
+
+
+class SavedOnAClock(Saved):
+    measured: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        (Negative(), "kept is no cost: its value is -"),
+        (Saved(), r"kept is no cost: it rises from .* to .* for the smallest"),
+    ],
+)
+@pytest.mark.parametrize("targets", [[{"macs": 0.5}], [{"kept": 0.5}]])
+def test_a_cost_that_does_not_fall_is_refused(cost: Cost, said: str, targets: list[dict[str, Any]]) -> None:
+    with pytest.raises(SpecError, match=said) as caught:
+        _bounded(cost, *targets)
+    assert [problem.dotted for problem in caught.value.problems] == ["objectives[2]"]
+    assert "sign" in str(caught.value)
+
+
+def test_a_measured_cost_that_does_not_fall_is_only_doubted() -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    _bounded(SavedOnAClock(), {"macs": 0.5})
+    assert not said, "it is not measured without a bound"
+    _bounded(SavedOnAClock(), {"kept": 0.99})
+    logger.remove(sink)
+    line = said[0]
+    assert line.startswith("objective kept: in a short trial, it rises from")
+
+
 class KeptOnAClock(Kept):
     measured: ClassVar[bool] = True
 

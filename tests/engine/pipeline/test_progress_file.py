@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emopms.engine.pipeline.progress_file import COMPLETE, PROGRESS, kept_progress, read_progress
+from emopms.engine.pipeline.progress_file import kept_progress, read_progress
+from emopms.engine.storage.outcome import COMPLETE, PROGRESS
 from emopms.engine.support.progress import Silent
 from emopms.engine.support.run_progress import RunProgress
 from emopms.errors import RunError

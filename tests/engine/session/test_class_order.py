@@ -26,6 +26,7 @@ def test_folders_sorted_as_text_are_noticed(accuracy: float) -> None:
     found = compare_orders(TEXT_ORDER[answers(labels, accuracy, 12)], labels, 12)
     assert found.is_wrong
     assert found.images == 200
+    assert found.order == tuple(np.argsort(TEXT_ORDER).tolist()), "the class of the data of each output"
     assert found.reordered > 0.9 * accuracy > 2 * found.as_given
 
 

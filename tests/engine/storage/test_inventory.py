@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -91,6 +92,23 @@ def test_states(tmp_path: Path) -> None:
     (path,) = run.glob("store/evolve-1/*/score.json")
     path.write_text("{}")
     assert (inspect_run(run).state, inspect_run(run).detail) == ("damaged", f"{path.relative_to(run)}: changed")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        ("Training diverged.", ("failed", "1 of 2 stages, Training diverged")),
+        ("interrupted", ("interrupted", "1 of 2 stages")),
+        ("", ("interrupted", "1 of 2 stages")),
+        ("complete", ("interrupted", "1 of 2 stages")),
+        (None, ("interrupted", "1 of 2 stages")),
+    ],
+)
+def test_how_an_unfinished_run_ended(tmp_path: Path, outcome: object, state: tuple[str, str]) -> None:
+    run = _run(tmp_path / "run", done=1)
+    (run / "store" / "progress.json").write_text(json.dumps({"outcome": outcome}))
+    found = inspect_run(run)
+    assert (found.state, found.detail) == state
 
 
 def test_a_changed_spec_that_was_interrupted_is_not_finished(tmp_path: Path) -> None:

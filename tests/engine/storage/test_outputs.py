@@ -48,6 +48,20 @@ def test_a_later_run_replaces_its_own_files_and_leaves_earlier_models(tmp_path: 
     assert _files(tmp_path) == FIRST
 
 
+def test_a_folder_that_is_replaced_keeps_no_file_of_what_it_held(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path)
+    outputs.publish(FIRST | {"models/a/model.pt2": b"1", "models/a/model.onnx": b"1"}, PLAN)
+    (tmp_path / "models/a/notes.txt").write_bytes(b"mine")
+    (tmp_path / "models/a/model.onnx").write_bytes(b"changed by hand")
+    assert outputs.differs("models/a/model.bin", b"2")
+    assert not outputs.differs("models/a/model.bin", b"1")
+    assert not outputs.differs("models/c/model.bin", b"1"), "it was never there"
+    outputs.publish(SECOND, OTHER, replaced=["models/a"])
+    others = {"models/a/notes.txt": b"mine", "models/a/model.onnx.kept": b"changed by hand"}
+    assert _files(tmp_path) == FIRST | SECOND | others
+    assert outputs.superseded() == ["models/b/model.bin"]
+
+
 def test_files_of_others_and_changed_ones_get_another_name(tmp_path: Path) -> None:
     (tmp_path / "models" / "a").mkdir(parents=True)
     (tmp_path / "models" / "a" / "model.bin").write_bytes(b"mine")

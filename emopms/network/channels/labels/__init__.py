@@ -22,6 +22,12 @@ from emopms.network.channels.labels import (  # noqa: F401  the import of a modu
     sizes,
     spatial,
 )
-from emopms.network.channels.labels.propagation import PRUNE_RESIDUAL, channels_of
+from emopms.network.channels.labels.propagation import (
+    ENTERS,
+    LEAVES,
+    PRUNE_BOUNDARIES,
+    PRUNE_RESIDUAL,
+    channels_of,
+)
 
-__all__ = ["PRUNE_RESIDUAL", "channels_of"]
+__all__ = ["ENTERS", "LEAVES", "PRUNE_BOUNDARIES", "PRUNE_RESIDUAL", "channels_of"]

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 
 PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
+PRUNE_BOUNDARIES = "`genome: {prune_boundaries: true}`"
+ENTERS, LEAVES = "it enters the sub-network", "it leaves the sub-network"
 """The setting in a spec that lets channels that residual connections add be pruned, for messages."""
 
 
@@ -120,7 +122,7 @@ class _Walk:
                 env[node] = next(given, None) or self._enter(node)
             elif node.op == "output":
                 if not prefix:
-                    self._pin(args, "it leaves the sub-network")
+                    self._pin(args, LEAVES)
                 return args[0]
             elif node.op == "get_attr":
                 env[node] = self._tensor(node, owner, prefix)
@@ -135,7 +137,7 @@ class _Walk:
         raise AssertionError("a graph ends with its output")
 
     def _enter(self, node: fx.Node) -> Value:
-        return self._blank(node, "it enters the sub-network")
+        return self._blank(node, ENTERS)
 
     def _tensor(self, node: fx.Node, owner: nn.Module, prefix: str) -> Value:
         """Return the labels (see `Value`) of a parameter or buffer. Every use of the tensor gets the same labels.

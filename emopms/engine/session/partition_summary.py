@@ -94,10 +94,13 @@ def summarise_parts(divided: DividedNetwork, encodings: Sequence[Encoding]) -> t
 
 
 def _with_remedy(why: str, sub: SubNetwork, divided: DividedNetwork) -> str:
-    """Return the reason why a layer is not prunable, with the setting that makes its channels a search of their own if
-    they cross a split point."""
-    inner = (why == ENTERS and sub.index > 0) or (why == LEAVES and sub.index < len(divided.parts) - 1)
-    return f"{why}, which {PRUNE_BOUNDARIES} opens" if inner and divided.boundaries is None else why
+    """Return the reason why a layer is not prunable. If its channels cross a split point, the reason names the setting
+    that makes them a search of their own."""
+    if why == LEAVES and sub is divided.parts[-1]:
+        return "it is the output of the network"
+    if why not in (ENTERS, LEAVES) or divided.boundaries is not None:
+        return why
+    return f"{why}, which {PRUNE_BOUNDARIES} opens"
 
 
 def _pruned_layers(boundaries: SubNetwork) -> set[str]:

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emopms.api import BatchSize, Rate
 from emopms.api.added_fields import AddedFields
-from emopms.component import Settings
+from emopms.component import Settings, invalid
 
 
-class Training(Settings):
-    """Training by stochastic gradient descent with Nesterov momentum 0.9 and a cosine schedule."""
+class Training(AddedFields):
+    """Training of a whole network. After each epoch it is scored on validation images, and the best state is kept."""
+
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"optimizer", "schedule", "warmup", "label_smoothing", "mixup", "clip_norm", "ema", "patience"}
+    )
 
     epochs: Annotated[int, Field(ge=0, le=100_000)] = 10
     """Number of passes over the training images."""
     lr: Rate = 0.05
-    """Largest learning rate, with which the cosine schedule starts."""
+    """Largest learning rate, with which the schedule starts after the warm-up."""
     batch_size: BatchSize = 128
     """Images per training step."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
-    """Factor of the L2 penalty on the parameters of the network."""
+    """Factor of the weight decay: with `sgd` an L2 penalty, with `adamw` decoupled. Biases and parameters of
+    normalisation layers have none."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """`sgd`: stochastic gradient descent with Nesterov momentum 0.9. `adamw` (Loshchilov and Hutter 2019,
+    arXiv 1711.05101) needs an `lr` of its own, such as 0.001."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls to zero over all steps. `constant`: it does not fall."""
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of all steps, at the beginning, during which the learning rate rises."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the probability of the right class that is spread over all classes (Szegedy et al. 2016,
+    arXiv 1512.00567)."""
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Parameter of the beta distribution from which the weights of mixup are drawn (Zhang et al. 2018,
+    arXiv 1710.09412): two images, and their losses, are mixed. Usual values are 0.1 to 0.4. With 0, images are not
+    mixed."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient of all parameters together; a longer one is shortened to it. Without a value, no
+    gradient is shortened."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average of all weights, such as 0.999. The averaged network is scored and kept.
+    With 0, there is no average."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Number of epochs without a better score after which the training ends early."""
+
+    @model_validator(mode="after")
+    def _adamw_has_its_own_rate(self) -> Self:
+        """Refuse the learning rate of SGD for AdamW."""
+        if self.optimizer == "adamw" and self.epochs and "lr" not in self.model_fields_set:
+            raise invalid("`adamw` has no `lr`, and the default is one for `sgd`.", "Set it, such as `lr: 0.001`.")
+        return self
 
 
 class FinetuneSettings(Training):
@@ -33,7 +67,7 @@ class FinetuneSettings(Training):
     """
 
     lr: Rate = 0.02
-    """Largest learning rate, with which the cosine schedule starts."""
+    """Largest learning rate, with which the schedule starts after the warm-up."""
     distill: bool = True
     """Whether the pruned network also learns from the class probabilities of the dense network."""
     temperature: Rate = 4.0

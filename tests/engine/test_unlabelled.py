@@ -23,7 +23,7 @@ from emopms.builtin.data.digits import Digits
 from emopms.cli.terminal import closing_table
 from emopms.engine.pipeline.preflight import prepare
 from emopms.engine.support.progress import Silent
-from emopms.engine.training.tuning import distillation_loss
+from emopms.engine.training.losses import supervised_loss
 from emopms.errors import SpecError
 from emopms.network.runtime.device import Device
 from emopms.spec.settings import FinetuneSettings
@@ -171,7 +171,7 @@ def test_a_dense_network_that_knows_nothing_is_refused(
 def test_with_alpha_1_distillation_looks_at_no_label(alpha: float, looks: bool) -> None:
     torch.manual_seed(0)
     student, teacher = (nn.Sequential(nn.Flatten(), nn.Linear(4, 3)) for _ in range(2))
-    loss = distillation_loss(FinetuneSettings(alpha=alpha), student, teacher)
+    loss = supervised_loss(FinetuneSettings(alpha=alpha), student, teacher)
     images, rng = torch.randn(6, 1, 2, 2), torch.Generator()
     one, other = (loss(images, torch.full((6,), label), rng) for label in (0, 1))
     assert (one != other) == looks

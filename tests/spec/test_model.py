@@ -91,6 +91,22 @@ def test_the_resolved_spec_has_all_defaults() -> None:
     }
 
 
+def test_adamw_needs_a_learning_rate_of_its_own() -> None:
+    for key in ("pretrain", "finetune"):
+        with pytest.raises(SpecError, match=r"`adamw` has no `lr`"):
+            Spec(**SMALL | {key: {"optimizer": "adamw"}})
+        spec = Spec(**SMALL | {key: {"optimizer": "adamw", "lr": 0.001}})
+        assert Spec(**spec.resolved()) == spec
+        assert Spec(**SMALL | {key: {"optimizer": "adamw", "epochs": 0}})
+
+
+def test_settings_of_a_training_that_came_later_are_keyed_only_where_they_are_used() -> None:
+    """What earlier versions stored goes by the settings as they wrote them."""
+    assert set(Spec.model_validate(SMALL).keyed()["pretrain"]) == {"epochs", "lr", "batch_size", "weight_decay"}
+    keyed = Spec(**SMALL | {"finetune": {"ema": 0.9}}).keyed()["finetune"]
+    assert set(keyed) == {"epochs", "lr", "batch_size", "weight_decay", "distill", "temperature", "alpha", "ema"}
+
+
 def test_partial_settings_keep_the_other_defaults() -> None:
     spec = Spec.model_validate(SMALL | {"pretrain": {"epochs": 3}, "finetune": {"epochs": 0}})
 

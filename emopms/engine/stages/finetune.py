@@ -15,8 +15,9 @@ from emopms.engine.search.best_scheme import best_scheme
 from emopms.engine.search.named_costs import cost_names
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
-from emopms.engine.training.loop import sgd
-from emopms.engine.training.tuning import RECONSTRUCTED_ON, distillation_loss, pruned, tune
+from emopms.engine.training.losses import supervised_loss
+from emopms.engine.training.recipe import make_optimizer
+from emopms.engine.training.tuning import RECONSTRUCTED_ON, pruned, tune
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.partition.importance import magnitude
@@ -112,7 +113,8 @@ class Finetune(Stage):
             share = math.sqrt(min(bounds.values(), default=1.0))
             cuts = [(sub.channels, _narrow(sub, share)) for sub in context.divide(dense).parts]
             network = context.network(pruned_state(dense, cuts))
-            return sgd(network, settings), distillation_loss(settings, network, dense.requires_grad_(False))
+            teacher = dense.requires_grad_(False)
+            return make_optimizer(network, settings), supervised_loss(settings, network, teacher)
 
         trained = timer.training(settings, prepare, after_epoch=validation)
         if context.spec.surgery.reconstruct == "none":

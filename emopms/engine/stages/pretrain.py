@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch.nn.functional as F
 from loguru import logger
 
 from emopms.engine.results.networks import DenseNetwork
@@ -15,14 +14,15 @@ from emopms.engine.session.scoring import score
 from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
 from emopms.engine.training.best_state import BestState
-from emopms.engine.training.loop import sgd, train
+from emopms.engine.training.loop import train
+from emopms.engine.training.losses import supervised_loss
+from emopms.engine.training.recipe import Recipe, make_optimizer
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
-    from torch import Tensor, nn
 
     from emopms.engine.session.class_order import ClassOrder
     from emopms.engine.session.context import Context
@@ -51,7 +51,9 @@ class Pretrain(Stage):
         """
         spec, validation = context.spec, context.image_sets.validation
         network = context.given_network()
-        best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
+        recipe = Recipe.of(network, spec.pretrain)
+        judged = recipe.judged(network)
+        best = BestState(judged, lambda: score(judged.eval(), validation, context.device), out.journal("best"))
         given = best.offer(0) if spec.backbone.has_weights else None
         if given is not None:
             logger.info(
@@ -63,9 +65,10 @@ class Pretrain(Stage):
             _check_class_order(context, class_order(network.eval(), validation, context.classes))
         train(
             network,
-            sgd(network, spec.pretrain),
-            classification_loss(network),
+            make_optimizer(network, spec.pretrain),
+            supervised_loss(spec.pretrain, network),
             schedule=spec.pretrain,
+            recipe=recipe,
             context=context,
             stage=self.name,
             out=out,
@@ -81,11 +84,11 @@ class Pretrain(Stage):
             _described(best.epoch, spec.pretrain.epochs),
         )
         require_knowledge(
-            count_by_class(network.eval(), validation, context.classes),
+            count_by_class(judged.eval(), validation, context.classes),
             what="The dense network",
             remedy=" ".join(filter(None, [_REMEDY, context.source.doubt if given else ""])),
         )
-        DenseNetwork(network.state_dict(), measured, given).save(out)
+        DenseNetwork(judged.state_dict(), measured, given).save(out)
 
     def estimate(self, context: Context, parts: Sequence[PartSummary], timer: WorkTimer) -> float:
         """Return the estimated seconds of the training, and of the validation after each epoch."""
@@ -94,7 +97,7 @@ class Pretrain(Stage):
 
         def prepare() -> tuple[torch.optim.Optimizer, Loss]:
             network = context.random_network()
-            return sgd(network, schedule), classification_loss(network)
+            return make_optimizer(network, schedule), supervised_loss(schedule, network)
 
         return timer.training(schedule, prepare, after_epoch=validation) + validation
 
@@ -124,13 +127,3 @@ def _described(epoch: int, epochs: int) -> str:
     if not epoch:
         return f"{counted(epochs, 'epoch')} of training did not help, so the given weights are kept"
     return f"after {epoch} of {counted(epochs, 'epoch')}"
-
-
-def classification_loss(network: nn.Module) -> Loss:
-    """Return the loss of a classifier: the cross-entropy of its class scores."""
-
-    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        network.train()
-        return F.cross_entropy(network(images), labels)
-
-    return loss

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from loguru import logger
 
 from emopms.engine.support.seeds import seeded_globals, torch_rng
+from emopms.engine.training.recipe import PLAIN
 from emopms.errors import RunError
 
 if TYPE_CHECKING:
@@ -19,11 +21,8 @@ if TYPE_CHECKING:
     from emopms.engine.storage.artefact import Workspace
     from emopms.engine.storage.journal import Journal
     from emopms.engine.training.best_state import BestState
+    from emopms.engine.training.recipe import Recipe
     from emopms.network.runtime.device import Device
-    from emopms.spec import Training
-
-_WARM_UP_SHARE = 0.05
-"""Share of all steps of a training, at its beginning, during which the learning rate rises."""
 
 
 class Loss(Protocol):
@@ -59,24 +58,26 @@ def train(
     context: Context,
     stage: str,
     out: Workspace,
+    recipe: Recipe = PLAIN,
     best: BestState | None = None,
     quality: str = "accuracy",
 ) -> None:
     """Minimise ``loss(images, labels, rng)`` over the training images.
 
-    The learning rate warms up linearly and then falls to zero along a cosine. After each epoch, a checkpoint of model
-    and optimiser is stored in a journal of ``out``. An interrupted training continues from this checkpoint, with the
-    same result as an uninterrupted training.
+    After each epoch, a checkpoint of model and optimiser is stored in a journal of ``out``. An interrupted training
+    continues from this checkpoint, with the same result as an uninterrupted training.
 
     Args:
         model: The network that is trained and saved in checkpoints. ``loss`` runs this network.
-        optimizer: The optimiser. Its initial learning rate is the peak of the schedule.
+        optimizer: The optimiser. Its initial learning rate is the largest one.
         loss: The loss of one batch.
         schedule: Number of epochs, and images per batch.
         context: The context of the run; its training images, device and progress are used.
         stage: Name of the stage, for display, and for the seed of the order and augmentation of images.
         out: The workspace of the stage, whose journal holds the checkpoints.
-        best: Scores the model after each epoch, and keeps the best state. After training, ``model`` has the last state.
+        recipe: How the steps are taken.
+        best: Scores the model, or its average (see `Recipe.judged`), after each epoch, and keeps the best state. After
+            training, ``model`` has the last state.
         quality: Name of the share of correct answers, for display.
 
     Raises:
@@ -88,11 +89,14 @@ def train(
     steps_per_epoch = steps(len(data), schedule.batch_size)
     total = schedule.epochs * steps_per_epoch
     checkpoints = out.journal("checkpoints")
-    first = _resume(model, optimizer, checkpoints, best)
+    first = _resume(model, optimizer, checkpoints, recipe, best)
     with context.progress.track(stage, total, "steps") as tracker:
         if first:
             tracker.advance(f"resumed after epoch {first}", steps=first * steps_per_epoch)
         for epoch in range(first, schedule.epochs):
+            if best and recipe.patience is not None and epoch - best.epoch >= recipe.patience:
+                logger.info("{}: ends after epoch {}, because none was better since epoch {}", stage, epoch, best.epoch)
+                break
             rng = torch_rng(context.spec.seed, stage, "epoch", epoch)
             running = torch.zeros((), device=context.device.type)
             batches = data.batches(schedule.batch_size, shuffle=rng, augment=context.spec.data.augment)
@@ -100,8 +104,12 @@ def train(
             with seeded_globals(context.spec.seed, stage, "layers", epoch):
                 for step, (images, labels) in enumerate(batches, start=epoch * steps_per_epoch):
                     for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                        group["lr"] = peak * _learning_rate_factor(step, total)
-                    running += descend(optimizer, loss, images, labels, rng, device=context.device)
+                        group["lr"] = peak * recipe.rate(step, total)
+                    running += descend(
+                        optimizer, loss, images, labels, rng, device=context.device, clip_norm=recipe.clip_norm
+                    )
+                    if recipe.average is not None:
+                        recipe.average.update_parameters(model)
                     if step + 1 < (epoch + 1) * steps_per_epoch:
                         tracker.advance()
             mean = float(running) / steps_per_epoch
@@ -113,7 +121,7 @@ def train(
             note = f"epoch {epoch + 1}: loss {mean:.3f}"
             if best:  # before the checkpoint, so that an attempt that resumes from it knows the best earlier state
                 note += f" validation {quality} {best.offer(epoch + 1).accuracy:.1%}"
-            _save(model, optimizer, epoch + 1, checkpoints, best)
+            _save(model, optimizer, epoch + 1, checkpoints, recipe, best)
             tracker.advance(note)
 
 
@@ -135,6 +143,7 @@ def descend(
     rng: torch.Generator,
     *,
     device: Device,
+    clip_norm: float | None = None,
 ) -> Tensor:
     """Take one optimisation step to reduce the loss of one batch of images.
 
@@ -142,6 +151,8 @@ def descend(
         images: The images [N, C, H, W] of the batch.
         labels: Class numbers [N] of the images.
         rng: The source of random numbers of the loss.
+        device: The device.
+        clip_norm: Largest norm of the gradient; None for no limit.
 
     Returns:
         The scalar loss of the batch before the step.
@@ -150,32 +161,23 @@ def descend(
         value = loss(images, labels, rng)
     optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip_norm)
     optimizer.step()
     return value.detach()
 
 
-def sgd(network: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum 0.9. Biases and parameters of normalisation layers have no weight decay."""
-    decayed = [p for p in network.parameters() if p.dim() > 1]
-    others = [p for p in network.parameters() if p.dim() <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True)
-
-
-def _learning_rate_factor(step: int, total: int) -> float:
-    """Return the learning rate of a step, counted from 0, as a share of the peak learning rate."""
-    warm_up = max(1, round(total * _WARM_UP_SHARE))
-    rising = min(1.0, (step + 1) / warm_up)
-    return rising * 0.5 * (1 + math.cos(math.pi * step / total))
-
-
 def _save(
-    model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, checkpoints: Journal, best: BestState | None
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    checkpoints: Journal,
+    recipe: Recipe,
+    best: BestState | None,
 ) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if recipe.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in recipe.average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     if best:
@@ -184,7 +186,13 @@ def _save(
     checkpoints.keep_only(epoch)  # the earlier checkpoint stays until the new one is complete
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Journal, best: BestState | None) -> int:
+def _resume(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    checkpoints: Journal,
+    recipe: Recipe,
+    best: BestState | None,
+) -> int:
     """Restore model and optimiser from the last undamaged checkpoint of an interrupted training.
 
     A checkpoint does not count if the best state of the epochs before it is lost: these epochs are trained again.
@@ -195,14 +203,15 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoints: Jou
     for epoch in reversed(checkpoints.numbers()):
         tensors = checkpoints.get(epoch)
         if tensors is not None and (best is None or best.epoch >= int(tensors.get("best_epoch", 0))):
-            _restore(model, optimizer, tensors)
+            _restore(model, optimizer, recipe, tensors)
             return epoch
     return 0
 
 
-def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    prefix = "model."
-    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, tensors: Mapping[str, Tensor]) -> None:
+    for prefix, network in (("model.", model), ("average.", recipe.average)):
+        if network is not None:
+            network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):

@@ -11,13 +11,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import torch
-import torch.nn.functional as F
 
 from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.session.scoring import BATCH, score
 from emopms.engine.support.seeds import torch_rng
 from emopms.engine.training.best_state import BestState
-from emopms.engine.training.loop import sgd, train
+from emopms.engine.training.loop import train
+from emopms.engine.training.losses import supervised_loss
+from emopms.engine.training.recipe import Recipe, make_optimizer
 from emopms.errors import RunError
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
     from emopms.engine.session.context import Context
     from emopms.engine.storage.artefact import Workspace
-    from emopms.engine.training.loop import Loss
     from emopms.network.partition.divided_network import DividedNetwork
-    from emopms.spec import FinetuneSettings
 
 RECONSTRUCTED_ON: Final = 2048
 """Largest number of training images on which layers are reconstructed."""
@@ -94,13 +93,16 @@ def tune(
     """
     recalibrated = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     validation, settings = context.image_sets.validation, context.spec.finetune
-    best = BestState(network, lambda: score(network.eval(), validation, context.device), out.journal("best"))
+    recipe = Recipe.of(network, settings)
+    judged = recipe.judged(network)
+    best = BestState(judged, lambda: score(judged.eval(), validation, context.device), out.journal("best"))
     before = best.offer(0)
     train(
         network,
-        sgd(network, settings),
-        distillation_loss(settings, network, context.network(teacher).requires_grad_(False)),
+        make_optimizer(network, settings),
+        supervised_loss(settings, network, context.network(teacher).requires_grad_(False)),
         schedule=settings,
+        recipe=recipe,
         context=context,
         stage=order,
         out=out,
@@ -110,36 +112,10 @@ def tune(
     after = best.restore()
     return FinetunedNetwork(
         recalibrated,
-        network.state_dict(),
+        judged.state_dict(),
         genome=genome,
         before=before,
         after=after,
         epoch=best.epoch,
         meets_target=after.accuracy >= lowest_accuracy,
     )
-
-
-def distillation_loss(settings: FinetuneSettings, network: nn.Module, teacher: nn.Module) -> Loss:
-    """Return the loss of fine-tuning: cross-entropy and, with ``distill``, the distance from the teacher's scores.
-
-    The distance is the Kullback–Leibler divergence of softened class scores (Hinton et al., arXiv 1503.02531).
-
-    Args:
-        settings: The fine-tuning settings of the spec, with temperature and weight of the distance.
-        network: The pruned network.
-        teacher: The dense network, frozen.
-    """
-
-    def loss(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        network.train()
-        scores = network(images)
-        own = F.cross_entropy(scores, labels)
-        if not settings.distill:
-            return own
-        with torch.no_grad():
-            soft = F.softmax(teacher(images).float() / settings.temperature, dim=1)
-        guess = F.log_softmax(scores.float() / settings.temperature, dim=1)
-        distance = F.kl_div(guess, soft, reduction="batchmean") * settings.temperature**2
-        return settings.alpha * distance + (1 - settings.alpha) * own
-
-    return loss

@@ -13,8 +13,9 @@ from torch import nn
 
 from emopms.engine.results.networks import DenseNetwork
 from emopms.engine.session.scoring import score
-from emopms.engine.stages.pretrain import classification_loss
+from emopms.engine.training.losses import supervised_loss
 from emopms.errors import RunError
+from emopms.spec import Training
 from tests.engine.contexts import run_stage, tiny_context
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_given_weights_are_kept_without_epochs(artefacts: dict[str, Artefact], t
 def test_the_loss_is_cross_entropy_in_training_mode() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
     images, labels = torch.randn(5, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1])
-    loss = classification_loss(network)(images, labels, torch.Generator())
+    loss = supervised_loss(Training(), network)(images, labels, torch.Generator())
     assert network.training
     torch.testing.assert_close(loss, F.cross_entropy(network(images), labels))
 

@@ -21,7 +21,8 @@ from emopms.engine.session.networks import fresh_network
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.best_state import BestState
-from emopms.engine.training.loop import sgd, train
+from emopms.engine.training.loop import train
+from emopms.engine.training.recipe import make_optimizer
 from emopms.errors import RunError
 from emopms.network.runtime.device import Device
 from emopms.spec import Training
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
     from emopms.engine.storage.artefact import Workspace
     from emopms.engine.support.progress import Steps
+
+
+SGD = partial(make_optimizer, training=tiny().pretrain)
 
 
 class _KillError(Exception):
@@ -87,7 +91,10 @@ def _train(
 
 @pytest.mark.parametrize(
     "optimizer",
-    [lambda network: sgd(network, tiny().pretrain), lambda network: torch.optim.Adam(network.parameters(), lr=1e-2)],
+    [
+        SGD,
+        lambda network: torch.optim.Adam(network.parameters(), lr=1e-2),
+    ],
     ids=["sgd", "adam"],
 )
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -115,7 +122,15 @@ def _train_dropout(out: Workspace, progress: Silent) -> dict[str, Tensor]:
         return noise * F.cross_entropy(network.train()(images), labels)
 
     schedule = Training(epochs=3, batch_size=64)
-    train(network, sgd(network, tiny().pretrain), loss, schedule=schedule, context=context, stage="test", out=out)
+    train(
+        network,
+        SGD(network),
+        loss,
+        schedule=schedule,
+        context=context,
+        stage="test",
+        out=out,
+    )
     return network.state_dict()
 
 
@@ -135,7 +150,7 @@ def test_layers_that_draw_random_numbers_draw_the_same_again(tmp_path: Path) -> 
 def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
     store = Store(tmp_path)
     out = store.begin("stage", "k")
-    _train(out, Silent(), lambda network: sgd(network, tiny().pretrain))
+    _train(out, Silent(), SGD)
     assert out.journal("checkpoints").numbers() == [4], "only the last"
     out.complete({})
     assert [path.name for path in out.folder.iterdir()] == ["meta.json"]
@@ -143,7 +158,7 @@ def test_the_checkpoint_goes_once_the_stage_is_complete(tmp_path: Path) -> None:
 
 def test_an_interrupted_training_goes_on_before_a_damaged_checkpoint(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    optimizer = partial(sgd, training=tiny().pretrain)
+    optimizer = SGD
     whole = _train(store.begin("whole", "k"), Silent(), optimizer)
     with pytest.raises(_KillError):
         _train(store.begin("killed", "k"), _KillAfter(2), optimizer)
@@ -178,7 +193,7 @@ def test_divergence_names_stage_and_remedy(tmp_path: Path) -> None:
 
 def test_no_weight_decay_on_biases_and_normalisation() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
-    decay = {id(p): g["weight_decay"] for g in sgd(network, tiny().pretrain).param_groups for p in g["params"]}
+    decay = {id(p): g["weight_decay"] for g in SGD(network).param_groups for p in g["params"]}
     assert [decay[id(p)] for p in network.parameters()] == [5e-4, 0.0, 0.0, 0.0]
 
 
@@ -198,7 +213,7 @@ def test_a_lost_best_state_is_found_again_by_training_again(tmp_path: Path) -> N
         best = BestState(network, validate, out.journal("best"))
         train(
             network,
-            sgd(network, tiny().pretrain),
+            SGD(network),
             lambda images, labels, rng: F.cross_entropy(network.train()(images), labels),
             schedule=Training(epochs=4, batch_size=64),
             context=context,

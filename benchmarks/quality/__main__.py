@@ -95,6 +95,5 @@ def main() -> None:
         (PAGE.parent / name).write_bytes(content)
 
 
-
 if __name__ == "__main__":
     main()

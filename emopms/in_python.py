@@ -83,21 +83,26 @@ def prune(
         NetworkError: The network cannot be pruned.
         EmopmsError: The run cannot continue. Completed stages stay in the store.
         TypeError: ``model`` is no module.
+        ValueError: ``workers`` is negative.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module as `model`, got {model!r}")
+    if workers < 0:
+        raise ValueError(f"`workers` is a number of processes, at least 0; got {workers}")
     given = Given(train, test, validation, workers=workers, identity=data_id, classes=_classes(model, train))
     few = max(2, len(train) // 8)
     counts = {"calibration": min(_CALIBRATION, few), "validation": min(_CALIBRATION, few)}
-    spec = Spec(
+    checked = Spec(
         version=1,
         name=re.sub(r"[^A-Za-z0-9_-]", "-", type(model).__name__).lower() if name is None else name,
         backbone=InMemory.holding(model),
-        data=Datasets(**counts | dict(data or {})).holding(given),
+        data={"name": "datasets", **counts, **(data or {})},
         split=split,
         targets=targets,
         **settings,
     )
+    assert isinstance(checked.data, Datasets)
+    spec = checked.model_copy(update={"data": checked.data.holding(given)})
     return run(spec, run_dir=run_dir, device=device, progress=progress)
 
 

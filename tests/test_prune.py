@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset
 
 import emopms
 from emopms.builtin.data.digits import Digits
-from emopms.errors import DataError, NetworkError, SpecError, StoreError
+from emopms.errors import DataError, NetworkError, SpecError, StoreError, WeightsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,15 @@ def test_the_pruned_network_is_smaller_and_its_figures_hold(trained: Net, pruned
 
 
 @pytest.mark.slow
+def test_a_damaged_model_is_refused(pruned: emopms.Result, tmp_path: Path) -> None:
+    folder = shutil.copytree(pruned.folder, tmp_path / "run")
+    weights = folder / "models/macs-0.6/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(WeightsError, match="is not the file that was exported"):
+        _ = emopms.Result(folder).models["macs-0.6"]
+
+
+@pytest.mark.slow
 def test_it_trains_on_in_plain_torch(pruned: emopms.Result) -> None:
     network, data = pruned.models["macs-0.6"].train(), Digit("train")
     loader = torch.utils.data.DataLoader(data, 256, shuffle=True)
@@ -172,6 +182,11 @@ def test_settings_are_those_of_a_spec(tmp_path: Path) -> None:
     assert "finetune" in str(caught.value)
     with pytest.raises(SpecError, match="calibration"):
         quick(Net(), tmp_path, data={"calibration": 1000})
+    for wrong in ({"calibratoin": 64}, {"mean": 0.3}, {"std": [0]}):
+        with pytest.raises(SpecError, match=rf"data\.{next(iter(wrong))}"):
+            quick(Net(), tmp_path, data=wrong)
+    with pytest.raises(ValueError, match="at least 0; got -1"):
+        quick(Net(), tmp_path, workers=-1)
     with pytest.raises(SpecError, match="nowhere"):
         quick(Net(), tmp_path, split=["nowhere"])
 

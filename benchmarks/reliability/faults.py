@@ -154,17 +154,17 @@ def _run(spec: emopms.Spec, folder: Path) -> tuple[list[str], str]:
 
 
 class Stop(Silent):
-    """Progress that interrupts a run after a number of steps of a stage, as Ctrl-C does."""
+    """Progress that interrupts a run after a number of steps or, in a training, epochs of a stage, as Ctrl-C does."""
 
     def __init__(self, stage: str, steps: int) -> None:
-        self._stage, self._steps, self._label = stage, steps, ""
+        self._stage, self._steps, self._label, self._unit = stage, steps, "", ""
 
     def track(self, label: str, total: int, unit: str) -> Any:
-        self._label = label
+        self._label, self._unit = label, unit
         return super().track(label, total, unit)
 
     def advance(self, note: str | None = None, *, steps: int = 1) -> None:
-        if self._label == self._stage and note is not None:  # an epoch or a generation is done
+        if self._label == self._stage and (note is not None or self._unit != "steps"):  # of a training, epochs count
             self._steps -= 1
             if not self._steps:
                 raise KeyboardInterrupt

@@ -6,6 +6,7 @@ error then names the PyTorch call with which the user can prepare it.
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,35 @@ def make_ready(network: nn.Module, *, input_shape: tuple[int, ...]) -> nn.Module
                 f"{name!r}) in the factory makes it a plain one."
             )
     return network
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """Return a deep copy of a network that shares nothing with it.
+
+    ``copy.deepcopy`` alone shares the classes that torch makes for modules with parametrizations: to remove a
+    parametrization of the copy would then break the network. And it refuses tensors that a forward pass has computed,
+    such as a weight under ``torch.nn.utils.weight_norm``.
+    """
+    from torch import Tensor
+
+    computed = [
+        (module, name, value)
+        for module in network.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor) and not value.is_leaf
+    ]
+    try:
+        for module, name, value in computed:
+            vars(module)[name] = value.detach().clone()
+        made = copy.deepcopy(network)
+    finally:
+        for module, name, value in computed:
+            vars(module)[name] = value
+    for module in made.modules():
+        if "parametrizations" in module._modules:
+            kind = type(module)
+            module.__class__ = type(kind.__name__, kind.__bases__, dict(kind.__dict__))
+    return made
 
 
 def _unwrapped(network: nn.Module) -> nn.Module:

@@ -28,6 +28,7 @@ def command(arguments: argparse.Namespace) -> None:
         RunError: There is no model of the given name.
     """
     from emopms.engine.finished.result import Result
+    from emopms.engine.storage.outputs import Outputs
 
     result = Result(arguments.run)
     models = {model["target"]: model for model in result.summary["models"]}
@@ -40,6 +41,10 @@ def command(arguments: argparse.Namespace) -> None:
     else:
         parts = [closing_table(result.summary, result.folder), _front(result.front), _subnetworks(shown)]
         parts.append(Text(f"`emopms show {printable(arguments.run)} --model {next(iter(models))}` shows its layers."))
+    for path in sorted({model["path"] for model in shown if not Outputs(result.folder).holds(model["path"])}):
+        parts.append(
+            Text(f"{printable(path)}: a file is missing or was changed. The same `emopms run` writes it again.")
+        )
     show_tables(Group(*(line for part in parts for line in (part, Text()))))
 
 

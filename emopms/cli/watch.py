@@ -46,13 +46,13 @@ def command(arguments: argparse.Namespace) -> None:
             time.sleep(_EVERY)
     if kept is None:
         raise StoreError(
-            f"{folder} has no record of the progress of a run.",
-            remedy="Name the directory of a run that has begun, such as runs/quickstart.",
+            f"{folder} has no record of the progress of a run, or a damaged one.",
+            remedy="Name the directory of a run that has begun, such as runs/quickstart. `emopms runs` lists states.",
         )
     if kept.outcome != COMPLETE:
         raise RunError(
             f"The run in {folder} is not complete: {kept.outcome.rstrip('.') or 'its process was killed'}.",
-            remedy=f"Give its command again to continue. {folder / 'run.log'} has the details.",
+            remedy=f"{folder / 'run.log'} says more. Once the reason is mended, its command goes on from there.",
         )
     show(f"complete: {folder}")
 

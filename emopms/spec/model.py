@@ -238,7 +238,7 @@ class Spec(Settings):
             raise ValidationError.from_exception_data("targets", problems)
         return targets
 
-    @field_validator("baselines", "seeds")
+    @field_validator("baselines", "seeds", "trackers")
     @classmethod
     def _check_repetition(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):

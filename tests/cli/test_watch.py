@@ -58,5 +58,5 @@ def test_folders_without_a_run(emopms: Callable[..., Shown], tmp_path: Path) -> 
     for folder in (tmp_path, tmp_path / "missing"):
         shown = emopms("watch", folder)
         assert (shown.code, shown.out) == (3, "")
-        assert "has no record of the progress of a run" in shown.err
+        assert "has no record of the progress of a run, or a damaged one" in shown.err
     assert not list(tmp_path.iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import PrivateAttr
@@ -32,8 +31,10 @@ class InMemory(Backbone):
         Args:
             network: The network with its weights. It is copied to the CPU.
         """
+        from emopms.api.own_network import copied
+
         made = cls()
-        made._network = copy.deepcopy(network).cpu()
+        made._network = copied(network).cpu()
         return made
 
     @property
@@ -47,11 +48,11 @@ class InMemory(Backbone):
             NetworkError: The spec comes from a file, which holds no network, or the network cannot be prepared (see
                 `emopms.api.own_network.make_ready`).
         """
-        from emopms.api.own_network import make_ready
+        from emopms.api.own_network import copied, make_ready
 
         if self._network is None:
             raise NetworkError(
                 "The network was in the memory of the Python program that called emopms.prune.",
                 remedy="Call emopms.prune again with it. To load a model of it: emopms.load(folder, network=…).",
             )
-        return make_ready(copy.deepcopy(self._network), input_shape=input_shape)
+        return make_ready(copied(self._network), input_shape=input_shape)

@@ -164,11 +164,30 @@ def _require_map_style(dataset: object, name: str) -> None:
 
 
 def _class_names(given: Given) -> tuple[str, ...]:
-    """Return the names of the classes: the attribute ``classes`` of the training dataset if it fits, or numbers."""
-    names = getattr(given.train, "classes", None)
-    if isinstance(names, list | tuple) and len(set(names)) == given.classes and all(isinstance(n, str) for n in names):
-        return tuple(names)
-    return tuple(str(number) for number in range(given.classes))
+    """Return the names of the classes: the attribute ``classes`` of the training dataset, or numbers without it.
+
+    Raises:
+        DataError: The datasets name other classes, or the network has another number of classes.
+    """
+    names = _named(given.train)
+    for part, dataset in (("validation", given.validation), ("test", given.test)):
+        if names and (others := _named(dataset)) and others != names:
+            raise DataError(
+                f"`{part}.classes` and `train.classes` differ: {', '.join(others[:5])} … and {', '.join(names[:5])} …",
+                remedy="Number the classes of all datasets in the same way.",
+            )
+    if names and len(names) != given.classes:
+        raise DataError(
+            f"`train.classes` has {len(names)} names, and the network tells {given.classes} classes apart.",
+            remedy="Give the dataset a name for each output of the network, or no attribute `classes`.",
+        )
+    return names or tuple(str(number) for number in range(given.classes))
+
+
+def _named(dataset: ImageDataset | None) -> tuple[str, ...]:
+    names: Any = getattr(dataset, "classes", None)
+    usable = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return tuple(names) if usable and len(set(names)) == len(names) else ()
 
 
 def _content(parts: dict[str, _Checked], first: Tensor) -> str:

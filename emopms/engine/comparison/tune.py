@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from emopms.engine.comparison.row_stage import RowStage
 from emopms.engine.results.choice import Choice
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Tune(RowStage):
     """Makes the pruned network of a baseline (a pruning method that searches are compared with), as the stage
     ``finetune`` makes the pruned network of a search. Its result is a `FinetunedNetwork`."""
+
+    version: ClassVar[int] = 2
 
     chosen_by: str
     """Name of the stage that chose the genome."""

@@ -19,7 +19,12 @@ def write_new(file: str | PathLike[str], content: bytes) -> Path:
     """
     try:
         with Path(file).open("xb") as out:
-            out.write(content)
+            try:
+                out.write(content)
+                out.flush()
+            except OSError:
+                Path(file).unlink()  # it is ours, and not whole
+                raise
     except FileExistsError as error:
         raise StoreError(f"{file} exists already.", remedy="Name another file, or move this one away.") from error
     except OSError as error:

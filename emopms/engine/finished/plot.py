@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from emopms.engine.drawing.fronts import RunFigures, draw_fronts
 from emopms.engine.drawing.style import FORMATS, can_draw
 from emopms.engine.finished.new_file import write_new
-from emopms.engine.finished.result import Result
+from emopms.engine.finished.several import open_together
 from emopms.errors import CommandError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
+    from emopms.engine.finished.result import Result
     from emopms.engine.results.joint_front import Point
 
 QUALITIES: Final = ("accuracy", "loss")
@@ -70,17 +71,9 @@ def plot(
         raise CommandError(f"A figure is {NARROWEST:g} to {WIDEST:g} inches wide, not {width:g}.")
     if not can_draw():
         raise RunError("Matplotlib, which draws figures, is not installed.", remedy="pip install 'emopms[plot]'")
-    results = [Result(run) for run in runs]
-    names = [result.folder.resolve().name for result in results]
-    if len(set(names)) < len(names):
-        names = [str(result.folder) for result in results]
-    figures = [_figures(result, name, x=x, y=y) for result, name in zip(results, names, strict=True)]
-    qualities = sorted({result.summary["quality"] for result in results})
-    if len(qualities) > 1:
-        raise CommandError(
-            f"The runs measure {' and '.join(qualities)}, which cannot be compared.", remedy="Draw them one by one."
-        )
-    quality = "loss" if y == "loss" else qualities[0]
+    results = open_together(runs)
+    figures = [_figures(result, name, x=x, y=y) for name, result in results.items()]
+    quality = "loss" if y == "loss" else next(iter(results.values())).summary["quality"]
     return write_new(file, draw_fronts(figures, cost=_TITLES.get(x, x), quality=quality, width=width, form=form))
 
 

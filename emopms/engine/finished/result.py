@@ -20,7 +20,7 @@ from emopms.engine.storage.outputs import Outputs
 from emopms.engine.storage.store import Store
 from emopms.engine.support.progress import Silent
 from emopms.engine.training.tuning import pruned
-from emopms.errors import ShortHelp, StoreError, did_you_mean
+from emopms.errors import ShortHelp, StoreError, WeightsError, did_you_mean
 from emopms.spec import load_spec
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Result(metaclass=ShortHelp):
 
 def _missing(folder: Path) -> StoreError:
     """Return the error for a folder without a finished run."""
-    if not folder.exists():
+    if not _is_there(folder):
         usual = Path("runs") / folder.name
         remedy = f"Did you mean {usual}?" if usual.is_dir() else "`emopms runs` lists finished runs."
         return StoreError(f"There is no folder {folder}.", remedy=remedy)
@@ -183,6 +183,20 @@ def _missing(folder: Path) -> StoreError:
     return StoreError(f"{folder} holds no finished run.", remedy="`emopms runs` lists finished runs.")
 
 
+def _is_there(folder: Path) -> bool:
+    """Return whether a folder exists.
+
+    Raises:
+        StoreError: This user may not look into it.
+    """
+    try:
+        if folder.is_dir():
+            next(folder.iterdir(), None)
+        return folder.exists()
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read: {error.strerror}.", remedy="Check its permissions.") from error
+
+
 class _Models(Mapping[str, "nn.Module"]):
     def __init__(self, result: Result) -> None:
         self._result = result
@@ -191,7 +205,13 @@ class _Models(Mapping[str, "nn.Module"]):
     def __getitem__(self, target: str) -> nn.Module:
         if target not in self._paths:
             raise KeyError(f"no model {target!r}. {did_you_mean(target, self._paths)}")
-        state = load_file(self._paths[target] / WEIGHTS)
+        path = self._paths[target] / WEIGHTS
+        if Outputs(self._result.folder).changed((path.relative_to(self._result.folder).as_posix(),)):
+            raise WeightsError(
+                f"{path} is missing, or is not the file that was exported.",
+                remedy="The same `emopms run` writes it again.",
+            )
+        state = load_file(path)
         return self._result._opened.context.network(state).cpu().eval()
 
     def __iter__(self) -> Iterator[str]:

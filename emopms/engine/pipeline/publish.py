@@ -125,7 +125,7 @@ def publish(
     manifest, spec = _manifest(context, done, prepared.fingerprint, command), context.spec.to_yaml()
     searches = searches_of({name: stage.artefact for name, stage in done.items()})
     costs = cost_names(context.spec)
-    story = RunStory(folder.resolve().name, summary, front, arrays["widths"], costs, searches, manifest, spec)
+    story = RunStory(folder.resolve().name, "", summary, front, arrays["widths"], costs, searches, manifest, spec)
     files = {
         file: artefact.content(file) for artefact in exported for file in artefact.files if file.startswith("models/")
     } | {

@@ -65,7 +65,9 @@ class RunStory:
     """What a report tells of one run."""
 
     name: str
-    """Name of the run directory."""
+    """Name of the run directory, or its path."""
+    path: str
+    """The run directory for commands, as the user named it; empty if the page lies in it."""
     summary: Mapping[str, Any]
     """The content of ``result.json``."""
     front: JointFront
@@ -88,6 +90,7 @@ class RunStory:
         ]
         return {
             "name": self.name,
+            "path": self.path,
             "summary": self.summary,
             "points": points,
             "knee": self.front.knee.scheme,

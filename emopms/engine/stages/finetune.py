@@ -17,7 +17,7 @@ from emopms.engine.stages.base import Stage
 from emopms.engine.support.wording import counted
 from emopms.engine.training.losses import supervised_loss
 from emopms.engine.training.recipe import make_optimizer
-from emopms.engine.training.tuning import RECONSTRUCTED_ON, pruned, tune
+from emopms.engine.training.tuning import RECALIBRATED_ON, RECONSTRUCTED_ON, pruned, tune
 from emopms.network.channels.surgery import pruned_state
 from emopms.network.costs.cost_model import count
 from emopms.network.partition.importance import magnitude
@@ -49,7 +49,7 @@ class Finetune(Stage):
     result has the state before fine-tuning.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     goal: Target | NDArray[np.bool_]
     """The target for which this stage makes a pruned network, or the genome [genes] that was picked."""
@@ -118,7 +118,7 @@ class Finetune(Stage):
 
         trained = timer.training(settings, prepare, after_epoch=validation)
         if context.spec.surgery.reconstruct == "none":
-            prepared = timer.forward(context.train_size)
+            prepared = timer.forward(min(context.train_size, RECALIBRATED_ON))
         else:
             prepared = _PASSES * timer.forward(min(context.train_size, RECONSTRUCTED_ON))
         return prepared + trained + 2 * validation

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from emopms.engine.storage.artefact import Workspace
     from emopms.network.partition.divided_network import DividedNetwork
 
+RECALIBRATED_ON: Final = 8192
+"""Largest number of training images on which batch norm is recalibrated. More images take longer, and change neither
+loss nor accuracy of a pruned network (``benchmarks/recalibration.json``)."""
 RECONSTRUCTED_ON: Final = 2048
 """Largest number of training images on which layers are reconstructed."""
 _SOME: Final = 64
@@ -62,7 +65,7 @@ def pruned(context: Context, dense: DividedNetwork, genome: NDArray[np.bool_]) -
         images = torch.cat([some for some, _ in islice(train.batches(_SOME), RECONSTRUCTED_ON // _SOME)])
         reconstruct(network, dense, genome, images, torch_rng(context.spec.seed, "reconstruct"))
     else:
-        recalibrate(network, (images for images, _ in train.batches(BATCH)))
+        recalibrate(network, (images for images, _ in islice(train.batches(BATCH), RECALIBRATED_ON // BATCH)))
     return network
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from emopms.api import TrackedResult, TrackedRun, Tracker, Tracking, settings_by_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _BATCH = 100
 """Largest number of parameters in one request to an MLflow server."""
@@ -28,8 +30,9 @@ class MLflow(Tracker):
 
     name: Literal["mlflow"] = "mlflow"
     uri: str = ""
-    """Address of the tracking server, or of a local store such as `sqlite:///runs.db`. By default, MLflow's own: what
-    the environment variable `MLFLOW_TRACKING_URI` says."""
+    """Address of the tracking server, such as `http://localhost:5000`, or a local folder, such as `mlruns`. By default
+    it is what the environment variable `MLFLOW_TRACKING_URI` says or, without this variable, the folder `mlruns`.
+    Databases such as `sqlite:///runs.db` need the whole of MLflow (`pip install mlflow`)."""
     experiment: str = "emopms"
     """Name of the experiment, which is made if there is none."""
     models: bool = True
@@ -39,7 +42,7 @@ class MLflow(Tracker):
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
-        client = MlflowClient(self.uri or None)
+        client = MlflowClient(_opened(self.uri or os.environ.get("MLFLOW_TRACKING_URI", "mlruns")))
         found = client.get_experiment_by_name(self.experiment)
         experiment = client.create_experiment(self.experiment) if found is None else found.experiment_id
         tags = {"emopms.run_dir": str(run.folder), "emopms.machine": json.dumps(run.facts, ensure_ascii=False)}
@@ -48,6 +51,21 @@ class MLflow(Tracker):
         for start in range(0, len(params), _BATCH):
             client.log_batch(begun.info.run_id, params=params[start : start + _BATCH])
         return _Run(client, begun.info.run_id, run.folder, models=self.models)
+
+
+def _opened(uri: str) -> str:
+    """Return the address of a store, and allow MLflow to use it if it is a folder: newer versions refuse folders unless
+    this is said.
+
+    Raises:
+        ImportError: It is a database, and the packages for databases are not installed.
+    """
+    scheme = uri.partition(":")[0] if "://" in uri or uri.startswith("file:") else ""
+    if scheme.partition("+")[0] in ("sqlite", "mysql", "postgresql", "mssql") and not find_spec("sqlalchemy"):
+        raise ImportError(f"{uri} is a database, which mlflow-skinny cannot use: pip install mlflow")
+    if scheme in ("", "file"):
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    return uri if scheme else Path(uri).absolute().as_uri()
 
 
 class _Run(Tracking):

@@ -16,7 +16,8 @@ from emopms.testing.tracker import SMALL_SPEC, made_up_run
 @pytest.fixture(autouse=True)
 def _local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "")  # so that what the tracker sets goes after the test
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
 
 
 class TestMLflow(TrackerConformance):
@@ -36,6 +37,20 @@ def test_a_run_that_ends_early_is_marked(tmp_path: Path) -> None:
     assert run.info.status == "KILLED"
     assert run.data.params["targets.0.macs"] == "0.5"
     assert run.data.params["note"] == "x" * 500
+
+
+@pytest.mark.parametrize("uri", ["", "elsewhere"])
+def test_without_a_server_a_folder_holds_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.chdir(tmp_path)
+    MLflow(uri=uri).begin(made_up_run(tmp_path)).close()
+    assert any((tmp_path / (uri or "mlruns")).iterdir())
+
+
+def test_a_database_needs_the_whole_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emopms_mlflow.tracker.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install mlflow"):
+        MLflow(uri=f"sqlite:///{tmp_path}/runs.db").begin(made_up_run(tmp_path))
 
 
 @pytest.mark.slow

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, weight_norm
 
 from emopms.builtin.backbone.in_memory import InMemory
 from emopms.errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _network() -> nn.Sequential:
@@ -28,6 +34,18 @@ def test_the_network_comes_with_its_weights_and_stays_as_it_is() -> None:
     assert weight is not again.get_parameter("0.weight")
     assert isinstance(inner[2], nn.LazyLinear)
     assert backbone.has_weights
+
+
+@pytest.mark.parametrize("normalised", [weight_norm, parametrizations.weight_norm])
+def test_weight_normalisation_is_folded_in_the_copy_alone(normalised: Callable[[nn.Module], nn.Module]) -> None:
+    network = nn.Sequential(normalised(nn.Conv2d(3, 4, 1)), nn.Flatten(), nn.Linear(16, 5))
+    images = torch.randn(2, 3, 2, 2)
+    before = network(images)
+    built = InMemory.holding(network).build(input_shape=(3, 2, 2), classes=5)
+    assert torch.equal(network(images), before)
+    assert torch.allclose(built(images), before, atol=1e-6)
+    assert {name for name, _ in built.named_parameters()} == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert torch.equal(network(images), before)
 
 
 def test_a_file_holds_no_network() -> None:

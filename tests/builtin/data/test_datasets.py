@@ -53,7 +53,19 @@ def test_the_facts_are_those_of_the_datasets() -> None:
     assert (source.train_size, source.validation_size, source.test_size) == (6, 6, 6)
     assert opened().validation_size == 0
     assert opened(classes=4).classes == ("0", "1", "2", "3")
-    assert opened(Named(), classes=4).classes == ("0", "1", "2", "3"), "names that do not fit are not used"
+    with pytest.raises(DataError, match=r"`train.classes` has 3 names, and the network tells 4 classes apart"):
+        opened(Named(), classes=4)
+
+
+class Renamed(Items):
+    classes = ("bee", "ant", "cat")
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_the_classes_of_all_datasets_are_the_same(part: str) -> None:
+    assert opened(Named(), **{part: Named()}).classes == Named.classes
+    with pytest.raises(DataError, match=rf"`{part}.classes` and `train.classes` differ: bee, ant, cat"):
+        opened(Named(), **{part: Renamed()})
 
 
 def test_items_are_read_one_by_one() -> None:

@@ -17,7 +17,7 @@ LAYERS = [
 ]
 
 
-def story(name: str = "made-up", *, points: int = 12, **summary: Any) -> RunStory:
+def story(name: str = "made-up", *, points: int = 12, path: str = "", **summary: Any) -> RunStory:
     """A story with a number of points from 0 to 100 % of the MACs. Scheme 6 is the model ``macs-0.5``."""
     shares = np.linspace(0.05, 1.0, points)
     front = JointFront(
@@ -49,6 +49,7 @@ def story(name: str = "made-up", *, points: int = 12, **summary: Any) -> RunStor
     }
     return RunStory(
         name,
+        path,
         {
             "quality": "accuracy",
             "dense": {"accuracy": 0.9, "macs": 1_000_000, "params": 10_000},

@@ -141,8 +141,9 @@ function choose(run, scheme, focus) {
 
 const chosenPoint = () => runs[chosen.run].points.find((point) => point.scheme === chosen.scheme);
 
-/* The run directory: where this file lies, if it lies in one, or its usual place. */
+/* The run directory: as it was named, or where this file lies, if it lies in it, or its usual place. */
 function directory(run) {
+  if (run.path) return run.path;
   const path = location.protocol === "file:" ? decodeURIComponent(location.pathname) : "";
   return path.endsWith(`/${run.name}/report.html`) ? path.slice(0, -"/report.html".length) : `runs/${run.name}`;
 }

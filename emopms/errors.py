@@ -104,6 +104,10 @@ class RunError(EmopmsError):
     """A run cannot continue."""
 
 
+class UnmetTargetError(RunError):
+    """No scheme that a search found meets a target."""
+
+
 class StoreError(EmopmsError):
     """A file that a run has stored is missing, damaged or locked by another process."""
 

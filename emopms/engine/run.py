@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from emopms.engine.support.progress import Progress
+    from emopms.errors import UnmetTargetError
     from emopms.spec import Spec
 
 
@@ -57,6 +58,7 @@ def run(
 
     Raises:
         SpecError: The spec is wrong, or does not fit its network or data.
+        UnmetTargetError: No scheme meets a target. The models of the other targets are made first.
         EmopmsError: The run cannot continue. Completed stages stay in the store.
     """
     quiet_default_sink()
@@ -80,8 +82,13 @@ def run(
         keys |= stages_of_picks(folder, store, keys)
         store.write_plan(keys, code)
         with tracked(spec, folder, context.device) as trackers:
-            done = run_stages(planned, context, store, on_stage=trackers.stage)
+            unmet: list[UnmetTargetError] = []
+            done = run_stages(planned, context, store, on_stage=trackers.stage, unmet=unmet)
+            if len(unmet) == len(spec.targets):
+                raise unmet[0]
             publish(prepared, done, folder=folder, command=command or sys.argv, plan=keys)
             result = Result(folder, spec=spec)
             trackers.finish(result.summary, result.front, Outputs(folder).paths())
+        if unmet:  # the models of the other targets are there
+            raise unmet[0]
     return result

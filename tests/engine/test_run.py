@@ -23,9 +23,10 @@ from emopms.builtin.objective.capability import Capability
 from emopms.builtin.objective.macs import Macs
 from emopms.builtin.split.at import At
 from emopms.engine.session.context import Context
+from emopms.engine.storage.inventory import inspect_run
 from emopms.engine.support.component_calls import guarded_call
 from emopms.engine.support.log_sinks import RunLog, logging_to
-from emopms.errors import ComponentError
+from emopms.errors import ComponentError, UnmetTargetError
 from emopms.network.costs.cost_model import count
 from emopms.testing.unchanged import Snapshot
 from tests.engine.conftest import stages, tiny, weights, without_times
@@ -277,3 +278,20 @@ def test_a_full_disk_is_named_whoever_meets_it(capfd: pytest.CaptureFixture[str]
         Path("/dev/full").write_text("weights")
     assert error.value.remedy.startswith("Free space")
     assert capfd.readouterr().err == "", "what the log has no room for is no news"
+
+
+@pytest.mark.slow
+def test_a_target_that_no_scheme_meets_does_not_take_the_others_along(tmp_path: Path) -> None:
+    unmet = {"macs": 0.35, "accuracy_drop": 1e-6}
+    spec = tiny(targets=[unmet, {"macs": 0.6}], aim=0)
+    for _ in range(2):  # also from the store
+        with pytest.raises(UnmetTargetError, match=r"meets the target macs-0\.35_accuracy_drop-1e-06"):
+            emopms.run(spec, run_dir=tmp_path / "run", device="cpu")
+        result = emopms.Result(tmp_path / "run")
+        assert list(result.models) == ["macs-0.6"]
+        assert len(result.front) > 3
+        found = inspect_run(tmp_path / "run")
+        assert (found.state, "No scheme that the search found meets" in found.detail) == ("failed", True)
+    with pytest.raises(UnmetTargetError):
+        emopms.run(tiny(targets=[unmet], aim=0), run_dir=tmp_path / "none", device="cpu")
+    assert not (tmp_path / "none" / "result.json").exists()

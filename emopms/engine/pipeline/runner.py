@@ -13,7 +13,7 @@ from emopms.engine.pipeline.objective_trial import try_objectives
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.support.seeds import seeded_globals
 from emopms.engine.timing.work_timer import WorkTimer
-from emopms.errors import RunError
+from emopms.errors import RunError, UnmetTargetError
 from emopms.network.runtime.free_memory import out_of_memory
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run_stages(
     earlier: Mapping[str, Done] | None = None,
     last: bool = True,
     on_stage: Callable[[Done], None] = lambda _: None,
+    unmet: list[UnmetTargetError] | None = None,
 ) -> dict[str, Done]:
     """Complete all stages in order. Stages that are complete in the store are not run.
 
@@ -55,6 +56,8 @@ def run_stages(
         earlier: Complete stages, by name, that these stages may have as inputs.
         on_stage: Called after each complete stage, also after one that is loaded from the store.
         last: Whether no other stages follow. Only then does the progress of the run show how many stages are left.
+        unmet: Receives the errors of targets that no scheme meets. Their stages are left out, and the others go on.
+            Without this list, the first such error ends the run.
 
     Returns:
         All complete stages by name, including the stages in ``earlier``.
@@ -62,9 +65,12 @@ def run_stages(
     done = dict(earlier or {})
     if last:
         context.progress.begin({step.stage.name: store.seconds(step.stage.name) for step in planned})
-    tried = False
+    tried, left_out = False, set[str]()
     for index, step in enumerate(planned):
         stage = step.stage
+        if left_out.intersection(stage.inputs):
+            left_out.add(stage.name)
+            continue
         stored = store.find(stage.name, step.key)
         if stored.artefact is not None:
             seconds = stored.artefact.meta["seconds"]
@@ -83,8 +89,16 @@ def run_stages(
         logger.debug("{}: begins, key {}", stage.name, step.key[:16])
         workspace = store.begin(stage.name, step.key)
         began = time.perf_counter()
-        with _name_stage_on_oom(stage.name), seeded_globals(context.spec.seed, stage.name):
-            stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
+        try:
+            with _name_stage_on_oom(stage.name), seeded_globals(context.spec.seed, stage.name):
+                stage.run(context, {name: done[name].artefact for name in stage.inputs}, workspace)
+        except UnmetTargetError as error:
+            if unmet is None:
+                raise
+            logger.error("{}: {}", stage.name, error.message)
+            unmet.append(error)
+            left_out.add(stage.name)
+            continue
         seconds = round(time.perf_counter() - began, 3)
         facts = {"version": stage.version, "seconds": seconds, "provenance": provenance(context.device)}
         artefact = workspace.complete(facts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emopms.errors import RunError
+from emopms.errors import UnmetTargetError
 
 if TYPE_CHECKING:
     from emopms.engine.results.schemes import MeasuredSchemes
@@ -27,7 +27,7 @@ def best_scheme(target: Target, schemes: MeasuredSchemes, names: list[str], dens
             ``accuracy_drop`` of it.
 
     Raises:
-        RunError: No measured scheme meets all bounds.
+        UnmetTargetError: No measured scheme meets all bounds.
     """
     costs = schemes.costs_by_name(names)
     allowed = target.within(costs, schemes.dense)
@@ -41,7 +41,7 @@ def best_scheme(target: Target, schemes: MeasuredSchemes, names: list[str], dens
         accurate = (
             f"the best validation accuracy is {schemes.accuracy.max():.2%} (the dense network {dense_accuracy:.2%})"
         )
-        raise RunError(
+        raise UnmetTargetError(
             f"No scheme that the search found meets the target {target.slug}: "
             f"{'; '.join(filter(None, [least, accurate]))}.",
             remedy="Loosen the target, search longer (`algorithm: {generations: …}`), or move the split points.",

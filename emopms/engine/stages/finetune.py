@@ -62,7 +62,7 @@ class Finetune(Stage):
         """Prune the network, fine-tune it on training images, and score it on validation images.
 
         Raises:
-            RunError: No measured scheme meets the target.
+            UnmetTargetError: No measured scheme meets the target.
         """
         pretrained = DenseNetwork.load(inputs["pretrain"])
         schemes, goal = MeasuredSchemes.load(inputs["measure"]), self.goal

@@ -68,6 +68,7 @@ def test_help_fits_a_screen(module: ModuleType, name: str) -> None:
         "ChainStep": 70,
         "Site": 70,
         "ImageDataset": 70,
+        "Source": 70,
     }.get(name, 60), "fields and all"
     assert (thing.__doc__ or "").splitlines()[0] in text
     assert "__pydantic_core_schema__" not in text

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-NOTE = "Data, weights and split points are not checked here: `emopms plan` checks them.\n"
+NOTE = (
+    "Data, weights and split points are not checked here: `emopms plan` checks them. Images are decoded by "
+    "`emopms run`, before it trains.\n"
+)
 
 BUILT_INS = """
 from emopms import registry

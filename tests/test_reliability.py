@@ -68,8 +68,8 @@ def test_killed_runs_end_as_if_nothing_had_happened(tmp_path: Path, spec: Path) 
     ("number", "code", "last", "line"),
     [
         (signal.SIGINT, 130, "interrupted; run the same command again to continue", "evolve/2: 2/4"),
-        (signal.SIGTERM, 143, "terminated; run the same command again to continue", "pretrain: 2/4"),
-        (signal.SIGHUP, 129, "terminated; run the same command again to continue", "pretrain: 1/4"),
+        (signal.SIGTERM, 143, "terminated; run the same command again to continue", "evolve/1: 1/4"),
+        (signal.SIGHUP, 129, "terminated; run the same command again to continue", "pretrain: 48/128"),
     ],
 )
 def test_a_run_that_is_told_to_end_does_so_within_seconds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +26,9 @@ def test_a_figure_is_written_once(
     again = emopms("plot", finished.folder)
     assert again.code == 3
     assert "front.svg exists already" in again.err
-    both = emopms(
-        "plot", finished.folder, finished.folder, "-o", "a.pdf", "--x", "params", "--y", "loss", "--width", "5"
-    )
+    other = shutil.copytree(finished.folder, tmp_path / "other")
+    options = ("-o", "a.pdf", "--x", "params", "--y", "loss", "--width", "5")
+    both = emopms("plot", finished.folder, other, *options)
     assert both.code == 0
     assert (tmp_path / "a.pdf").exists()
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from emopms.spec import Spec
 
 
+PICTURE = "channels.svg"
+"""Name of the picture in the model's folder that the card shows."""
 _AGREEMENT = """\
 The images carry no labels: agreement is the share of images to which the model gives the class that the dense network
 gives them.
@@ -80,6 +82,8 @@ A `{architecture["backbone"]["name"]}` pruned by emopms {architecture["emopms"]}
 | parameters | {dense.params:,} | {model.params:,} ({model.params / dense.params:.1%}) |
 {measured}
 {note}MACs are multiply–accumulates of convolutions and linear layers; not counted: {not_counted}.
+
+![Channels that each layer keeps; the frames are the dense layers]({PICTURE})
 
 ## Input and output
 A float32 batch [N, {channels}, {height}, {width}] of pixels scaled to 0…1, less the mean ({mean}), divided by the

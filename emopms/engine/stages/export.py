@@ -13,7 +13,8 @@ import torch
 from loguru import logger
 
 from emopms.api import PrunedModel
-from emopms.engine.models.model_card import model_card
+from emopms.engine.models.model_card import PICTURE, model_card
+from emopms.engine.models.width_picture import width_picture
 from emopms.engine.results.exported import ModelFigures
 from emopms.engine.results.networks import FinetunedNetwork
 from emopms.engine.search.evaluation import failures
@@ -48,7 +49,7 @@ class Export(Stage):
     """Measures one pruned network on test images, and writes the files of all exporters to ``models/<target>/``. The
     measured values are stored as an `ExportedModel`."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     target: Target | None
     """The target of the model; None if its scheme was picked."""
@@ -78,6 +79,9 @@ class Export(Stage):
             architecture = write_formats(context, network, macs=model.macs, params=model.params, folder=folder)
             channels = kept_indices(divided.network, divided.channels, finetuned.genome)
             (folder / "channels.json").write_bytes(encode_compact_json(channels))
+            layers = divided.costs.by_layer(finetuned.genome)
+            picture = width_picture([(layer.name, layer.channels, layer.kept_channels) for layer in layers])
+            (folder / PICTURE).write_text(picture, encoding="utf-8")
             files = sorted(path.name for path in folder.iterdir())
             card = model_card(
                 context.spec, architecture, model, ModelFigures.load(inputs["dense"]), files, quality=context.quality

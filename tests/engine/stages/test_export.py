@@ -57,9 +57,10 @@ def test_figures_are_those_of_the_networks_on_test_images(
 
 def test_all_files_of_a_model_belong_to_the_artefact(exported: Artefact) -> None:
     folder = "models/macs-0.6"
-    names = [f"{folder}/{name}" for name in ("README.md", "architecture.json", "channels.json", "model.safetensors")]
-    assert exported.files == sorted([*names, "figures.json"])
+    names = ("README.md", "architecture.json", "channels.json", "channels.svg", "model.safetensors")
+    assert exported.files == sorted([*(f"{folder}/{name}" for name in names), "figures.json"])
     assert b"macs-0.6" in exported.content(f"{folder}/README.md")
+    assert b"](channels.svg)" in exported.content(f"{folder}/README.md")
 
 
 class Wavering(Cost):

@@ -12,6 +12,7 @@ from emopms.builtin.backbone.in_memory import InMemory
 from emopms.builtin.data.datasets import Datasets, Given
 from emopms.engine.run import run
 from emopms.errors import DataError, NetworkError
+from emopms.network.layers.modes import in_eval
 from emopms.plugin_file import reason
 from emopms.spec import Spec
 
@@ -122,18 +123,14 @@ def _classes(model: nn.Module, train: ImageDataset) -> int:
             remedy="Let it be a pair of an image, as a tensor [C, H, W], and its class number.",
         ) from error
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    training = {module: module.training for module in model.modules()}
     try:
-        with torch.no_grad():
-            scores = model.eval()(batch.to(device))
+        with torch.no_grad(), in_eval(model):
+            scores = model(batch.to(device))
     except Exception as error:  # and so may that of a network
         raise NetworkError(
             f"The network cannot run on images {list(batch.shape)} of the dataset `train`: {reason(error)}",
             remedy="Check that the images are those that it was trained on.",
         ) from error
-    finally:
-        for module, was in training.items():
-            module.training = was
     if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
         shape = f"of shape {list(scores.shape)}" if isinstance(scores, torch.Tensor) else type(scores).__name__
         raise NetworkError(

@@ -133,21 +133,20 @@ def _give_sizes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
     import torch
     from torch.nn.parameter import is_lazy
 
+    from emopms.network.layers.modes import in_eval
+
     def lazy() -> list[str]:
         tensors = [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
         return [name for name, tensor in tensors if is_lazy(tensor)]
 
     if not lazy():
         return
-    training = {module: module.training for module in network.modules()}
     error: Exception | None = None
     try:
-        with torch.no_grad():
-            network.eval()(torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0)))
+        with torch.no_grad(), in_eval(network):
+            network(torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0)))
     except Exception as found:  # the network's forward may raise anything
         error = found
-    for module, was in training.items():
-        module.training = was
     if error is not None or lazy():
         what = f": {reason(error)}" if error else ", and the forward does not come by it"
         raise NetworkError(

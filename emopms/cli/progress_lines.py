@@ -61,12 +61,15 @@ def present_lines(progress: RunProgress, width: int) -> RenderableType:
 
 def steps_done(work: Work) -> str:
     """Return the count of steps of a work and its note, such as ``3/30 epochs, loss 0.2``."""
-    count = f"{work.done}/{work.total} {printable(work.unit)}"
-    return f"{count}, {printable(work.note)}" if work.note else count
+    return f"{_count(work)}, {printable(work.note)}" if work.note else _count(work)
+
+
+def _count(work: Work) -> str:
+    return f"{work.done}/{work.total} {printable(work.unit)}"
 
 
 def _work_lines(work: Work, width: int) -> list[Text]:
-    name, count = f"  {printable(work.label):<{_NAME}}", f"{work.done}/{work.total} {printable(work.unit)}"
+    name, count = f"  {printable(work.label):<{_NAME}}", _count(work)
     room = width - cell_len(f"{name}  {steps_done(work)}") - 1
     if room < _NARROWEST_BAR:  # the note gets a line of its own
         room = width - cell_len(f"{name}  {count}") - 1

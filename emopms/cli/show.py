@@ -41,7 +41,8 @@ def command(arguments: argparse.Namespace) -> None:
     else:
         parts = [closing_table(result.summary, result.folder), _front(result.front), _subnetworks(shown)]
         parts.append(Text(f"`emopms show {printable(arguments.run)} --model {next(iter(models))}` shows its layers."))
-    for path in sorted({model["path"] for model in shown if not Outputs(result.folder).holds(model["path"])}):
+    outputs = Outputs(result.folder)
+    for path in (model["path"] for model in shown if not outputs.holds(model["path"])):
         parts.append(
             Text(f"{printable(path)}: a file is missing or was changed. The same `emopms run` writes it again.")
         )

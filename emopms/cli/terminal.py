@@ -42,7 +42,7 @@ def progress_on_terminal(*, quiet: bool, log_level: str) -> Iterator[Progress | 
     with log_on_terminal("warning" if quiet else log_level) as console:
         if quiet:
             yield None
-        elif _moves_the_cursor(console):
+        elif moves_the_cursor(console):
             with Bars(console) as bars:
                 yield bars
         else:
@@ -60,13 +60,14 @@ def log_on_terminal(level: str = "info") -> Iterator[Console]:
         The console that shows them.
     """
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    lines = LogLines(console if _moves_the_cursor(console) else None)
+    lines = LogLines(console if moves_the_cursor(console) else None)
     logger.remove()
     with logging_to(lines, level=level.upper(), format=log_format):
         yield console
 
 
-def _moves_the_cursor(console: Console) -> bool:
+def moves_the_cursor(console: Console) -> bool:
+    """Return whether bars can be shown: the console is a terminal that can move its cursor."""
     return console.is_terminal and not console.is_dumb_terminal
 
 

@@ -11,6 +11,7 @@ from rich.live import Live
 
 from emopms.cli.output import show
 from emopms.cli.progress_lines import ended_event, ended_line, present_lines
+from emopms.cli.terminal import moves_the_cursor
 from emopms.engine.pipeline.progress_file import read_progress
 from emopms.engine.storage.lock import lock_holder
 from emopms.engine.storage.outcome import COMPLETE
@@ -70,8 +71,7 @@ class _Display:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
-        bars = self._console.is_terminal and not self._console.is_dumb_terminal
-        self._live = Live(console=self._console, transient=True) if bars else None
+        self._live = Live(console=self._console, transient=True) if moves_the_cursor(self._console) else None
         self._shown = 0
         self._began = 0.0
 

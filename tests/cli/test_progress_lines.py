@@ -8,15 +8,9 @@ import pytest
 
 from emopms.cli.progress_lines import describe, ended_event
 from emopms.engine.support.run_progress import EndedStage, RunProgress
+from tests.clock import Clock
 
 STAGES = ("pretrain", "evolve/1", "evolve/2", "rank", "finetune/macs-0.5")
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -13,18 +13,12 @@ from rich.console import Console
 from emopms.cli.tables import Columns
 from emopms.cli.terminal import Bars, Lines, LogLines, closing_table, log_format
 from emopms.engine.support.log_sinks import logging_to
+from tests.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAGES = ("pretrain", "evolve/1", "evolve/2", "rank", "finetune/macs-0.5_params-0.6_accuracy_drop-0.01")
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def terminal(width: int) -> Console:

@@ -53,6 +53,8 @@ class Prepared:
     """The context that all stages receive."""
     fingerprint: str
     """Hash of the data, of the weights, and of code that the backbone's settings name."""
+    weights: Mapping[str, str] | None
+    """Path (``file``) and SHA-256 (``sha256``) of the file of given weights; None without one."""
     parts: tuple[PartSummary, ...]
     """The summary of each search."""
     layers: LayerTable
@@ -96,9 +98,11 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     fingerprint = source.fingerprint
     if code := spec.backbone.fingerprint():
         fingerprint += "+" + code
+    weights = None
     if spec.backbone.weights is not None:
         path = folder.find(spec.backbone.weights, what="weights file")
-        fingerprint += "+" + weights_fingerprint(path)
+        weights = {"file": str(path.absolute()), "sha256": weights_fingerprint(path)}
+        fingerprint += "+" + weights["sha256"]
     with guarded_call(spec.split, "find split points"):
         points = spec.split.find(network, example, prune_residual=spec.genome.prune_residual, limits=limits_of(spec))
     try:
@@ -130,6 +134,7 @@ def prepare(spec: Spec, *, folder: Folder, device: Device, progress: Progress) -
     return Prepared(
         context,
         fingerprint,
+        weights,
         summarise_parts(parts, encodings),
         LayerTable(parts),
         dense=dense,

@@ -11,7 +11,6 @@ from loguru import logger
 
 from emopms.engine.images.image_counts import image_counts
 from emopms.engine.models.load import WEIGHTS
-from emopms.engine.models.weights import weights_fingerprint
 from emopms.engine.pipeline.code_fingerprint import code_fingerprint
 from emopms.engine.pipeline.provenance import provenance
 from emopms.engine.report.page import render
@@ -122,7 +121,7 @@ def publish(
     summary["layers"] = [asdict(layer) for layer in layers.layers]
     arrays = front.as_arrays()
     arrays["widths"] = layers.widths(arrays["genomes"])
-    manifest, spec = _manifest(context, done, prepared.fingerprint, command), context.spec.to_yaml()
+    manifest, spec = _manifest(prepared, done, command), context.spec.to_yaml()
     searches = searches_of({name: stage.artefact for name, stage in done.items()})
     costs = cost_names(context.spec)
     story = RunStory(folder.resolve().name, "", summary, front, arrays["widths"], costs, searches, manifest, spec)
@@ -242,26 +241,19 @@ def _model(
     }
 
 
-def _weights(context: Context) -> dict[str, str] | None:
-    """Return path and SHA-256 of the given weights, if the spec names a file of them."""
-    if context.spec.backbone.weights is None:
-        return None
-    path = context.folder.find(context.spec.backbone.weights, what="weights file")
-    return {"file": str(path.absolute()), "sha256": weights_fingerprint(path)}
-
-
-def _manifest(context: Context, done: Mapping[str, Done], fingerprint: str, command: Sequence[str]) -> dict[str, Any]:
+def _manifest(prepared: Prepared, done: Mapping[str, Done], command: Sequence[str]) -> dict[str, Any]:
     """Return the manifest: the software and hardware of the last command, and of each stage when it ran."""
+    context = prepared.context
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "seed": context.spec.seed,
         "data": {
             "root": str(context.folder.path.absolute()),
-            "fingerprint": fingerprint,
+            "fingerprint": prepared.fingerprint,
             "images": image_counts(context.spec.data, context.source),
         },
-        "weights": _weights(context),
+        "weights": prepared.weights,
         "not_in_the_spec": {
             key: component.only_in_python
             for key, component in (("backbone", context.spec.backbone), ("data", context.spec.data))

@@ -7,13 +7,7 @@ import json
 import pytest
 
 from emopms.engine.support.run_progress import EndedStage, RunProgress, Work
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_the_work_of_a_stage() -> None:

@@ -44,9 +44,11 @@ if TYPE_CHECKING:
 
 
 PRUNE_RESIDUAL = "`genome: {prune_residual: true}`"
-PRUNE_BOUNDARIES = "`genome: {prune_boundaries: true}`"
-ENTERS, LEAVES = "it enters the sub-network", "it leaves the sub-network"
 """The setting in a spec that lets channels that residual connections add be pruned, for messages."""
+PRUNE_BOUNDARIES = "`genome: {prune_boundaries: true}`"
+"""The setting in a spec that lets channels that cross split points be pruned, for messages."""
+ENTERS, LEAVES = "it enters the sub-network", "it leaves the sub-network"
+"""Why the channels of an input and of an output are not prunable, for messages."""
 
 
 def channels_of(
